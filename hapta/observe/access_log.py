@@ -1,0 +1,214 @@
+"""One line for every request, written beside the event loop.
+
+:meth:`AccessLog.record` puts a tuple into a bounded queue and returns; a daemon thread makes the lines and
+writes them. So a slow disk, a full one or a reader that went away costs lines, which are counted, and never
+a request. The thread makes few lines between two writes because it holds the interpreter meanwhile, and
+writing lets it go.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import BinaryIO, Final, NamedTuple
+
+import orjson
+
+from hapta.config import LogConfig
+from hapta.model.clock import Clock
+from hapta.model.operation import OperationClass
+from hapta.observe.redact import mask_credentials, printable, without_query
+from hapta.observe.stream import LineWriter, wants_pretty
+
+MAX_WAITING_LINES: Final = 8192
+MAX_TARGET_CHARS: Final = 2048
+"""Targets are cut to this when they are queued, so that the queue is bounded in bytes as well."""
+
+LINES_PER_WRITE: Final = 64
+GATHER_S: Final = 0.02
+"""Seconds between two rounds of the writer: lines of one round share their system calls."""
+
+_NO_QUERY_KINDS: Final = frozenset(
+    {OperationClass.AUTH_ANSWER, OperationClass.AUTH_ACTION, OperationClass.OAUTH2_REDIRECT}
+)
+
+
+class Line(NamedTuple):
+    """One request, finished."""
+
+    at: float
+    request_id: str
+    method: str
+    target: str
+    status: int
+    sent_bytes: int
+    seconds: float
+    upstream_seconds: float | None
+    kind: OperationClass
+    address: str
+    cache: str | None
+
+
+class AccessLog:
+    """The access log of ``[log] access`` and ``[log] format``, on ``stream``.
+
+    Attributes:
+        dropped: lines given up since the start.
+    """
+
+    def __init__(
+        self,
+        config: LogConfig,
+        stream: BinaryIO,
+        clock: Clock,
+        on_dropped: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """
+        Args:
+            config: the ``[log]`` table.
+            stream: where the lines go; stays open.
+            clock: gives the time of each line.
+            on_dropped: called with the number of lines just given up, on the loop or on the writer's thread.
+        """
+        self.dropped = 0
+        self._on_dropped = on_dropped
+        self._clock = clock
+        self._every, self._min_status = _selection(config.access)
+        self._seen = 0
+        self._render = _pretty if wants_pretty(config.format, stream) else _json
+        self._waiting: deque[Line] = deque()
+        self._writer = LineWriter(stream)
+        self._wake = threading.Event()
+        self._is_idle = False
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
+        if self._every:
+            self._thread.start()
+
+    def record(
+        self,
+        request_id: str,
+        method: str,
+        target: str,
+        status: int,
+        sent_bytes: int,
+        seconds: float,
+        kind: OperationClass,
+        address: str,
+        upstream_seconds: float | None = None,
+        cache: str | None = None,
+    ) -> None:
+        """Note one finished request; on the event loop only.
+
+        Args:
+            request_id: the value of ``X-Request-Id``.
+            method: as sent.
+            target: the request target as sent, query included; credentials are taken out before it is written.
+            status: status of the answer, or 0 when none was sent.
+            sent_bytes: bytes of the body sent.
+            seconds: from the request's first byte to the answer's last.
+            kind: how the request was treated.
+            address: the client's IP address.
+            upstream_seconds: of these, waiting for PocketBase; ``None`` when it was not asked.
+            cache: what the cache did, in the words of RFC 9211.
+        """
+        if status < self._min_status or not self._every:
+            return
+        if self._every > 1:
+            self._seen += 1
+            if self._seen % self._every:
+                return
+        if len(self._waiting) >= MAX_WAITING_LINES:
+            self._drop(1)
+            return
+        if len(target) > MAX_TARGET_CHARS:
+            target = target[:MAX_TARGET_CHARS] + "…"
+        at = self._clock.now()
+        self._waiting.append(
+            Line(
+                *(at, request_id, method, target, status, sent_bytes),
+                *(seconds, upstream_seconds, kind, address, cache),
+            )
+        )
+        if self._is_idle:
+            self._wake.set()
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Write what is waiting, for at most ``timeout_s`` seconds: a reader that is stuck must not hold the exit."""
+        self._is_closing = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def _drop(self, lines: int) -> None:
+        self.dropped += lines
+        self._on_dropped(lines)
+
+    def _run(self) -> None:
+        while True:
+            self._write_waiting()
+            if self._is_closing:
+                self._write_waiting()
+                return
+            self._is_idle = True
+            if not self._waiting:  # looked at after the flag: a line queued before it set no event
+                self._wake.wait()
+            self._is_idle = False
+            self._wake.clear()
+            if not self._is_closing:
+                self._wake.wait(GATHER_S)
+
+    def _write_waiting(self) -> None:
+        while self._waiting:
+            count = min(LINES_PER_WRITE, len(self._waiting))
+            lines = [self._waiting.popleft() for _ in range(count)]
+            if not self._writer.write(b"".join(map(self._render, lines))):
+                self._drop(count)
+
+
+def _selection(access: str) -> tuple[int, int]:
+    """Every which request is written (0: none), and the lowest status."""
+    if access == "off":
+        return 0, 0
+    if access == "errors":
+        return 1, 400
+    name, _, every = access.partition(":")
+    return (int(every), 0) if name == "sample" else (1, 0)
+
+
+def _shown_target(line: Line) -> str:
+    target = without_query(line.target) if line.kind in _NO_QUERY_KINDS else line.target
+    return mask_credentials(target)
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)
+
+
+def _json(line: Line) -> bytes:
+    fields = {
+        "ts": datetime.fromtimestamp(line.at, UTC).isoformat(timespec="milliseconds"),
+        "id": line.request_id,
+        "method": printable(line.method),
+        "path": printable(_shown_target(line)),
+        "status": line.status,
+        "bytes": line.sent_bytes,
+        "ms": _milliseconds(line.seconds),
+        "upstream_ms": _milliseconds(line.upstream_seconds),
+        "class": str(line.kind),
+        "ip": line.address,
+    }
+    if line.cache is not None:
+        fields["cache"] = line.cache
+    return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _pretty(line: Line) -> bytes:
+    local = datetime.fromtimestamp(line.at).astimezone()
+    upstream = "" if line.upstream_seconds is None else f" (upstream {line.upstream_seconds * 1000:.1f})"
+    cache = "" if line.cache is None else f" {line.cache}"
+    text = (
+        f"{local:%H:%M:%S}.{local.microsecond // 1000:03d} {line.status} {line.method:<6} {_shown_target(line)} "
+        f"{line.seconds * 1000:.1f} ms{upstream} {line.sent_bytes} B {line.kind} {line.address} {line.request_id}{cache}"
+    )
+    return printable(text).encode() + b"\n"
