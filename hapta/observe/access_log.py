@@ -10,11 +10,12 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import BinaryIO, Final, NamedTuple
 
 import orjson
 
-from hapta.config import LogConfig
+from hapta.config.schema import LogConfig
 from hapta.model.clock import Clock
 from hapta.model.operation import OperationClass
 from hapta.observe.redact import mask_credentials, printable, without_query
@@ -23,6 +24,9 @@ from hapta.observe.stream import LineWriter, wants_pretty
 MAX_WAITING_LINES: Final = 8192
 MAX_TARGET_CHARS: Final = 2048
 """Targets are cut to this when they are queued, so that the queue is bounded in bytes as well."""
+
+ERROR_STATUS: Final = 400
+"""What ``errors`` writes, and ``sample:N`` besides its sample: answers from this status up."""
 
 LINES_PER_WRITE: Final = 64
 GATHER_S: Final = 0.02
@@ -73,8 +77,9 @@ class AccessLog:
         self.dropped = 0
         self._on_dropped = on_dropped
         self._clock = clock
-        self._every, self._min_status = _selection(config.access)
+        self._every = _every(config.access)
         self._seen = 0
+        self._dropping = threading.Lock()
         self._render = _pretty if wants_pretty(config.format, stream) else _json
         self._waiting: deque[Line] = deque()
         self._writer = LineWriter(stream)
@@ -82,7 +87,8 @@ class AccessLog:
         self._is_idle = False
         self._is_closing = False
         self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
-        if self._every:
+        self._is_off = config.access == "off"
+        if not self._is_off:
             self._thread.start()
 
     def record(
@@ -103,8 +109,8 @@ class AccessLog:
         Args:
             request_id: the value of ``X-Request-Id``.
             method: as sent.
-            target: the request target as sent, query included; credentials are taken out before it is written.
-            status: status of the answer, or 0 when none was sent.
+            target: as sent, query included; credentials are taken out before it is written.
+            status: status of the answer, or 0 when none was sent (which counts as an error).
             sent_bytes: bytes of the body sent.
             seconds: from the request's first byte to the answer's last.
             kind: how the request was treated.
@@ -112,11 +118,11 @@ class AccessLog:
             upstream_seconds: of these, waiting for PocketBase; ``None`` when it was not asked.
             cache: what the cache did, in the words of RFC 9211.
         """
-        if status < self._min_status or not self._every:
+        if self._is_off:
             return
-        if self._every > 1:
+        if self._every != 1 and ERROR_STATUS > status > 0:
             self._seen += 1
-            if self._seen % self._every:
+            if not self._every or self._seen % self._every:
                 return
         if len(self._waiting) >= MAX_WAITING_LINES:
             self._drop(1)
@@ -134,14 +140,15 @@ class AccessLog:
             self._wake.set()
 
     def close(self, timeout_s: float = 2.0) -> None:
-        """Write what is waiting, for at most ``timeout_s`` seconds: a reader that is stuck must not hold the exit."""
+        """Write what is waiting; gives up after ``timeout_s`` seconds: a stuck reader must not hold us."""
         self._is_closing = True
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
     def _drop(self, lines: int) -> None:
-        self.dropped += lines
+        with self._dropping:
+            self.dropped += lines
         self._on_dropped(lines)
 
     def _run(self) -> None:
@@ -166,14 +173,10 @@ class AccessLog:
                 self._drop(count)
 
 
-def _selection(access: str) -> tuple[int, int]:
-    """Every which request is written (0: none), and the lowest status."""
-    if access == "off":
-        return 0, 0
-    if access == "errors":
-        return 1, 400
-    name, _, every = access.partition(":")
-    return (int(every), 0) if name == "sample" else (1, 0)
+def _every(access: str) -> int:
+    """Which requests without an error are written: every so-many-th, or none (0)."""
+    name, _, number = access.partition(":")
+    return {"all": 1, "sample": int(number or 1)}.get(name, 0)
 
 
 def _shown_target(line: Line) -> str:
@@ -185,9 +188,14 @@ def _milliseconds(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 3)
 
 
+@lru_cache(maxsize=2)
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def _json(line: Line) -> bytes:
     fields = {
-        "ts": datetime.fromtimestamp(line.at, UTC).isoformat(timespec="milliseconds"),
+        "ts": f"{_second(int(line.at))}.{int(line.at % 1 * 1000):03d}Z",
         "id": line.request_id,
         "method": printable(line.method),
         "path": printable(_shown_target(line)),
@@ -204,11 +212,10 @@ def _json(line: Line) -> bytes:
 
 
 def _pretty(line: Line) -> bytes:
-    local = datetime.fromtimestamp(line.at).astimezone()
+    when = datetime.fromtimestamp(line.at).strftime("%H:%M:%S.%f")[:-3]
     upstream = "" if line.upstream_seconds is None else f" (upstream {line.upstream_seconds * 1000:.1f})"
-    cache = "" if line.cache is None else f" {line.cache}"
     text = (
-        f"{local:%H:%M:%S}.{local.microsecond // 1000:03d} {line.status} {line.method:<6} {_shown_target(line)} "
-        f"{line.seconds * 1000:.1f} ms{upstream} {line.sent_bytes} B {line.kind} {line.address} {line.request_id}{cache}"
-    )
+        f"{when} {line.status} {line.method:<6} {_shown_target(line)} {line.seconds * 1000:.1f} ms{upstream}"
+        f" {line.sent_bytes} B {line.kind} {line.address} {line.request_id} {line.cache or ''}"
+    ).rstrip()
     return printable(text).encode() + b"\n"

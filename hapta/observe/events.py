@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 
-from hapta.config import LogConfig
+from hapta.config.schema import LogConfig
 from hapta.model.clock import Clock
 from hapta.observe.redact import REDACTED, mask_credentials, printable
 from hapta.observe.stream import LineWriter, wants_pretty
@@ -26,20 +26,22 @@ class Events:
     """The event log of ``[log] level`` and ``[log] format``, on ``stream``; usable from any thread."""
 
     def __init__(
-        self, config: LogConfig, stream: BinaryIO, clock: Clock, secrets: Iterable[str] = ()
+        self, config: LogConfig, stream: BinaryIO, clock: Clock, secrets: Iterable[str | None] = ()
     ) -> None:
         """
         Args:
             config: the ``[log]`` table.
             stream: where the lines go; stays open.
             clock: gives the time of each line.
-            secrets: values to be masked wherever they stand: passwords, keys.
+            secrets: values to be masked wherever they stand: passwords, keys; ``None`` is passed over.
         """
         self._writer = LineWriter(stream)
         self._clock = clock
         self._is_pretty = wants_pretty(config.format, stream)
         self._lowest = LEVELS.index(config.level)
-        self._secrets = sorted({s for s in secrets if len(s) >= _MIN_SECRET_CHARS}, key=len, reverse=True)
+        self._secrets = sorted(
+            {s for s in secrets if s and len(s) >= _MIN_SECRET_CHARS}, key=len, reverse=True
+        )
 
     def debug(self, event: str, **fields: object) -> None:
         """For whoever looks for a fault."""
@@ -81,16 +83,15 @@ class Events:
 
 
 def _json(now: float, level: str, event: str, fields: Mapping[str, Any]) -> bytes:
-    stamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")
-    line = {**fields, "ts": stamp, "level": level, "event": event}
-    front = {key: line.pop(key) for key in ("ts", "level", "event")}
-    return orjson.dumps(front | line, default=str, option=orjson.OPT_APPEND_NEWLINE)
+    stamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    front = {"ts": stamp, "level": level, "event": event}
+    return orjson.dumps(front | {**fields, **front}, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _pretty(now: float, level: str, event: str, fields: Mapping[str, Any]) -> bytes:
-    local = datetime.fromtimestamp(now).astimezone()
+    when = datetime.fromtimestamp(now).strftime("%H:%M:%S")
     rest = dict(fields)
     message = rest.pop("message", "")
-    words = [f"{local:%H:%M:%S}", level, f"{event}:" if message else event, str(message)]
+    words = [when, level, f"{event}:" if message else event, str(message)]
     words += [f"{key}={value}" for key, value in rest.items()]
     return " ".join(filter(None, words)).encode() + b"\n"

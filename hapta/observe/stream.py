@@ -4,11 +4,10 @@ Buffers of Python are by-passed: what lies in the buffer of a broken pipe is tri
 ends, and turns the exit code into 120.
 """
 
-import io
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 
-def wants_pretty(form: Literal["auto", "json", "pretty"] | str, stream: BinaryIO) -> bool:
+def wants_pretty(form: str, stream: BinaryIO) -> bool:
     """Is the form for people wanted?  ``auto`` means: when people look, on a terminal."""
     return form == "pretty" or (form == "auto" and stream.isatty())
 
@@ -17,7 +16,7 @@ class LineWriter:
     """Writes whole lines; not thread-safe."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._raw: io.RawIOBase | BinaryIO = getattr(stream, "raw", stream)
+        self._raw = getattr(stream, "raw", stream)
         self._is_torn = False
 
     def write(self, lines: bytes) -> bool:
