@@ -1,1 +1,35 @@
-"""config"""
+"""Configuration: what can be set (schema), where it is read from (load) and what must hold (check)."""
+
+from hapta.config.errors import ConfigError, ConfigErrors
+from hapta.config.load import Loaded, load
+from hapta.config.remote import check_secrets, require_secrets
+from hapta.config.schema import (
+    AdminConfig,
+    Config,
+    CorsConfig,
+    LogConfig,
+    MetricsConfig,
+    RateLimitConfig,
+    ServerConfig,
+    UpstreamConfig,
+)
+from hapta.config.secrets import SECRET_FIELDS, Secrets
+
+__all__ = [
+    "SECRET_FIELDS",
+    "AdminConfig",
+    "Config",
+    "ConfigError",
+    "ConfigErrors",
+    "CorsConfig",
+    "Loaded",
+    "LogConfig",
+    "MetricsConfig",
+    "RateLimitConfig",
+    "Secrets",
+    "ServerConfig",
+    "UpstreamConfig",
+    "check_secrets",
+    "load",
+    "require_secrets",
+]

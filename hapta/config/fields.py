@@ -1,8 +1,8 @@
 """Every key by its dotted name, taken from the structs, and how one value of it is read.
 
-A value from a file keeps the type it has there and must have the right one; a text from the environment or the command
-line is converted by the field's type. Both ways end in the same check, one key at a time, so that all problems of a
-configuration can be shown at once.
+A value from a file keeps the type it has there and must have the right one; a text from the environment or
+the command line is converted by the field's type. Both ways end in the same check, one key at a time, so that
+all problems of a configuration can be shown at once.
 """
 
 import difflib
@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from msgspec import inspect
@@ -90,7 +90,7 @@ def expected(field: Field) -> str:
     if isinstance(info, inspect.FloatType):
         return "a number" + _bounds(info)
     if isinstance(info, inspect.LiteralType):
-        return "one of " + ", ".join(json.dumps(value) for value in sorted(info.values))
+        return "one of " + ", ".join(json.dumps(value) for value in get_args(field.annotation))
     if isinstance(info, inspect.StrType):
         return "a text that is not empty" if info.min_length else "a text"
     return "a list of texts"

@@ -1,8 +1,9 @@
 """Which line of a TOML text a dotted key stands on.
 
-``tomllib`` keeps no line numbers. This scan is given only text that ``tomllib`` has already accepted, so it looks for
-nothing but table headers and ``key =`` at the start of a line, and keeps track of the two things that can make a line
-look like one of these without being one: strings over several lines and brackets left open.
+``tomllib`` keeps no line numbers. This scan is given only text that ``tomllib`` has already accepted, so it
+looks for nothing but table headers and ``key =`` at the start of a line, and keeps track of the two things
+that can make a line look like one of these without being one: strings over several lines and brackets left
+open.
 """
 
 import re
@@ -20,7 +21,8 @@ class Lines:
         self._scan(text)
 
     def of(self, key: str) -> int:
-        """The line of ``key``, counted from 1; a key not seen falls back to its table's line, and that to the first."""
+        """The line of ``key``, counted from 1; a key not seen falls back to its table's line, and that to the
+        first."""
         while key not in self._lines and "." in key:
             key = key.rpartition(".")[0]
         return self._lines.get(key, 1)

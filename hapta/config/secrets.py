@@ -3,6 +3,7 @@
 The names are the operator's; the values stand in no ``repr``, no log and no error message.
 """
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
@@ -52,3 +53,13 @@ class Secrets:
     def __repr__(self) -> str:
         given = [field.name for field in fields(self) if getattr(self, field.name) is not None]
         return f"Secrets({', '.join(f'{name}=***' for name in given)})"
+
+
+def meant_secret(name: str) -> str | None:
+    """The secret that a wrongly written ``name`` means: other letter case, underscores, a slip of the
+    finger."""
+    plain = {known.lower(): known for known in SECRET_FIELDS}
+    near = difflib.get_close_matches(
+        name.lower().replace("_", "").replace("-", ""), list(plain), n=1, cutoff=0.85
+    )
+    return plain[near[0]] if near else None

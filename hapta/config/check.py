@@ -1,0 +1,157 @@
+"""The rules a single type cannot say: values with a grammar, and values that must fit each other.
+
+Each rule is a function from :class:`~hapta.config.schema.Config` to the errors it finds; a rule between two
+keys names both, the one to change first.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from ipaddress import ip_address, ip_network
+from urllib.parse import urlsplit
+
+from hapta.config.errors import ConfigError
+from hapta.config.schema import Config
+
+_ACCESS = re.compile(r"all|errors|off|sample:[1-9][0-9]{0,8}")
+_HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
+_WILDCARDS = {"0.0.0.0", "::"}
+
+
+def check(config: Config) -> list[ConfigError]:
+    """Everything wrong with ``config`` as a whole."""
+    return [error for rule in _RULES for error in rule(config)]
+
+
+def _hosts(config: Config) -> Iterator[ConfigError]:
+    for key, host in (("server.host", config.server.host), ("metrics.host", config.metrics.host)):
+        if problem := _host_problem(host):
+            yield ConfigError((key,), problem)
+
+
+def _host_problem(host: str) -> str | None:
+    bare = host.strip("[]")
+    if _is_address(bare):
+        return None if bare == host else "an IPv6 address stands without brackets here"
+    name, colon, _ = host.rpartition(":")
+    if colon and (_is_address(name.strip("[]")) or _HOST_NAME.fullmatch(name)):
+        return "the port has its own key; expected an address or a name alone"
+    if not _HOST_NAME.fullmatch(host) or re.fullmatch(r"[0-9.]+", host):
+        return f'expected an IP address or a host name, got "{host}"'
+    return None
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _networks(config: Config) -> Iterator[ConfigError]:
+    for key, networks in (
+        ("server.trusted_proxies", config.server.trusted_proxies),
+        ("admin.networks", config.admin.networks),
+    ):
+        for network in networks:
+            if problem := _network_problem(network):
+                yield ConfigError((key,), problem)
+
+
+def _network_problem(text: str) -> str | None:
+    try:
+        ip_network(text)
+    except ValueError:
+        pass
+    else:
+        return None
+    try:
+        meant = ip_network(text, strict=False)
+    except ValueError:
+        return f'expected addresses or networks such as 10.0.0.0/8, got "{text}"'
+    return f'"{text}" names an address within a network; did you mean {meant}?'
+
+
+def _public_url(config: Config) -> Iterator[ConfigError]:
+    if config.server.public_url and (problem := url_problem(config.server.public_url)):
+        yield ConfigError(("server.public_url",), problem)
+
+
+def url_problem(url: str) -> str | None:
+    """Why ``url`` is not a plain http(s) address; never repeats it, since it may hold a password."""
+    if any(character.isspace() or not character.isprintable() for character in url):
+        return "contains white space or control characters"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as exc:
+        return f"is not an address: {'the port is not a number up to 65535' if 'ort' in str(exc) else exc}"
+    if parts.scheme not in ("http", "https") or not host or port == 0:
+        return "expected an address that begins with http:// or https:// and a host"
+    if "@" in parts.netloc:
+        return "must not contain a user name or password"
+    if "?" in url or "#" in url:
+        return "must not contain a query or a fragment (? or #)"
+    return None
+
+
+def _ports(config: Config) -> Iterator[ConfigError]:
+    """Two listeners on one port; 0 takes any free port, so it never collides."""
+    server, metrics, embedded = config.server, config.metrics, config.upstream.embedded_port
+    if (
+        metrics.enabled
+        and metrics.port
+        and metrics.port == server.port
+        and _overlap(metrics.host, server.host)
+    ):
+        yield ConfigError(
+            ("metrics.port", "server.port"), f"{metrics.port} is taken by server.port; choose another"
+        )
+    if embedded and embedded == server.port and _overlap("127.0.0.1", server.host):
+        yield ConfigError(
+            ("upstream.embedded_port", "server.port"), f"{embedded} is taken by server.port; choose another"
+        )
+    if embedded and metrics.enabled and embedded == metrics.port and _overlap("127.0.0.1", metrics.host):
+        yield ConfigError(
+            ("upstream.embedded_port", "metrics.port"), f"{embedded} is taken by metrics.port; choose another"
+        )
+
+
+def _overlap(one: str, other: str) -> bool:
+    local = {"localhost": "127.0.0.1"}
+    hosts = {local.get(one, one), local.get(other, other)}
+    return len(hosts) == 1 or bool(hosts & _WILDCARDS)
+
+
+def _access(config: Config) -> Iterator[ConfigError]:
+    if not _ACCESS.fullmatch(config.log.access):
+        problem = f'expected "all", "sample:N" (N >= 1), "errors" or "off", got "{config.log.access}"'
+        yield ConfigError(("log.access",), problem)
+
+
+def _keepalive(config: Config) -> Iterator[ConfigError]:
+    if config.upstream.keepalive_s >= 300:
+        problem = "expected a number below 300: after 300 s PocketBase closes the connection under a request"
+        yield ConfigError(("upstream.keepalive_s",), problem)
+
+
+def _order(config: Config) -> Iterator[ConfigError]:
+    server, upstream, ratelimit = config.server, config.upstream, config.ratelimit
+    pairs: tuple[tuple[str, float, str, float], ...] = (
+        ("server.memory_body_bytes", server.memory_body_bytes, "server.spool_bytes", server.spool_bytes),
+        ("server.max_connections_per_address", server.max_connections_per_address,
+         "server.max_connections", server.max_connections),
+        ("upstream.response_timeout_s", upstream.response_timeout_s,
+         "upstream.slow_response_timeout_s", upstream.slow_response_timeout_s),
+        ("ratelimit.burst", ratelimit.burst, "ratelimit.max", ratelimit.max),
+    )  # fmt: skip
+    for small_key, small, large_key, large in pairs:
+        if small > large:
+            yield ConfigError(
+                (small_key, large_key), f"{small:.12g} is more than {large_key}, which is {large:.12g}"
+            )
+
+
+_RULES: tuple[Callable[[Config], Iterator[ConfigError]], ...] = (
+    _hosts, _networks, _public_url, _ports, _access, _keepalive, _order,
+)  # fmt: skip
