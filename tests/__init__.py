@@ -1,0 +1,1 @@
+"""Tests of Hapta; ``tests.support`` holds what several of them need."""
