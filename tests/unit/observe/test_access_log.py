@@ -1,0 +1,206 @@
+"""hapta.observe.access_log"""
+
+import io
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hapta.config.schema import LogConfig
+from hapta.model.clock import ManualClock
+from hapta.model.operation import OperationClass
+from hapta.observe import access_log
+from hapta.observe.access_log import AccessLog
+
+READ = OperationClass.RECORD_READ
+
+
+def one_request(log: AccessLog, **changes: Any) -> None:
+    fields: dict[str, Any] = {
+        "request_id": "req-1",
+        "method": "GET",
+        "target": "/api/health",
+        "status": 200,
+        "sent_bytes": 120,
+        "seconds": 0.0123,
+        "kind": READ,
+        "address": "203.0.113.9",
+    }
+    log.record(**(fields | changes))
+
+
+def written(act: Callable[[AccessLog], None], access: str = "all", form: str = "json") -> list[bytes]:
+    """The lines of a log after ``act``."""
+    stream = io.BytesIO()
+    log = AccessLog(LogConfig(access=access, format=form), stream, ManualClock())  # type: ignore[arg-type]
+    act(log)
+    log.close()
+    return stream.getvalue().splitlines()
+
+
+def test_a_json_line_says_who_asked_what_and_what_came_of_it() -> None:
+    (line,) = written(lambda log: one_request(log, upstream_seconds=0.01, cache="hapta; hit"))
+    assert orjson.loads(line) == {
+        "ts": "2023-11-14T22:13:20.000Z",
+        "id": "req-1",
+        "method": "GET",
+        "path": "/api/health",
+        "status": 200,
+        "bytes": 120,
+        "ms": 12.3,
+        "upstream_ms": 10.0,
+        "class": "record_read",
+        "ip": "203.0.113.9",
+        "cache": "hapta; hit",
+    }
+
+
+def test_a_request_that_needed_no_upstream_says_so() -> None:
+    (line,) = written(one_request)
+    assert orjson.loads(line)["upstream_ms"] is None
+
+
+def test_a_pretty_line_is_readable() -> None:
+    (line,) = written(lambda log: one_request(log, upstream_seconds=0.01), form="pretty")
+    assert line.endswith(
+        b" 200 GET    /api/health 12.3 ms (upstream 10.0) 120 B record_read 203.0.113.9 req-1"
+    )
+
+
+@pytest.mark.parametrize("form", ["json", "pretty"])
+def test_secret_query_values_are_not_written(form: str) -> None:
+    target = "/api/files/docs/abc/a.pdf?token=s3cret&thumb=100x100"
+    (line,) = written(lambda log: one_request(log, target=target), form=form)
+    assert b"s3cret" not in line
+    assert b"thumb=100x100" in line
+
+
+@pytest.mark.parametrize(
+    "kind", [OperationClass.AUTH_ANSWER, OperationClass.AUTH_ACTION, OperationClass.OAUTH2_REDIRECT]
+)
+@pytest.mark.parametrize("form", ["json", "pretty"])
+def test_nothing_of_the_query_of_an_auth_route_is_written(kind: OperationClass, form: str) -> None:
+    target = "/api/collections/users/auth-with-otp?mfaId=s3cret"
+    (line,) = written(lambda log: one_request(log, target=target, kind=kind), form=form)
+    assert b"s3cret" not in line
+    assert b"mfaId" not in line
+    assert b"/api/collections/users/auth-with-otp" in line
+
+
+def test_control_characters_are_escaped_in_pretty_lines() -> None:
+    (line,) = written(lambda log: one_request(log, target="/a\x1b[2J\r\nfake line"), form="pretty")
+    assert rb"/a\x1b[2J\r\nfake line" in line
+
+
+@given(
+    target=st.text(st.characters(codec=None)),
+    method=st.text(st.characters(codec=None), max_size=20),
+    status=st.integers(0, 999),
+)
+def test_whatever_clients_send_one_line_comes_out(target: str, method: str, status: int) -> None:
+    for form in ("json", "pretty"):
+        lines = written(lambda log: one_request(log, target=target, method=method, status=status), form=form)
+        assert len(lines) == 1
+
+
+def test_a_very_long_target_is_cut() -> None:
+    (line,) = written(lambda log: one_request(log, target="/" + "x" * 16_000))
+    assert orjson.loads(line)["path"] == "/" + "x" * 2047 + "…"
+
+
+STATUSES = (200, 301, 200, 404, 200, 500, 200, 0)
+
+
+@pytest.mark.parametrize(
+    ("access", "expected"),
+    [
+        pytest.param("all", list(STATUSES), id="all"),
+        pytest.param("errors", [404, 500, 0], id="errors"),
+        pytest.param("off", [], id="off"),
+        pytest.param("sample:1", list(STATUSES), id="sample:1"),
+        pytest.param("sample:3", [200, 404, 500, 0], id="every third and the errors"),
+    ],
+)
+def test_what_is_written_is_what_access_says(access: str, expected: list[int]) -> None:
+    def requests(log: AccessLog) -> None:
+        for status in STATUSES:
+            one_request(log, status=status)
+
+    assert [orjson.loads(line)["status"] for line in written(requests, access)] == expected
+
+
+def test_lines_come_in_the_order_of_the_requests_and_none_is_missing() -> None:
+    def requests(log: AccessLog) -> None:
+        for number in range(5000):
+            one_request(log, request_id=str(number))
+
+    assert [orjson.loads(line)["id"] for line in written(requests)] == [str(n) for n in range(5000)]
+
+
+def test_a_line_appears_without_a_following_one() -> None:
+    read_end, write_end = os.pipe()
+    with os.fdopen(read_end, "rb") as reader, os.fdopen(write_end, "wb") as stream:
+        log = AccessLog(LogConfig(format="json"), stream, ManualClock())
+        for _ in range(3):
+            one_request(log)
+            assert b"/api/health" in reader.readline()
+        log.close()
+
+
+class Stuck(io.BytesIO):
+    """A reader that sleeps until :attr:`released`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered, self.released = threading.Event(), threading.Event()
+
+    def write(self, data: Any) -> int:
+        self.entered.set()
+        self.released.wait(10)
+        return super().write(data)
+
+
+def test_a_stuck_reader_costs_lines_which_are_counted_and_never_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(access_log, "MAX_WAITING_LINES", 10)
+    stream, told = Stuck(), [0]
+
+    def on_dropped(lines: int) -> None:
+        told[0] += lines
+
+    log = AccessLog(LogConfig(format="json"), stream, ManualClock(), on_dropped)
+    one_request(log)
+    assert stream.entered.wait(5)
+    for _ in range(15):
+        one_request(log)
+    assert log.dropped == told[0] == 5
+    log.close(timeout_s=0.05)  # gives up instead of hanging
+    stream.released.set()
+    log.close()
+    assert len(stream.getvalue().splitlines()) == 11
+
+
+def test_a_reader_that_went_away_costs_lines_which_are_counted() -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "wb") as stream:
+        log = AccessLog(LogConfig(format="json"), stream, ManualClock())
+        one_request(log)
+        one_request(log)
+        log.close()
+    assert log.dropped == 2
+
+
+def test_closing_twice_or_without_a_request_is_harmless() -> None:
+    stream: BinaryIO = io.BytesIO()
+    for access in ("all", "off"):
+        log = AccessLog(LogConfig(access=access), stream, ManualClock())
+        log.close()
+        log.close()
+    assert stream.read() == b""
