@@ -8,7 +8,7 @@ all problems of a configuration can be shown at once.
 import difflib
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -153,6 +153,8 @@ def shown(value: object) -> str:
     """A value for a message: on one line, of bounded length."""
     if isinstance(value, dict):
         return "a table"
+    if isinstance(value, float):
+        return str(value)
     try:
         text = json.dumps(value, default=str)
     except (ValueError, RecursionError):  # an integer of thousands of digits, a list nested as deeply
@@ -168,11 +170,7 @@ def unknown(table: str, name: str | None = None) -> str:
     if near := _did_you_mean(name, TABLES[table]):
         return "unknown key" + near
     elsewhere = [field.key for field in FIELDS.values() if field.name == name]
-    return "unknown key" + (f"; did you mean {elsewhere[0]}?" if elsewhere else _knows(table, TABLES[table]))
-
-
-def _knows(table: str, names: Sequence[str]) -> str:
-    return f"; [{table}] knows {', '.join(names)}"
+    return "unknown key" + (f"; did you mean {elsewhere[0]}?" if elsewhere else "")
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:

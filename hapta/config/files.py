@@ -70,12 +70,12 @@ def read_env(path: Path, name: str) -> tuple[EnvFile, list[str]]:
     for binding in parse_stream(io.StringIO(text or "")):
         written = binding.original.string
         line = binding.original.line + len(written) - len(written.lstrip("\r\n"))
-        if binding.error:
-            problems.append(
-                f"{name}:{line}: expected NAME=value; quote a value with special characters as 'value'"
-            )
-        elif binding.key is not None and binding.value is not None:
+        if binding.key is not None and binding.value is not None:
             values[binding.key] = (binding.value, f"{name}:{line}")
+        elif binding.error or binding.key is not None:  # else a comment or an empty line
+            problems.append(
+                f"{name}:{line}: expected NAME=value; quote a value with special characters: 'value'"
+            )
     return values, problems
 
 

@@ -17,6 +17,7 @@ from hapta.config.check import check
 from hapta.config.errors import ConfigErrors
 from hapta.config.fields import FIELDS, TABLES, Field, WrongValue, from_text, from_value, shown, unknown
 from hapta.config.files import EnvFile, FileProblem, read_env, read_toml
+from hapta.config.remote import check_secrets
 from hapta.config.schema import Config
 from hapta.config.secrets import SECRET_FIELDS, Secrets, meant_secret
 
@@ -48,7 +49,14 @@ class Loaded:
         return self.base_dir / name
 
 
-def load(config_path: Path | None, environ: Mapping[str, str], overrides: Sequence[str], cwd: Path) -> Loaded:
+def load(
+    config_path: Path | None,
+    environ: Mapping[str, str],
+    overrides: Sequence[str],
+    cwd: Path,
+    *,
+    needs_secrets: bool = False,
+) -> Loaded:
     """Read all sources.
 
     Args:
@@ -56,6 +64,7 @@ def load(config_path: Path | None, environ: Mapping[str, str], overrides: Sequen
         environ: the environment.
         overrides: texts ``section.key=VALUE``, as given to ``--set``.
         cwd: the working directory, absolute.
+        needs_secrets: the secrets must do for a start (:func:`~hapta.config.remote.check_secrets`), too.
 
     Raises:
         ConfigErrors: with every problem of every source.
@@ -77,9 +86,11 @@ def load(config_path: Path | None, environ: Mapping[str, str], overrides: Sequen
     reader.take_secrets(state_file, is_ours=True)
     reader.take_secrets(env_file, is_ours=True)
     reader.take_secrets(environment, is_ours=False)
+    secrets = Secrets.from_names(reader.secrets)
+    if needs_secrets:
+        reader.problems += [error.line(reader.origins) for error in check_secrets(secrets, config)]
     if reader.problems:
         raise ConfigErrors(reader.problems)
-    secrets = Secrets.from_names(reader.secrets)
     return Loaded(config=config, secrets=secrets, base_dir=base_dir, config_path=path, origins=reader.origins)
 
 
@@ -121,7 +132,8 @@ class _Reader:
         key, equals, text = override.partition("=")
         table, dot, name = key.strip().partition(".")
         if not equals or not dot:  # the text is not repeated: it may be a secret in the wrong place
-            self.problems.append("--set: expected section.key=VALUE, such as --set server.port=9000")
+            problem = "expected section.key=VALUE, such as --set server.port=9000"
+            self.problems.append(f"--set: {_secret_here(table) or problem}")
             return
         where = f"--set {_printable(override)}" if f"{table}.{name}" in FIELDS else "--set"
         self._take(table, name, where, from_text, text)
@@ -135,8 +147,7 @@ class _Reader:
         config = msgspec.convert(tables, Config)
         for error in check(config):
             if not self._wrong.intersection(error.keys):
-                where = next((self.origins[key] for key in error.keys if key in self.origins), "default")
-                self.problems.append(f"{where}: {error.keys[0]}: {error.problem}")
+                self.problems.append(error.line(self.origins))
         return config
 
     def read_env(self, path: Path) -> EnvFile:
@@ -161,7 +172,8 @@ class _Reader:
     def _take(self, table: str, name: str, where: str, convert: Callable[[Field, T], Any], value: T) -> None:
         key = f"{table}.{name}"
         if key not in FIELDS:
-            self.problems.append(f"{where}: {_printable(key)}: {unknown(table, name)}")
+            problem = _secret_here(name) or unknown(table, name)
+            self.problems.append(f"{where}: {_printable(key)}: {problem}")
             return
         try:
             self._values[key] = convert(FIELDS[key], value)
@@ -177,8 +189,8 @@ class _Reader:
 
 
 def _not_a_table(name: str, value: object) -> str:
-    if meant := meant_secret(name):
-        return f"a secret; it belongs into .env or the environment, as {meant}, and not into this file"
+    if problem := _secret_here(name):
+        return problem
     if name in TABLES:
         return f"expected a table, got {shown(value)}"
     if name in FIELDS:
@@ -186,6 +198,12 @@ def _not_a_table(name: str, value: object) -> str:
     if not isinstance(value, dict) and (owners := [table for table, keys in TABLES.items() if name in keys]):
         return f"stands outside of its table; put it below the line [{owners[0]}]"
     return unknown(name)
+
+
+def _secret_here(name: str) -> str | None:
+    if meant := meant_secret(name):
+        return f"{meant} is a secret; it belongs into .env or the environment, not here"
+    return None
 
 
 def _printable(text: str) -> str:

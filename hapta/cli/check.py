@@ -1,0 +1,82 @@
+"""``hapta check``: validate the configuration, start nothing, write nothing."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hapta.cli.options import config_options, load_config
+from hapta.config import SECRET_FIELDS, ConfigErrors, Loaded
+from hapta.config.fields import FIELDS
+
+_MASK = "********"
+
+
+@click.command("check")
+@config_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+def command(config_path: Path | None, overrides: Sequence[str], as_json: bool) -> int:
+    """Validate the configuration and show where each value comes from.
+
+    Reads config.toml, hapta.env, .env and the environment as `hapta serve` would, and shows every problem at
+    once, each with its file and line or variable. Starts nothing and writes nothing. Secrets are masked.
+
+    Exit code: 0 the configuration is right, 2 it is not.
+    """
+    try:
+        loaded = load_config(config_path, overrides, needs_secrets=True)
+    except ConfigErrors as exc:
+        if not as_json:
+            raise
+        click.echo(json.dumps({"ok": False, "problems": exc.problems}, indent=2))
+        return 2
+    click.echo(json.dumps(_report(loaded), indent=2) if as_json else "\n".join(_text(loaded)))
+    return 0
+
+
+def _report(loaded: Loaded) -> dict[str, Any]:
+    return {
+        "ok": True,
+        "problems": [],
+        "config": str(loaded.config_path) if loaded.config_path else None,
+        "upstream": loaded.secrets.database_url,
+        "values": [{"key": key, "value": value, "from": where} for key, value, where in _changed(loaded)],
+        "secrets": [{"name": name, "from": where} for name, where in _secrets(loaded)],
+    }
+
+
+def _text(loaded: Loaded) -> Iterator[str]:
+    yield f"Configuration  {loaded.config_path or 'no config.toml; defaults and environment'}"
+    yield f"PocketBase     {_upstream(loaded)}"
+    rows = [(key, json.dumps(value), where) for key, value, where in _changed(loaded)]
+    yield "Values         " + ("all at their defaults" if not rows else "other than the defaults:")
+    yield from _table(rows)
+    secrets = [(name, _MASK, where) for name, where in _secrets(loaded)]
+    yield "Secrets        " + ("none given" if not secrets else "given:")
+    yield from _table(secrets)
+    yield "The configuration is right."
+
+
+def _upstream(loaded: Loaded) -> str:
+    if loaded.secrets.database_url is not None:
+        return loaded.secrets.database_url
+    return f"embedded, data in {loaded.path(loaded.config.upstream.data_dir)} (DatabaseURL is not set)"
+
+
+def _changed(loaded: Loaded) -> Iterator[tuple[str, object, str]]:
+    for key, field in FIELDS.items():
+        value = getattr(getattr(loaded.config, field.table), field.name)
+        if value != field.default:
+            yield key, value, loaded.origins[key]
+
+
+def _secrets(loaded: Loaded) -> Iterator[tuple[str, str]]:
+    return ((name, loaded.origins[name]) for name in SECRET_FIELDS if name in loaded.origins)
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

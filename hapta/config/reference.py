@@ -1,0 +1,146 @@
+"""Renders ``config.toml`` and the tables of ``docs/configuration.md`` from the structs.
+
+Names, defaults and bounds come from the types, explanations from the docstrings, so nothing is written twice.
+Run as ``python -m hapta.config.reference [--check]`` in the root of the source tree.
+"""
+
+import argparse
+import ast
+import inspect
+import json
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+from hapta.config import schema
+from hapta.config.fields import FIELDS, TABLES, Field, expected
+
+_WIDTH = 110
+_HEAD = """\
+# Hapta's configuration: every key, with its default. Change what you like, delete what you leave alone.
+# Sources, later wins: defaults, this file, .env, HAPTA_SERVER__PORT=9000, --set server.port=9000.
+# Secrets (DatabaseURL, AdminEmail, ...) stand in .env or the environment, never here.
+# `hapta check` says whether all is right and where each value comes from.
+"""
+BEGIN, END = "<!-- keys: rendered -->", "<!-- keys: end -->"
+"""What stands around the rendered part of the documentation page."""
+
+
+def render_toml() -> str:
+    """The shipped ``config.toml``."""
+    tables, fields = _table_docs(), _field_docs()
+    lines = [_HEAD]
+    for table, names in TABLES.items():
+        lines += [f"\n{_comment(tables[table])}\n[{table}]"]
+        for field in (FIELDS[f"{table}.{name}"] for name in names):
+            lines += [f"\n{_comment(fields[field.key])}\n{field.name} = {as_toml(field.default)}"]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def render_tables() -> str:
+    """The tables of the documentation page, one heading each."""
+    tables, fields = _table_docs(), _field_docs()
+    lines = []
+    for table, names in TABLES.items():
+        lines += [
+            f"### [{table}]",
+            "",
+            tables[table],
+            "",
+            "| key | takes | default | meaning |",
+            "|---|---|---|---|",
+        ]
+        lines += [_row(FIELDS[f"{table}.{name}"], fields[f"{table}.{name}"]) for name in names]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def as_toml(value: object) -> str:
+    """A default in TOML; integers of five digits and more in groups of three."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return json.dumps(value, ensure_ascii=False)
+    return f"{value:_}" if value >= 10_000 else str(value)
+
+
+def _row(field: Field, doc: str) -> str:
+    takes = expected(field).replace("|", "\\|")
+    return f"| `{field.key}` | {takes} | `{as_toml(field.default)}` | {doc.replace('|', chr(92) + '|')} |"
+
+
+def _comment(text: str) -> str:
+    return textwrap.fill(
+        text,
+        _WIDTH,
+        initial_indent="# ",
+        subsequent_indent="# ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _classes() -> Iterator[ast.ClassDef]:
+    tree = ast.parse(inspect.getsource(schema))
+    return (node for node in tree.body if isinstance(node, ast.ClassDef))
+
+
+def _table_docs() -> dict[str, str]:
+    """The docstring of each table's struct."""
+    by_class = {node.name: _one_line(ast.get_docstring(node) or "") for node in _classes()}
+    return {table: by_class[type(getattr(schema.Config(), table)).__name__] for table in TABLES}
+
+
+def _field_docs() -> dict[str, str]:
+    """The docstring below each field, by dotted key."""
+    table_of = {type(getattr(schema.Config(), table)).__name__: table for table in TABLES}
+    docs = {}
+    for node in _classes():
+        for statement, after in zip(node.body, node.body[1:], strict=False):
+            match statement, after:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(text))),
+                ):
+                    docs[f"{table_of[node.name]}.{name}"] = _one_line(text)
+    return docs
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _with_tables(page: str) -> str:
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"docs/configuration.md: the lines {BEGIN} and {END} are missing")
+    return f"{before}{begin}\n\n{render_tables()}\n{end}{after}"
+
+
+def main() -> int:
+    """Write both files, or with ``--check`` only say which differ (exit code 1)."""
+    parser = argparse.ArgumentParser(prog="python -m hapta.config.reference", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 when a file differs")
+    parser.add_argument("root", nargs="?", default=".", type=Path, help="root of the source tree")
+    arguments = parser.parse_args()
+    page = arguments.root / "docs" / "configuration.md"
+    rendered = {
+        arguments.root / "config.toml": render_toml(),
+        page: _with_tables(page.read_text(encoding="utf-8")),
+    }
+    differing = [
+        path for path, text in rendered.items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]  # fmt: skip
+    for path in differing:
+        if arguments.check:
+            print(f"{path}: differs from the structs; run python -m hapta.config.reference", file=sys.stderr)
+        else:
+            path.write_text(rendered[path], encoding="utf-8")
+            print(f"{path}: written")
+    return 1 if differing and arguments.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
