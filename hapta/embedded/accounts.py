@@ -1,9 +1,9 @@
 """The two superusers Hapta keeps in its own PocketBase: the operator's and its own.
 
-They are set through PocketBase's command line, before its first start (so that there is never an installer page, which
-would let the first visitor in) and whenever a login with them is refused. The command takes the password as an
-argument and has no other way: for the tenth of a second it runs, users of this same machine can see it in the list of
-processes. That is why nothing is set again that was set before.
+They are set through PocketBase's command line, before its first start (so that there is never an installer
+page, which would let the first visitor in) and whenever a login with them is refused. The command takes the
+password as an argument and has no other way: for the tenth of a second it runs, users of this same machine
+can see it in the list of processes. That is why nothing is set again that was set before.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """The backup made before Hapta takes over a data directory that is not its own.
 
-Databases are copied with SQLite's backup API (https://www.sqlite.org/backup.html), so the copy is one consistent state
-without its write-ahead log; everything else is copied as it is. The backup appears under its final name only when it is
-whole, and never in the place of another.
+Databases are copied with SQLite's backup API (https://www.sqlite.org/backup.html), so the copy is one
+consistent state without its write-ahead log; everything else is copied as it is. The backup appears under its
+final name only when it is whole, and never in the place of another.
 """
 
 import contextlib
@@ -23,8 +23,8 @@ _LOG_SUFFIXES = ("-wal", "-shm", "-journal")
 def require_unused(data_dir: Path) -> None:
     """Refuse a data directory whose database another process has open.
 
-    In write-ahead mode every open connection holds a shared lock, so asking for the exclusive one finds them all
-    (https://www.sqlite.org/wal.html, section 2.2).
+    In write-ahead mode every open connection holds a shared lock, so asking for the exclusive one finds them
+    all (https://www.sqlite.org/wal.html, section 2.2).
     """
     database = data_dir / "data.db"
     if not database.is_file():
@@ -105,6 +105,7 @@ def _rename_unused(partial: Path, name: str) -> Path:
     for attempt in range(100):
         target = partial.with_name(name if attempt == 0 else f"{name}-{attempt + 1}")
         if not os.path.lexists(target):
-            # Renaming onto an empty directory made in between would replace only that; onto any other it fails.
+            # Renaming onto an empty directory made in between would replace only that; onto any other it
+            # fails.
             return partial.rename(target)
     raise OperatorError(f"{partial.parent}: too many backups named {name}; move some away")

@@ -1,7 +1,8 @@
 """How long to wait before a child that ended is started again.
 
-The first restart is immediate, because most ends are single ones (out of memory, an operator's kill) and every
-millisecond is an outage. Ends that follow quickly on a start double the wait, up to ten seconds, for ever.
+The first restart is immediate, because most ends are single ones (out of memory, an operator's kill) and
+every millisecond is an outage. Ends that follow quickly on a start double the wait, up to ten seconds, for
+ever.
 """
 
 FIRST_WAIT_S = 0.25

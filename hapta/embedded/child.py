@@ -1,8 +1,8 @@
 """One run of PocketBase under its guard, seen from Hapta: started, watched through three pipes, ended.
 
-The guard is started with :class:`subprocess.Popen` and its pipes are attached to the loop by hand, not with asyncio's
-subprocess support: that one (in some versions) reports an end only when every holder of the output pipe is gone, and a
-program started by a hook may hold it for ever. It also works alike on every loop.
+The guard is started with :class:`subprocess.Popen` and its pipes are attached to the loop by hand, not with
+asyncio's subprocess support: that one (in some versions) reports an end only when every holder of the output
+pipe is gone, and a program started by a hook may hold it for ever. It also works alike on every loop.
 """
 
 import asyncio
@@ -61,6 +61,7 @@ class Child:
         self._ending = asyncio.Lock()
         self._reports: _Pipe
         self._output: _Pipe
+        self._on_output: Callable[[bytes], None]
         self.pid: int | None = None
         """PocketBase's pid, once the guard has told it."""
 
@@ -72,6 +73,7 @@ class Child:
         """Listen to both pipes; to be called once."""
         self._reports = await self._connect(self._guard.stdout, self._on_report)
         self._output = await self._connect(self._guard.stderr, on_output)
+        self._on_output = on_output
 
     async def _connect(self, pipe: object, on_data: Callable[[bytes], None]) -> _Pipe:
         loop = asyncio.get_running_loop()
@@ -91,7 +93,8 @@ class Child:
                 self._failure = value
 
     async def wait(self) -> ChildExit:
-        """Wait until PocketBase has ended, by whatever cause; may be called (and cancelled) any number of times.
+        """Wait until PocketBase has ended, by whatever cause; may be called (and cancelled) any number of
+        times.
 
         Nothing of the run is left afterwards: processes reaped, pipes closed.
         """
@@ -102,16 +105,17 @@ class Child:
         return self._ended
 
     async def _finish(self) -> ChildExit:
-        while self._guard.poll() is None:
+        while self._guard.poll() is None:  # noqa: ASYNC110 - it has closed its pipe: a matter of a moment
             await asyncio.sleep(0.002)
         is_told = self._status is not None or self._failure is not None
         if not is_told and self.pid is not None:
-            # The guard was killed. Its child dies with it on Linux; elsewhere, and if not, this is the one to do it,
-            # at once: two PocketBases on one data directory must not be. The pid is still its own.
+            # The guard was killed. Its child dies with it on Linux; elsewhere, and if not, this is the one to
+            # do it, at once: two PocketBases on one data directory must not be. The pid is still its own.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
         with contextlib.suppress(TimeoutError):  # TimeoutError: a program started by a hook holds the pipe
             await asyncio.wait_for(asyncio.shield(self._output.ended), _OUTPUT_ENDS_WITHIN_S)
+        self._on_output(b"\n")  # a last line without end is a line
         self._close()
         if self._failure is not None:
             return ChildExit(None, f"could not be started: {self._failure}")
@@ -126,6 +130,10 @@ class Child:
     def kill(self) -> None:
         """End PocketBase and what it started, now."""
         self._tell(b"K")
+
+    def abandon(self) -> None:
+        """Let go of the guard, which then ends PocketBase by itself."""
+        self._close()
 
     def _tell(self, word: bytes) -> None:
         if self._guard.stdin is not None and not self._guard.stdin.closed:
@@ -154,7 +162,11 @@ async def start_child(
         on_output: takes what the command prints; called on the loop, must not wait.
     """
     child = Child(_start_guard(command, cwd, environ, lock_descriptor))
-    await child.attach(on_output)
+    try:
+        await child.attach(on_output)
+    except BaseException:
+        child.abandon()
+        raise
     return child
 
 
@@ -170,7 +182,7 @@ def _start_guard(
         stderr=subprocess.PIPE,
         bufsize=0,
         pass_fds=(lock_descriptor,),
-        start_new_session=True,  # Ctrl-C in the terminal reaches Hapta alone, which then ends in its own order
+        start_new_session=True,  # Ctrl-C in the terminal reaches Hapta alone
     )
 
 

@@ -1,13 +1,14 @@
 """The data directory: whose it is, and who works in it.
 
-*Marker.* ``hapta.json`` says that Hapta made or adopted this directory, in which format, and which accounts it has set
-up there. A directory that holds something but no marker is refused: it may be somebody's live PocketBase.
+*Marker.* ``hapta.json`` says that Hapta made or adopted this directory, in which format, and which accounts
+it has set up there. A directory that holds something but no marker is refused: it may be somebody's live
+PocketBase.
 
-*Lock.* PocketBase takes no lock on its data, and two of them on one directory answer from different memories. So each
-Hapta holds a ``flock`` on the directory itself. Not on a file inside: restoring a backup replaces every file of the
-directory (and the marker with them, see :meth:`DataDir.ensure_marker`), while the directory stays. The guard process
-of the child inherits the lock; so it lasts until PocketBase has ended, even if Hapta was killed.
-``hapta.pid`` only tells who holds it.
+*Lock.* PocketBase takes no lock on its data, and two of them on one directory answer from different memories.
+So each Hapta holds a ``flock`` on the directory itself. Not on a file inside: restoring a backup replaces
+every file of the directory (and the marker with them, see :meth:`DataDir.ensure_marker`), while the directory
+stays. The guard process of the child inherits the lock; so it lasts until PocketBase has ended, even if Hapta
+was killed. ``hapta.pid`` only tells who holds it.
 """
 
 import contextlib
@@ -36,10 +37,12 @@ class DataDir:
     def __init__(self, path: Path) -> None:
         """
         Raises:
-            OperatorError: not a directory, a link to nowhere, unreadable, or marked by something we do not know.
+            OperatorError: not a directory, a link to nowhere, unreadable, or marked by something we do not
+                know.
         """
         self.path = path
         self._lock: int | None = None
+        self._was_made = False
         self.entries = _entries(path)
         self.accounts: dict[str, str] = {}
         self.is_marked = MARKER in self.entries
@@ -67,6 +70,7 @@ class DataDir:
             OperatorError: another Hapta works here, or the directory cannot be made.
         """
         with operator_errors("cannot be made", self.path):
+            self._was_made = not self.path.exists()
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with operator_errors("cannot be opened", self.path):
             descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -88,15 +92,19 @@ class DataDir:
         self._lock = descriptor
 
     def release(self) -> None:
-        """Give the directory back; does nothing when it is not held."""
+        """Give the directory back, and leave none behind that was made for nothing; nothing if it is not
+        held."""
         if self._lock is not None:
             with contextlib.suppress(OSError):
                 (self.path / HOLDER).unlink()
+                if self._was_made:
+                    self.path.rmdir()  # refused unless empty
             os.close(self._lock)
             self._lock = None
 
     def mark(self, accounts: Mapping[str, str]) -> None:
-        """Write the marker: the directory is Hapta's, and ``accounts`` (name to fingerprint) are set up in it."""
+        """Write the marker: the directory is Hapta's, and ``accounts`` (name to fingerprint) are set up in
+        it."""
         self.accounts = dict(accounts)
         content = {"format": FORMAT, "accounts": self.accounts}
         with operator_errors("cannot be written", self.path / MARKER):
@@ -104,7 +112,8 @@ class DataDir:
         self.is_marked = True
 
     def ensure_marker(self) -> bool:
-        """Write the marker and the holder again if they are gone, as after a restore; returns whether they were.
+        """Write the marker and the holder again if they are gone, as after a restore; returns whether they
+        were.
 
         No account counts as set up then: the restored data has those of its own time.
         """
@@ -123,7 +132,9 @@ class DataDir:
 
 def _entries(path: Path) -> frozenset[str]:
     if path.is_symlink() and not path.exists():
-        raise OperatorError(f"{path}: is a link to {os.readlink(path)}, which does not exist; remove the link")
+        raise OperatorError(
+            f"{path}: is a link to {os.readlink(path)}, which does not exist; remove the link"
+        )
     if not path.exists():
         return frozenset()
     if not path.is_dir():
@@ -143,7 +154,9 @@ def _read_marker(path: Path) -> dict[str, str]:
     except (ValueError, TypeError, KeyError, AttributeError):
         raise OperatorError(f"{path}: is damaged; remove it and start once with --adopt-data") from None
     if found != FORMAT or not isinstance(accounts, dict):
-        raise OperatorError(f"{path}: has format {found!r}, this Hapta knows {FORMAT}; use the Hapta that made it")
+        raise OperatorError(
+            f"{path}: has format {found!r}, this Hapta knows {FORMAT}; use the Hapta that made it"
+        )
     return {str(name): str(fingerprint) for name, fingerprint in accounts.items()}
 
 

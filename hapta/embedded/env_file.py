@@ -1,13 +1,12 @@
 """``hapta.env``: the secrets Hapta made up for itself, readable by its user alone.
 
-The file is only ever extended: a key that has a value keeps it, whatever the operator wrote around it stays, and a
-change replaces the file in one step. The directory is locked while it is read and extended, so that two instances with
-different data that share a state directory cannot overwrite each other's keys.
+The file is only ever extended: a key that has a value keeps it, whatever the operator wrote around it stays,
+and a change replaces the file in one step. The directory is locked while it is read and extended, so that two
+instances with different data that share a state directory cannot overwrite each other's keys.
 """
 
 import fcntl
 import io
-import logging
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
@@ -16,15 +15,15 @@ from pathlib import Path
 
 from dotenv.parser import parse_stream
 
+from hapta.embedded.events import EventLog
 from hapta.embedded.files import operator_errors, write_atomically
 from hapta.model.errors import OperatorError
 
 NAME = "hapta.env"
 _HEADER = (
-    "# Secrets of this Hapta installation, made by Hapta. Keep this file, back it up, and show it to nobody:\n"
+    "# Secrets of this Hapta installation, made by Hapta. Keep it, back it up, show it to nobody:\n"
     "# without Secret all sessions end, and AdminPassword opens the dashboard.\n"
 )
-_log = logging.getLogger(__name__)
 
 
 def read_env(path: Path) -> dict[str, str]:
@@ -37,7 +36,7 @@ def read_env(path: Path) -> dict[str, str]:
         return _parse(path, _read(path))
 
 
-def extend_env(path: Path, wanted: Mapping[str, Callable[[], str]]) -> dict[str, str]:
+def extend_env(path: Path, wanted: Mapping[str, Callable[[], str]], events: EventLog) -> dict[str, str]:
     """Give every wanted key that has no value yet a new one; returns all keys of the file afterwards.
 
     Args:
@@ -52,7 +51,7 @@ def extend_env(path: Path, wanted: Mapping[str, Callable[[], str]]) -> dict[str,
         values = _parse(path, content)
         added = {name: make() for name, make in wanted.items() if not values.get(name)}
         if content is not None:
-            _tighten(path)
+            _tighten(path, events)
         if added:
             text = _HEADER if content is None else content
             if not text.endswith("\n"):
@@ -64,7 +63,9 @@ def extend_env(path: Path, wanted: Mapping[str, Callable[[], str]]) -> dict[str,
 
 def _read(path: Path) -> str | None:
     if path.is_symlink() and not path.exists():
-        raise OperatorError(f"{path}: is a link to {os.readlink(path)}, which does not exist; remove the link")
+        raise OperatorError(
+            f"{path}: is a link to {os.readlink(path)}, which does not exist; remove the link"
+        )
     if not path.exists():
         return None
     if not path.is_file():
@@ -90,11 +91,16 @@ def _parse(path: Path, content: str | None) -> dict[str, str]:
     return values
 
 
-def _tighten(path: Path) -> None:
+def _tighten(path: Path, events: EventLog) -> None:
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         path.chmod(mode & 0o700)
-        _log.warning("%s could be read by other users (mode %03o); only its owner can now", path, mode)
+        events.warning(
+            "secrets_were_readable",
+            message="hapta.env could be read by other users; only its owner can now",
+            path=str(path),
+            mode=f"{mode:03o}",
+        )
 
 
 @contextmanager

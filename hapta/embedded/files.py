@@ -1,6 +1,7 @@
 """Files that are whole or not there: written beside their place, flushed to the disk, then renamed into it.
 
-Every name used on the way starts with :data:`TEMPORARY_PREFIX`, so that what a crash leaves behind is known as ours.
+Every name used on the way starts with :data:`TEMPORARY_PREFIX`, so that what a crash leaves behind is known
+as ours.
 """
 
 import contextlib
@@ -32,7 +33,8 @@ def require_writable(directory: Path, what: str) -> None:
 
 
 def write_atomically(path: Path, content: bytes, mode: int) -> None:
-    """Replace ``path`` by ``content`` in one step; a reader sees the old or the new file, a crash leaves one of both."""
+    """Replace ``path`` by ``content`` in one step; a reader sees the old or the new file, a crash leaves one
+    of both."""
     partial = path.parent / f"{TEMPORARY_PREFIX}{path.name}-{secrets.token_hex(6)}"
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:

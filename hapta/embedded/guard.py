@@ -1,20 +1,21 @@
-"""The guard: PocketBase's parent, a process of its own that ends PocketBase when Hapta ends, however that happens.
+"""The guard: PocketBase's parent, a process of its own that ends PocketBase when Hapta ends, however that
+happens.
 
-Run as a script (``python -I -S guard.py HAPTA_PID COMMAND…``): it imports nothing but the standard library, so it is up
-in some ten milliseconds and stays small. Three ropes, any one of which is enough:
+Run as a script (``python -I -S guard.py HAPTA_PID COMMAND…``): it imports nothing but the standard library,
+so it is up in some ten milliseconds and stays small. Three ropes, any one of which is enough:
 
 * Its standard input is a pipe that only Hapta holds open: end of file means Hapta is gone, kill -9 included.
-* Its parent changes when Hapta is gone; looked at twice a second, in case some other child of Hapta inherited the pipe.
-* Linux kills PocketBase when the guard itself is killed (``PR_SET_PDEATHSIG``, prctl(2); kept across the ``execve`` with
-  which PocketBase restarts itself). Elsewhere Hapta does that, as it holds the pid.
+* Its parent changes when Hapta is gone; looked at twice a second, in case some other child of Hapta inherited
+  the pipe.
+* Linux kills PocketBase when the guard itself is killed (``PR_SET_PDEATHSIG``, prctl(2); kept across the
+  ``execve`` with which PocketBase restarts itself). Elsewhere Hapta does that, as it holds the pid.
 
-Words to Hapta, one a line on standard output: ``pid N``, ``failed REASON``, ``exit STATUS`` (negative: a signal), then
-end. Words from Hapta, one byte each on standard input: ``T`` (SIGTERM), ``K`` (SIGKILL to all that PocketBase started).
-PocketBase writes to the guard's standard error: nothing is copied in between.
+Words to Hapta, one a line on standard output: ``pid N``, ``failed REASON``, ``exit STATUS`` (negative: a
+signal), then end. Words from Hapta, one byte each on standard input: ``T`` (SIGTERM), ``K`` (SIGKILL to all
+that PocketBase started). PocketBase writes to the guard's standard error: nothing is copied in between.
 """
 
 import contextlib
-import ctypes
 import os
 import select
 import signal
@@ -33,8 +34,10 @@ def _die_with_parent() -> Callable[[], None] | None:
     if not sys.platform.startswith("linux"):
         return None
     try:
+        import ctypes
+
         prctl = ctypes.CDLL(None).prctl
-    except (OSError, AttributeError):
+    except (ImportError, OSError, AttributeError):  # a Python built without it
         return None
     guard = os.getpid()
 
@@ -92,8 +95,8 @@ def main() -> int:
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    # Handlers, not SIG_IGN: the guard must outlive a signal sent to the whole service or terminal, until Hapta has
-    # finished its requests, while the child must not inherit that the signals are ignored.
+    # Handlers, not SIG_IGN: the guard must outlive a signal sent to the whole service or terminal, until
+    # Hapta has finished its requests, while the child must not inherit that the signals are ignored.
     for name in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(name, lambda *_: None)
     try:
@@ -102,7 +105,7 @@ def main() -> int:
             stdin=subprocess.DEVNULL,
             stdout=2,
             start_new_session=True,
-            preexec_fn=_die_with_parent(),  # noqa: PLW1509 - this process has one thread
+            preexec_fn=_die_with_parent(),  # safe: this process has one thread
         )
     except (OSError, subprocess.SubprocessError) as exc:
         _say(f"failed {getattr(exc, 'strerror', None) or exc}")

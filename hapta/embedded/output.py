@@ -1,7 +1,7 @@
 """What PocketBase prints: cut into lines, made harmless, the last ones kept.
 
-Tokens never survive: PocketBase prints a superuser token in its installer link, and hooks may print any. Control
-characters (colours, cursor moves) are taken out, because the lines end up in terminals and logs.
+Tokens never survive: PocketBase prints a superuser token in its installer link, and hooks may print any.
+Control characters (colours, cursor moves) are taken out, because the lines end up in terminals and logs.
 """
 
 import re
@@ -36,17 +36,14 @@ class OutputTail:
         if self._is_skipping:
             self._rest = b""
         elif len(self._rest) > LONGEST_LINE_BYTES:
-            # The last word may be the first half of a token, which nothing would recognise; the rest is skipped.
+            # The last word may be the first half of a token, which nothing would recognise; the rest is
+            # skipped.
             complete.append(self._rest.rpartition(b" ")[0] + " …".encode())
             self._rest, self._is_skipping = b"", True
         lines = [harmless(line.decode(errors="replace"))[:LONGEST_LINE_BYTES] for line in complete]
         lines = [line for line in lines if line]
         self._lines.extend(lines)
         return lines
-
-    def finish(self) -> list[str]:
-        """The writer is gone: what is left is a line as well."""
-        return self.feed(b"\n")
 
     def last(self, count: int = KEPT_LINES) -> list[str]:
         """The last ``count`` lines, oldest first."""

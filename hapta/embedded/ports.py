@@ -1,8 +1,8 @@
 """Ports of the loopback interface.
 
-A port that is chosen is kept across restarts of the child, so that the address of the upstream never changes. It comes
-from below the range the system gives to outgoing connections (from 32768 on Linux, 49152 on macOS and by IANA):
-otherwise any outgoing connection could take it in the moment between two children.
+A port that is chosen is kept across restarts of the child, so that the address of the upstream never changes.
+It comes from below the range the system gives to outgoing connections (from 32768 on Linux, 49152 on macOS
+and by IANA): otherwise any outgoing connection could take it in the moment between two children.
 """
 
 import errno
@@ -29,7 +29,9 @@ def is_free(port: int) -> bool:
         except OSError as exc:
             if exc.errno == errno.EADDRINUSE:
                 return False
-            raise OperatorError(f"upstream.embedded_port {port}: cannot listen there: {exc.strerror}") from exc
+            raise OperatorError(
+                f"upstream.embedded_port {port}: cannot listen there: {exc.strerror}"
+            ) from exc
     return True
 
 
@@ -39,4 +41,6 @@ def choose_port() -> int:
         port = random.randrange(LOWEST, HIGHEST)
         if is_free(port):
             return port
-    raise OperatorError(f"no free port on 127.0.0.1 between {LOWEST} and {HIGHEST}; set upstream.embedded_port")
+    raise OperatorError(
+        f"no free port on 127.0.0.1 between {LOWEST} and {HIGHEST}; set upstream.embedded_port"
+    )
