@@ -1,7 +1,8 @@
 """Who is at the other end: the client's address, read from the right through our own proxies only.
 
-What a client wrote itself proves nothing: each proxy appends the address it saw, so the chain is read backwards and
-reading stops at the first hop that is not one of ours (RFC 7239 §7.4, and every forged ``X-Forwarded-For`` since).
+What a client wrote itself proves nothing: each proxy appends the address it saw, so the chain is read
+backwards and reading stops at the first hop that is not one of ours (RFC 7239 §7.4, and every forged
+``X-Forwarded-For`` since).
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,8 @@ FORWARDING_HEADERS = (
     "X-Forwarded-Host",
     "X-Forwarded-Proto",
 )
-"""Headers by which a proxy speaks of the request before it; from anybody but a trusted proxy they are dropped."""
+"""Headers by which a proxy speaks of the request before it; from anybody but a trusted proxy they are
+dropped."""
 
 
 def parse_address(text: str) -> Address:

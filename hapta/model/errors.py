@@ -1,8 +1,8 @@
 """Errors are types with a status and a code.
 
 Two families that never mix: :class:`HaptaError` goes to a client, in PocketBase's error form
-(``{"data":{},"message":"…","status":N}``, ``tools/router/error.go``), and :class:`OperatorError` goes to the person who
-runs Hapta: one clear line that says what, where and what to do.
+(``{"data":{},"message":"…","status":N}``, ``tools/router/error.go``), and :class:`OperatorError` goes to the
+person who runs Hapta: one clear line that says what, where and what to do.
 """
 
 import math
@@ -62,7 +62,12 @@ class TargetTooLong(BadRequest):
 class HeadersTooLarge(BadRequest):
     """The header section exceeds its bounds (RFC 6585 §5)."""
 
-    status, code, message, closes_connection = 431, "headers_too_large", "Request Header Fields Too Large.", True
+    status, code, message, closes_connection = (
+        431,
+        "headers_too_large",
+        "Request Header Fields Too Large.",
+        True,
+    )
 
 
 class BodyTooLarge(HaptaError):
@@ -126,5 +131,6 @@ class UpstreamLost(HaptaError):
 class OperatorError(Exception):
     """Hapta cannot start or go on; ends the command with exit code 2.
 
-    The text is complete for the reader: what is wrong, where (file and line, key, path or address) and what to do.
+    The text is complete for the reader: what is wrong, where (file and line, key, path or address) and what
+    to do.
     """

@@ -1,6 +1,7 @@
 """A request with what the stages found out about it, and the answer that goes back.
 
-``Exchange`` is handed from stage to stage; each field that is not known from the first byte says which stage sets it.
+``Exchange`` is handed from stage to stage; each field that is not known from the first byte says which stage
+sets it.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -63,8 +64,8 @@ class Answer:
         status: HTTP status.
         headers: end-to-end header lines in order, without ``Content-Length`` and ``Date``'s default.
         body: the whole body, or a stream of it.
-        length: bytes of the body: of a stream if announced, of the absent body in an answer to HEAD; ``None`` where the
-            length is that of ``body`` or unknown.
+        length: bytes of the body: of a stream if announced, of the absent body in an answer to HEAD; ``None``
+            where the length is that of ``body`` or unknown.
         closes_connection: no further request on this connection.
         is_event_stream: unbuffered, counted as an open stream, ended first on shutdown.
         reason: a stable word for the log when Hapta answered by itself.
@@ -88,7 +89,8 @@ class Exchange:
         target: canonical request target.
         operation: what it asks for.
         headers: request headers as received, case-insensitive.
-        body: the request body, ``None`` when there is none. The spool stage puts a body that is held whole here.
+        body: the request body, ``None`` when there is none. The spool stage puts a body that is held whole
+            here.
         scheme: ``http`` or ``https`` as the client used it, as far as our own proxies tell.
         peer: address of the other end of the connection.
         client: address of the client, behind our own proxies.

@@ -1,8 +1,9 @@
 """What a request asks for: its class, collection, record and action, from method and canonical path.
 
-The path grammar is PocketBase's (``apis/*.go``, Go's ``http.ServeMux``): the raw path is split on ``/`` and each
-segment decoded afterwards, literal segments match exactly, a GET route also serves HEAD, and a trailing slash makes
-another path. What no rule here names is :attr:`OperationClass.UNKNOWN`: passed through, never interpreted.
+The path grammar is PocketBase's (``apis/*.go``, Go's ``http.ServeMux``): the raw path is split on ``/`` and
+each segment decoded afterwards, literal segments match exactly, a GET route also serves HEAD, and a trailing
+slash makes another path. What no rule here names is :attr:`OperationClass.UNKNOWN`: passed through, never
+interpreted.
 """
 
 from collections.abc import Callable
@@ -41,13 +42,14 @@ class Operation:
 
     Attributes:
         kind: how it is treated.
-        action: what it does within its class: ``list``, ``view``, ``create``, ``update``, ``delete``, ``batch``,
-            ``auth-refresh``, ``backup-upload`` …; empty where the class says it all.
+        action: what it does within its class: ``list``, ``view``, ``create``, ``update``, ``delete``,
+            ``batch``, ``auth-refresh``, ``backup-upload`` …; empty where the class says it all.
         collection: the collection as written in the path (name in any letter case, or id), or ``None``.
         record: the record id as written in the path, or ``None``.
         is_superuser_only: PocketBase lets only superusers do this.
-        streams_body: the request body is passed on while it arrives; every other body is read whole before PocketBase
-            sees its first byte, because PocketBase commits a complete JSON value even when the rest is cut off.
+        streams_body: the request body is passed on while it arrives; every other body is read whole before
+            PocketBase sees its first byte, because PocketBase commits a complete JSON value even when the
+            rest is cut off.
     """
 
     kind: OperationClass
@@ -182,7 +184,8 @@ def classify(method: str, segments: tuple[str, ...]) -> Operation:
 
     Args:
         method: as sent; methods are case-sensitive (RFC 9110 §9.1).
-        segments: the decoded path segments after the leading ``/`` (:attr:`hapta.model.target.Target.segments`).
+        segments: the decoded path segments after the leading ``/``
+            (:attr:`hapta.model.target.Target.segments`).
     """
     head = segments[0]
     if head == "_hapta" or (head == "api" and len(segments) > 1 and segments[1] == "hapta"):

@@ -1,9 +1,9 @@
 """One canonical target: the same parse decides the lock, the class, the cache key and what is sent upstream.
 
-A request target that two parsers could read differently is refused here, not guessed at: an absolute form naming
-another host, a fragment, an escape that does not decode. Everything else stays byte for byte what the client sent
-(Go's ``ServeMux`` matches on the escaped path too, so ``//`` and ``/../`` get PocketBase's own 307). Only bytes outside
-ASCII are percent-encoded on the way, which both sides decode to the same bytes.
+A request target that two parsers could read differently is refused here, not guessed at: an absolute form
+naming another host, a fragment, an escape that does not decode. Everything else stays byte for byte what the
+client sent (Go's ``ServeMux`` matches on the escaped path too, so ``//`` and ``/../`` get PocketBase's own
+307). Only bytes outside ASCII are percent-encoded on the way, which both sides decode to the same bytes.
 """
 
 import re
@@ -25,9 +25,9 @@ class Target:
         raw: path and query as sent upstream; pure ASCII without fragment.
         path: the part of ``raw`` before the first ``?``, escapes kept.
         query: the part after it, escapes kept; empty if absent.
-        segments: ``path`` split on ``/`` and then decoded, without the empty piece before the leading slash; at least
-            one, and the last one is empty when the path ends in a slash. Bytes that are not UTF-8 are decoded with
-            ``surrogateescape``, so they equal no known name.
+        segments: ``path`` split on ``/`` and then decoded, without the empty piece before the leading slash;
+            at least one, and the last one is empty when the path ends in a slash. Bytes that are not UTF-8
+            are decoded with ``surrogateescape``, so they equal no known name.
     """
 
     raw: str
@@ -54,8 +54,8 @@ def parse_target(raw: str, host: str) -> Target:
 
     Args:
         raw: the target as received; bytes outside UTF-8 as surrogate escapes.
-        host: the ``Host`` header, which an absolute form must agree with (RFC 9112 §3.2.2 lets the target win; two
-            sources for one fact are refused instead).
+        host: the ``Host`` header, which an absolute form must agree with (RFC 9112 §3.2.2 lets the target
+            win; two sources for one fact are refused instead).
 
     Raises:
         BadRequest: not a path, or an escape that does not decode (PocketBase answers 400 too).

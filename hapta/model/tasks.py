@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class TaskSet:
-    """Holds background tasks until they are done, so that none vanishes and all can be awaited or cancelled."""
+    """Holds background tasks until they are done: none vanishes, all can be awaited or cancelled."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()

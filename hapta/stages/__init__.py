@@ -1,1 +1,1 @@
-"""stages"""
+"""The stages of a request: each carries out what an engine below decides."""

@@ -1,0 +1,258 @@
+"""The running gateway: everything put together, started in order, and ended in the other."""
+
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hapta.app.database import (
+    EmbeddedDatabase,
+    RemoteDatabase,
+    host_to_send,
+    prepare_embedded,
+)
+from hapta.app.readiness import Readiness
+from hapta.config import Loaded
+from hapta.model.address import Address, parse_networks
+from hapta.model.clock import Clock
+from hapta.model.errors import HaptaError, OperatorError
+from hapta.model.exchange import Handler
+from hapta.model.operation import OperationClass
+from hapta.observe.access_log import AccessLog
+from hapta.observe.events import Events
+from hapta.observe.listener import MetricsListener
+from hapta.observe.metrics import Metrics
+from hapta.pipeline import fold
+from hapta.server.connections import ConnectionTable
+from hapta.server.front import Finished, Front
+from hapta.server.listener import Listener
+from hapta.server.protocol import Reception
+from hapta.server.transmit import Transmitter
+from hapta.stages.accept import accept
+from hapta.stages.admin import admin_lock, batch_lock
+from hapta.stages.cors import preflights
+from hapta.stages.hold import hold_bodies
+from hapta.stages.own import own_routes
+from hapta.stages.settings_watch import settings_watch
+from hapta.stages.streams import OpenStreams
+from hapta.stages.upstream import Upstream
+from hapta.upstream.spool import SpoolBudget
+
+if TYPE_CHECKING:
+    from hapta.embedded import Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where the gateway tells what it does."""
+
+    events: Events
+    access_log: AccessLog
+    metrics: Metrics
+
+
+class Gateway:
+    """Hapta, from :meth:`start` to :meth:`stop`.
+
+    Args:
+        loaded: configuration and secrets, checked.
+        environ: the environment the embedded PocketBase inherits.
+        outputs: logs and metrics.
+        clock: the time.
+    """
+
+    def __init__(self, loaded: Loaded, environ: Mapping[str, str], outputs: Outputs, clock: Clock) -> None:
+        self._loaded = loaded
+        self._environ = environ
+        self._outputs = outputs
+        self._clock = clock
+        self._streams = OpenStreams(outputs.metrics.open_streams.set)
+        self._warned_of_forwarding = False
+        self._database: EmbeddedDatabase | RemoteDatabase | None = None
+        self._listener: Listener | None = None
+        self._metrics_listener: MetricsListener | None = None
+        self._readiness: Readiness | None = None
+        self.prepared: Prepared | None = None
+
+    @property
+    def url(self) -> str:
+        """Where clients reach it."""
+        port = self._listener.port if self._listener else self._loaded.config.server.port
+        return own_url(self._loaded.config.server.host, port)
+
+    @property
+    def metrics_port(self) -> int:
+        """Where the metrics listen; 0 when they do not."""
+        return self._metrics_listener.port if self._metrics_listener else 0
+
+    async def start(self, *, adopt_data: bool = False, keep_trying: bool = False) -> None:
+        """Start everything; returns when requests are answered.
+
+        Args:
+            adopt_data: take over a PocketBase data directory that Hapta did not make.
+            keep_trying: wait for an unreachable remote PocketBase.
+
+        Raises:
+            OperatorError: what stands in the way; everything started so far is stopped again.
+        """
+        server = self._loaded.config.server
+        reception, listener, front = self._reception_and_listener()
+        try:
+            listener.bind(server.host, server.port)
+            await self._start_metrics()
+            database = await self._start_database(adopt_data=adopt_data, keep_trying=keep_trying)
+            self._readiness = Readiness(database.client, reception, self._clock)
+            front.handle = self._pipeline(database, self._readiness)
+            await listener.start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    def _reception_and_listener(self) -> tuple[Reception, Listener, Front]:
+        config, metrics = self._loaded.config, self._outputs.metrics
+        transmitter = Transmitter(config.server.send_timeout_s, self._clock)
+        reception = Reception(
+            config=config.server,
+            trusted=parse_networks(config.server.trusted_proxies),
+            admin_networks=parse_networks(config.admin.networks),
+            table=ConnectionTable(config.server.max_connections, config.server.max_connections_per_address),
+            on_refused=metrics.connection_refused,
+            on_open_changed=metrics.open_connections.set,
+            render_error=transmitter.render_error,
+            on_bad_request=self._on_bad_request,
+        )
+        front = Front(
+            reception,
+            transmitter,
+            self._clock,
+            on_finished=self._on_finished,
+            on_crash=self._on_crash,
+            on_untrusted_forwarding=self._on_untrusted_forwarding,
+        )
+        self._listener = Listener(reception, front, self._clock)
+        return reception, self._listener, front
+
+    async def _start_metrics(self) -> None:
+        config = self._loaded.config.metrics
+        if config.enabled:
+            self._metrics_listener = MetricsListener(self._outputs.metrics, config.host, config.port)
+            await self._metrics_listener.start()
+
+    async def _start_database(
+        self, *, adopt_data: bool, keep_trying: bool
+    ) -> EmbeddedDatabase | RemoteDatabase:
+        events, metrics = self._outputs.events, self._outputs.metrics
+        database: EmbeddedDatabase | RemoteDatabase
+        if self._loaded.secrets.database_url is None:
+            self.prepared = prepare_embedded(
+                self._loaded, self._environ, self._clock, events, adopt_data=adopt_data
+            )
+            database = EmbeddedDatabase(
+                self.prepared, self._loaded, self.url, clock=self._clock, events=events, metrics=metrics
+            )
+        else:
+            database = RemoteDatabase(
+                self._loaded, self.url, keep_trying=keep_trying, clock=self._clock, events=events
+            )
+        self._database = database
+        await database.start()
+        database.client.breaker.on_changed = metrics.breaker_open.set
+        return database
+
+    def _pipeline(self, database: EmbeddedDatabase | RemoteDatabase, readiness: Readiness) -> Handler:
+        config, metrics = self._loaded.config, self._outputs.metrics
+        budget = SpoolBudget(config.server.spool_bytes, metrics.spooled_bytes.set)
+        spool_dir = str(self._loaded.path(config.server.spool_dir)) if config.server.spool_dir else None
+        return fold(
+            [
+                accept,
+                own_routes(readiness.why_not),
+                preflights(config.cors, self._clock),
+                admin_lock(config.admin),
+                hold_bodies(budget, config.server.memory_body_bytes, spool_dir),
+                batch_lock,
+                settings_watch(database.settings_may_differ, self._on_settings_trouble),
+            ],
+            Upstream(
+                database.client,
+                config.upstream,
+                host_to_send(self._loaded),
+                streams=self._streams,
+                meter=metrics,
+                clock=self._clock,
+            ),
+        )
+
+    async def drain(self) -> int:
+        """Fail readiness, stop accepting, let requests under way finish.
+
+        Returns:
+            How many requests were still under way when ``server.grace_s`` was over.
+        """
+        if self._readiness is not None:
+            self._readiness.is_leaving = True
+        if self._listener is None:
+            return 0
+        server = self._loaded.config.server
+        return await self._listener.drain(server.drain_delay_s, server.grace_s, self._streams.end_all)
+
+    async def stop(self) -> None:
+        """Stop at once whatever still runs."""
+        if self._listener is not None:
+            await self._listener.stop()
+        if self._database is not None:
+            await self._database.stop()
+        elif self.prepared is not None:
+            self.prepared.release()
+        if self._metrics_listener is not None:
+            await self._metrics_listener.stop()
+
+    def _on_finished(self, request: Finished) -> None:
+        self._outputs.metrics.request_done(request.kind, request.status, request.seconds)
+        self._outputs.access_log.record(
+            request.request_id,
+            request.method,
+            request.target,
+            request.status,
+            request.sent_bytes,
+            request.seconds,
+            request.kind,
+            request.client,
+            request.upstream_s or None,
+        )
+
+    def _on_bad_request(self, peer: Address, error: HaptaError) -> None:
+        self._on_finished(
+            Finished("-", "-", "-", error.status, 0, 0.0, 0.0, OperationClass.UNKNOWN, str(peer), error.code)
+        )
+
+    def _on_crash(self, request_id: str, exc: BaseException) -> None:
+        trace = "".join(traceback.format_exception(exc))
+        self._outputs.events.error(
+            "crash",
+            message="a request met an error in Hapta itself; please report it",
+            id=request_id,
+            trace=trace,
+        )
+
+    def _on_untrusted_forwarding(self, peer: str) -> None:
+        self._outputs.metrics.untrusted_forwarding.inc()
+        if not self._warned_of_forwarding:
+            self._warned_of_forwarding = True
+            self._outputs.events.warning(
+                "untrusted_forwarding",
+                message=f"{peer} sends forwarding headers but is not in server.trusted_proxies: they are "
+                "ignored, and it may not act as superuser. If it is your proxy, add it there",
+            )
+
+    def _on_settings_trouble(self, exc: Exception) -> None:
+        message = str(exc) if isinstance(exc, OperatorError) else f"{type(exc).__name__}: {exc}"
+        self._outputs.events.error(
+            "settings", message=f"PocketBase's settings could not be checked: {message}"
+        )
+
+
+def own_url(host: str, port: int) -> str:
+    """The address a browser on this machine reaches Hapta at."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{shown}:{port}"

@@ -1,0 +1,168 @@
+"""``hapta serve``: run the gateway until a signal ends it."""
+
+import asyncio
+import gc
+import logging
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hapta import __version__
+from hapta.app import Gateway, Outputs
+from hapta.cli.options import config_options, environment, load_config
+from hapta.config import Loaded
+from hapta.model.clock import SystemClock
+from hapta.observe.access_log import AccessLog
+from hapta.observe.events import Events
+from hapta.observe.metrics import Metrics
+
+try:
+    import uvloop
+except ImportError:  # not on every platform; the loop of the standard library does the same more slowly
+    run: Callable[[Coroutine[Any, Any, int]], int] = asyncio.run
+else:
+    run = uvloop.run
+
+
+@click.command()
+@config_options
+@click.option("--host", metavar="ADDRESS", help="Listen here; the same as --set server.host=ADDRESS.")
+@click.option("--port", metavar="PORT", help="Listen on this port; the same as --set server.port=PORT.")
+@click.option(
+    "--adopt-data", is_flag=True, help="Take over a PocketBase data directory; makes a backup first."
+)
+@click.option(
+    "--wait", "keep_trying", is_flag=True, help="Wait for the PocketBase at DatabaseURL to come up."
+)
+def command(
+    config_path: Path | None,
+    overrides: Sequence[str],
+    host: str | None,
+    port: str | None,
+    adopt_data: bool,
+    keep_trying: bool,
+) -> int:
+    """Run the gateway, with its own PocketBase unless DatabaseURL is set.
+
+    \b
+    hapta serve                       a working backend on http://127.0.0.1:8080, data in pb_data/
+    hapta serve --port 9000           the same on another port
+    hapta serve --adopt-data          go on with the pb_data/ of a PocketBase you ran before
+    DatabaseURL=http://10.0.0.5:8090 hapta serve --wait
+                                      in front of a PocketBase that runs elsewhere (also needs
+                                      AdminEmail, AdminPassword and Secret, best in .env)
+
+    SIGTERM or Ctrl-C lets requests under way finish; a second one stops at once.
+    """
+    overrides = [*overrides]
+    if host is not None:
+        overrides.append(f"server.host={host}")
+    if port is not None:
+        overrides.append(f"server.port={port}")
+    loaded = load_config(config_path, overrides, needs_secrets=True)
+    return run(_serve(loaded, adopt_data=adopt_data, keep_trying=keep_trying))
+
+
+async def _serve(loaded: Loaded, *, adopt_data: bool, keep_trying: bool) -> int:
+    clock, config, secrets = SystemClock(), loaded.config, loaded.secrets
+    metrics = Metrics()
+    hidden = (secrets.admin_password, secrets.admin_token, secrets.secret, secrets.secret_previous)
+    events = Events(config.log, sys.stderr.buffer, clock, hidden)
+    _pass_on_logging(events)
+    access_log = AccessLog(config.log, sys.stdout.buffer, clock, metrics.log_lines_dropped.inc)
+    gateway = Gateway(loaded, environment(), Outputs(events, access_log, metrics), clock)
+    stopping = _Stopping()
+    try:
+        starting = gateway.start(adopt_data=adopt_data, keep_trying=keep_trying)
+        if not await stopping.unless_stopped(starting):
+            return 0
+        _print_banner(loaded, gateway)
+        gc.collect()
+        gc.freeze()  # what is here now stays: the collector need not look at it again
+        await stopping.first.wait()
+        events.info("draining", message="finishing what is under way; another signal stops at once")
+        await stopping.unless_stopped(_drain(gateway, events), twice=True)
+    finally:
+        await gateway.stop()
+        access_log.close()
+    events.info("stopped", message="Hapta has stopped")
+    return 0
+
+
+async def _drain(gateway: Gateway, events: Events) -> None:
+    left = await gateway.drain()
+    if left:
+        events.warning(
+            "cut_off", message="requests were still under way when the grace was over", requests=left
+        )
+
+
+class _Stopping:
+    """The first and the second signal to stop."""
+
+    def __init__(self) -> None:
+        self.first = asyncio.Event()
+        self.second = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal)
+
+    def _on_signal(self) -> None:
+        (self.second if self.first.is_set() else self.first).set()
+
+    async def unless_stopped(self, work: Coroutine[Any, Any, None], *, twice: bool = False) -> bool:
+        """Do ``work`` unless a signal comes first, which cancels it; whether it was done."""
+        async with asyncio.TaskGroup() as group:
+            working = group.create_task(work)
+            signalled = group.create_task((self.second if twice else self.first).wait())
+            await asyncio.wait((working, signalled), return_when=asyncio.FIRST_COMPLETED)
+            is_done = working.done()
+            working.cancel()
+            signalled.cancel()
+        return is_done
+
+
+class _EventHandler(logging.Handler):
+    """Libraries log through ``logging``; their warnings become events."""
+
+    def __init__(self, events: Events) -> None:
+        super().__init__(logging.INFO)
+        self._events = events
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tell = self._events.error if record.levelno >= logging.ERROR else self._events.warning
+        if record.levelno < logging.WARNING:
+            tell = self._events.info
+        fields: dict[str, object] = {"message": record.getMessage()}
+        if record.exc_info:
+            fields["trace"] = logging.Formatter().formatException(record.exc_info)
+        tell(record.name, **fields)
+
+
+def _pass_on_logging(events: Events) -> None:
+    root = logging.getLogger()
+    root.handlers = [_EventHandler(events)]
+    root.setLevel(logging.WARNING)
+
+
+def _print_banner(loaded: Loaded, gateway: Gateway) -> None:
+    config, prepared = loaded.config, gateway.prepared
+    rows = [("API", f"{gateway.url}/api/"), ("Dashboard", f"{gateway.url}/_/")]
+    if prepared is not None:
+        rows.append(("Data", str(prepared.options.data_dir)))
+        password = f"password: AdminPassword in {prepared.env_path}"
+        if loaded.secrets.admin_password is not None and "AdminPassword" in loaded.origins:
+            password = f"password: AdminPassword, from {loaded.origins['AdminPassword']}"
+        rows.append(("Log in as", f"{prepared.operator.email}, {password}"))
+        if prepared.backup is not None:
+            rows.append(("Backup", f"{prepared.backup}, made before the data was taken over"))
+    else:
+        rows.append(("PocketBase", str(loaded.secrets.database_url)))
+    if config.metrics.enabled:
+        rows.append(("Metrics", f"http://{config.metrics.host}:{gateway.metrics_port}/metrics"))
+    lines = [f"Hapta {__version__}", *(f"  {name:<11}{value}" for name, value in rows), "  Ctrl-C stops"]
+    click.echo("\n".join(lines), err=True)

@@ -1,0 +1,239 @@
+"""From a parsed request to an answer on the wire: the one handler behind aiohttp's low-level server.
+
+No router and no middleware: the path grammar is PocketBase's. Framing that two parsers could read differently
+is refused here, before anything else looks at the request (RFC 9112 §6, §11.2).
+"""
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import StreamResponse
+
+from hapta.model.address import client_address, has_forwarding_headers, is_within
+from hapta.model.clock import Clock
+from hapta.model.errors import (
+    BadFraming,
+    ExpectationFailed,
+    HaptaError,
+    HeadersTooLarge,
+    Overloaded,
+    TargetTooLong,
+    UnsupportedTransferCoding,
+)
+from hapta.model.exchange import Answer, ClientGone, Exchange, Handler
+from hapta.model.operation import OperationClass, classify
+from hapta.model.target import parse_target
+from hapta.server.body import IncomingBody
+from hapta.server.protocol import WRITTEN_AND_CLOSING, WRITTEN_AND_OPEN, Connection, Reception
+from hapta.server.transmit import Transmitter, error_answer
+
+if TYPE_CHECKING:
+    from multidict import CIMultiDictProxy
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+CLIENT_LEFT = 0
+"""Status in the log of a request whose client was gone before it could be answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """One request, over; for log and metrics.
+
+    Attributes:
+        seconds: from the request's head to the last byte of the answer.
+        upstream_s: of these, waiting for PocketBase; 0.0 when it was not asked.
+        status: of the answer, :data:`CLIENT_LEFT` when nobody was there to read it.
+    """
+
+    request_id: str
+    method: str
+    target: str
+    status: int
+    sent_bytes: int
+    seconds: float
+    upstream_s: float
+    kind: OperationClass
+    client: str
+    reason: str
+
+
+class Front:
+    """Answers requests.
+
+    Attributes:
+        handle: the pipeline; set before the first connection is accepted.
+        under_way: requests being answered now.
+
+    Args:
+        reception: what the connections share.
+        transmitter: writes answers.
+        clock: for durations.
+        on_finished: told of every request.
+        on_crash: told of an exception nobody expected, with the request id.
+        on_untrusted_forwarding: told the peer of a request that speaks of a hop before a peer we do not
+            trust.
+    """
+
+    def __init__(
+        self,
+        reception: Reception,
+        transmitter: Transmitter,
+        clock: Clock,
+        *,
+        on_finished: Callable[[Finished], None],
+        on_crash: Callable[[str, BaseException], None],
+        on_untrusted_forwarding: Callable[[str], None],
+    ) -> None:
+        self._reception = reception
+        self.handle: Handler = _not_yet
+        self._transmitter = transmitter
+        self._clock = clock
+        self._on_finished = on_finished
+        self._on_crash = on_crash
+        self._on_untrusted_forwarding = on_untrusted_forwarding
+        self.under_way = 0
+
+    async def __call__(self, request: BaseRequest) -> StreamResponse:
+        """Answer one request; what aiohttp gets back already stands on the wire."""
+        connection = cast("Connection", request.protocol)
+        self.under_way += 1
+        try:
+            keeps = await self._answer(request, connection)
+        finally:
+            self.under_way -= 1
+        return cast("StreamResponse", WRITTEN_AND_OPEN if keeps else WRITTEN_AND_CLOSING)
+
+    async def _answer(self, request: BaseRequest, connection: Connection) -> bool:
+        started = self._clock.monotonic()
+        request_id = self._request_id(request)
+        exchange: Exchange | None = None
+        keep_alive = request.keep_alive and not self._reception.is_draining
+        status, sent, reason = CLIENT_LEFT, 0, ""
+        try:
+            try:
+                exchange = self._exchange(request, connection, request_id)
+                answer = await self.handle(exchange)
+            except HaptaError as error:
+                answer = error_answer(error)
+                answer.headers.append((b"X-Request-Id", request_id.encode()))
+            except ClientGone:
+                raise
+            except Exception as exc:
+                self._on_crash(request_id, exc)
+                answer = error_answer(HaptaError())
+                answer.headers.append((b"X-Request-Id", request_id.encode()))
+            if exchange is None or request.headers.get("Upgrade"):
+                keep_alive = False  # where the next request would begin is not ours to guess
+            reason = answer.reason
+            sent, keep_alive = await self._transmitter.send(
+                answer,
+                connection,
+                method=request.method,
+                is_http_11=request.version >= (1, 1),
+                keep_alive=keep_alive,
+            )
+            status = answer.status
+        except ClientGone:
+            keep_alive, reason = False, "client_gone"
+        except HaptaError as error:
+            keep_alive, reason = False, error.code
+        finally:
+            self._on_finished(
+                Finished(
+                    request_id,
+                    request.method,
+                    exchange.target.raw if exchange else request.raw_path,
+                    status,
+                    sent,
+                    self._clock.monotonic() - started,
+                    exchange.upstream_s if exchange else 0.0,
+                    exchange.operation.kind if exchange else OperationClass.UNKNOWN,
+                    str(exchange.client) if exchange else connection.peer_text,
+                    reason,
+                )
+            )
+        return keep_alive
+
+    @staticmethod
+    def _request_id(request: BaseRequest) -> str:
+        given = request.headers.get("X-Request-Id")
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            return given
+        return os.urandom(8).hex()
+
+    def _exchange(self, request: BaseRequest, connection: Connection, request_id: str) -> Exchange:
+        headers, config = request.headers, self._reception.config
+        raw_path = request.raw_path
+        if len(raw_path) > config.max_target_bytes:
+            raise TargetTooLong
+        if sum(len(name) + len(value) + 4 for name, value in request.raw_headers) > config.max_header_bytes:
+            raise HeadersTooLarge
+        _check_transfer_coding(headers, request.version)
+        expects_continue = _expects_continue(headers)
+        target = parse_target(raw_path, headers.get("Host", ""))
+        peer, client, scheme, is_admin = connection.peer, connection.peer, "http", connection.is_admin_network
+        is_trusted = connection.is_peer_trusted
+        if has_forwarding_headers(headers):
+            if is_trusted:
+                chain = ",".join(headers.getall("X-Forwarded-For", ()))
+                client = client_address(peer, chain, self._reception.trusted)
+                scheme = "https" if headers.get("X-Forwarded-Proto", "").lower() == "https" else "http"
+                is_admin = is_within(client, self._reception.admin_networks)
+            else:
+                is_admin = (
+                    False  # it speaks for somebody else: whoever that is, it is not this machine's operator
+                )
+                self._on_untrusted_forwarding(connection.peer_text)
+        body = None
+        if request.body_exists:
+            length = headers.get("Content-Length")
+            body = IncomingBody(
+                request,
+                connection,
+                int(length) if length is not None else None,
+                expects_continue=expects_continue and request.version >= (1, 1),
+                min_bytes_per_s=config.body_min_bytes_per_s,
+                grace_s=config.body_grace_s,
+                clock=self._clock,
+            )
+        return Exchange(
+            method=request.method,
+            target=target,
+            operation=classify(request.method, target.segments),
+            headers=headers,
+            body=body,
+            scheme=scheme,
+            peer=peer,
+            client=client,
+            is_peer_trusted=is_trusted,
+            is_admin_client=is_admin,
+            request_id=request_id,
+            on_client_gone=connection.on_gone,
+        )
+
+
+async def _not_yet(exchange: Exchange) -> Answer:
+    raise Overloaded
+
+
+def _check_transfer_coding(headers: "CIMultiDictProxy[str]", version: tuple[int, int]) -> None:
+    codings = headers.getall("Transfer-Encoding", ())
+    if not codings:
+        return
+    if version < (1, 1):
+        raise BadFraming  # RFC 9112 §6.1: chunked in HTTP/1.0 is a smuggling sign
+    if len(codings) > 1 or codings[0].strip().lower() != "chunked":
+        raise UnsupportedTransferCoding
+
+
+def _expects_continue(headers: "CIMultiDictProxy[str]") -> bool:
+    expect = headers.get("Expect")
+    if expect is None:
+        return False
+    if expect.strip().lower() != "100-continue":
+        raise ExpectationFailed
+    return True

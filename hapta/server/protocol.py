@@ -1,0 +1,244 @@
+"""One client connection: aiohttp's ``RequestHandler`` with the deadlines and bounds it lacks.
+
+What is added, and nothing else: a deadline for a request head (aiohttp waits for ever for the rest of one), a
+bound on its bytes while it is incomplete, the connection caps, errors of the parser in PocketBase's form, and
+a way to learn that the client left. It leans on private attributes of aiohttp 3.14 (``_messages``,
+``_request_count``, ``_force_close``), which is why the minor version is pinned.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import StreamResponse
+from aiohttp.web_server import Server
+
+from hapta.config import ServerConfig
+from hapta.model.address import Address, Network, is_within, parse_address
+from hapta.model.errors import BadFraming, HaptaError, HeadersTooLarge, TargetTooLong
+from hapta.server.connections import ConnectionTable
+
+if TYPE_CHECKING:
+    from aiohttp.streams import StreamReader
+
+_LOOPBACK = parse_address("127.0.0.1")
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@dataclass(slots=True)
+class Reception:
+    """What all connections of a listener share.
+
+    Attributes:
+        config: the ``[server]`` table.
+        trusted: ``server.trusted_proxies``.
+        admin_networks: ``admin.networks``.
+        table: open connections.
+        on_refused: told which bound a refused connection broke.
+        on_open_changed: told how many are open.
+        render_error: turns an error into the bytes of a whole response, the connection closing after it.
+        on_bad_request: told of a head the parser refused: peer, status, code.
+    """
+
+    config: ServerConfig
+    trusted: tuple[Network, ...]
+    admin_networks: tuple[Network, ...]
+    table: ConnectionTable
+    on_refused: Callable[[str], None]
+    on_open_changed: Callable[[int], None]
+    render_error: Callable[[HaptaError], bytes]
+    on_bad_request: Callable[[Address, HaptaError], None]
+    is_draining: bool = False
+    connections: set["Connection"] = field(default_factory=set)
+
+
+class Connection(RequestHandler):
+    """A client connection."""
+
+    __slots__ = (
+        "_deadline",
+        "_gone_callbacks",
+        "_head_bytes",
+        "_is_admitted",
+        "_last_payload",
+        "_reception",
+        "is_admin_network",
+        "is_gone",
+        "is_peer_trusted",
+        "peer",
+        "peer_text",
+    )
+
+    def __init__(self, manager: Server, reception: Reception, *, loop: asyncio.AbstractEventLoop) -> None:
+        config = reception.config
+        super().__init__(
+            manager,
+            loop=loop,
+            keepalive_timeout=config.keepalive_timeout_s,
+            access_log=cast("Any", None),
+            max_line_size=config.max_target_bytes,
+            # one more where they are equal, so that the parser's error tells a line from the target
+            max_field_size=config.max_header_bytes + (config.max_header_bytes == config.max_target_bytes),
+            auto_decompress=False,
+            lingering_time=5.0,
+        )
+        self._reception = reception
+        self._is_admitted = False
+        self._deadline: asyncio.TimerHandle | None = None
+        self._head_bytes = 0
+        self._last_payload: StreamReader | None = None
+        self._gone_callbacks: dict[int, Callable[[], None]] = {}
+        self.is_gone = False
+        self.is_peer_trusted = False
+        self.is_admin_network = False
+        self.peer: Address = _LOOPBACK
+        self.peer_text = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        reception = self._reception
+        peername = transport.get_extra_info("peername")
+        if isinstance(peername, tuple):
+            self.peer = parse_address(peername[0])
+        self.peer_text = str(self.peer)
+        self.is_peer_trusted = is_within(self.peer, reception.trusted)
+        self.is_admin_network = is_within(self.peer, reception.admin_networks)
+        refusal = "draining" if reception.is_draining else None
+        refusal = refusal or reception.table.admit(self.peer, counts_by_address=not self.is_peer_trusted)
+        if refusal is not None:
+            self._force_close = True
+            cast("asyncio.Transport", transport).abort()
+            reception.on_refused(refusal)
+            return
+        self._is_admitted = True
+        reception.connections.add(self)
+        reception.on_open_changed(reception.table.open)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.is_gone = True
+        self._disarm()
+        if self._is_admitted:
+            self._is_admitted = False
+            reception = self._reception
+            reception.connections.discard(self)
+            reception.table.release(self.peer, counts_by_address=not self.is_peer_trusted)
+            reception.on_open_changed(reception.table.open)
+        super().connection_lost(exc)
+        for callback in tuple(self._gone_callbacks.values()):
+            callback()
+        self._gone_callbacks.clear()
+
+    def data_received(self, data: bytes) -> None:
+        count = self._request_count
+        super().data_received(data)
+        if self._request_count != count:
+            self._disarm()
+            self._last_payload = self._messages[-1][1] if self._messages else None
+        elif data and (self._last_payload is None or self._last_payload.is_eof()):
+            self._in_head(len(data))
+
+    def _in_head(self, count: int) -> None:
+        """Bytes came that completed no request: the head under way has a deadline and a bound."""
+        config = self._reception.config
+        self._head_bytes += count
+        if self._head_bytes > config.max_header_bytes + config.max_target_bytes:
+            self._refuse_head(HeadersTooLarge())
+        elif self._deadline is None and not self._force_close:
+            self._deadline = self._loop.call_later(config.header_timeout_s, self._head_too_slow)
+
+    def _head_too_slow(self) -> None:
+        self._deadline = None
+        self._refuse_head(None)
+
+    def _refuse_head(self, error: HaptaError | None) -> None:
+        if self.transport is not None:
+            # an answer may be under way on this connection: another one in its middle would be a lie
+            if error is not None and self._waiter is not None:
+                self.transport.write(self._reception.render_error(error))
+            self.force_close()
+
+    def _disarm(self) -> None:
+        self._head_bytes = 0
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def send_continue(self) -> None:
+        """Tell the client to send its body (RFC 9110 §15.2.1)."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(_CONTINUE)
+
+    def on_gone(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back when the client leaves (at once if it has left).
+
+        Returns:
+            A function that takes the callback back.
+        """
+        if self.is_gone:
+            callback()
+            return lambda: None
+        key = id(callback)  # unique while the dictionary holds the callback
+
+        def forget() -> None:
+            self._gone_callbacks.pop(key, None)
+
+        self._gone_callbacks[key] = callback
+        return forget
+
+    def abort(self) -> None:
+        """Cut the connection without a goodbye: what was sent so far must not look complete."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    async def drained(self) -> None:
+        """Wait until the client has read enough of what was written.
+
+        Raises:
+            ConnectionError: it left instead.
+        """
+        await self._drain_helper()
+
+    @property
+    def is_idle(self) -> bool:
+        """Waiting for a request, nothing under way."""
+        return self._waiter is not None and not self._messages
+
+    def handle_error(
+        self,
+        request: BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> StreamResponse:
+        """What the parser refuses, in PocketBase's form; the connection closes."""
+        error: HaptaError = HaptaError() if status >= 500 else BadFraming()
+        if isinstance(exc, LineTooLong):
+            is_target = exc.args[1] == self._reception.config.max_target_bytes
+            error = TargetTooLong() if is_target else HeadersTooLarge()
+        elif message is not None and message.startswith("Too many headers"):
+            error = HeadersTooLarge()
+        self._reception.on_bad_request(self.peer, error)
+        if self.transport is not None:
+            self.transport.write(self._reception.render_error(error))
+        return cast("StreamResponse", WRITTEN_AND_CLOSING)
+
+
+class Written:
+    """A response that already stands on the wire; what aiohttp's loop wants to see of it."""
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        self.keep_alive = keep_alive
+
+    async def prepare(self, request: BaseRequest) -> None:
+        """Nothing to prepare."""
+
+    async def write_eof(self) -> None:
+        """Nothing left to write."""
+
+
+WRITTEN_AND_CLOSING = Written(keep_alive=False)
+WRITTEN_AND_OPEN = Written(keep_alive=True)

@@ -1,0 +1,173 @@
+"""An answer becomes bytes on the client's connection.
+
+A body that is whole leaves in one write with its head. A stream is passed on piece by piece, and waits for a
+client that reads slowly; a client that takes nothing for ``send_timeout_s`` is cut off. When a stream breaks
+in its middle the connection is aborted: a truncated answer must never look like a complete one.
+"""
+
+import asyncio
+from email.utils import formatdate
+from http import HTTPStatus
+
+import orjson
+
+from hapta.model.clock import Clock
+from hapta.model.errors import HaptaError
+from hapta.model.exchange import Answer, AnswerStream, ClientGone
+from hapta.server.protocol import Connection
+
+_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+
+
+def error_body(error: HaptaError) -> bytes:
+    """PocketBase's error form (``tools/router/error.go``), byte for byte in its key order."""
+    return orjson.dumps({"data": {}, "message": error.message, "status": error.status})
+
+
+def error_answer(error: HaptaError) -> Answer:
+    """The answer a :class:`HaptaError` becomes."""
+    headers = [(b"Content-Type", b"application/json"), (b"Vary", b"Origin")]
+    headers += [(name.encode(), value.encode("latin-1", "replace")) for name, value in error.headers.items()]
+    return Answer(
+        error.status,
+        headers,
+        error_body(error),
+        closes_connection=error.closes_connection,
+        reason=error.code,
+    )
+
+
+def render_head(
+    answer: Answer, *, length: int | None, chunked: bool, connection: bytes | None, date: bytes
+) -> bytes:
+    """Status line and header section, with the empty line that ends it.
+
+    Args:
+        answer: status and header lines.
+        length: ``Content-Length``, or ``None`` for none.
+        chunked: the body follows in chunked coding.
+        connection: what the ``Connection`` header says; ``None`` where the version's default holds.
+        date: used where the answer brings no ``Date``.
+    """
+    lines = [b"HTTP/1.1 %d %s\r\n" % (answer.status, _REASONS.get(answer.status, b"Unknown"))]
+    has_date = False
+    for name, value in answer.headers:
+        lines.append(b"%s: %s\r\n" % (name, value))
+        has_date = has_date or (len(name) == 4 and name.lower() == b"date")
+    if not has_date:
+        lines.append(b"Date: %s\r\n" % date)
+    if length is not None:
+        lines.append(b"Content-Length: %d\r\n" % length)
+    if chunked:
+        lines.append(b"Transfer-Encoding: chunked\r\n")
+    lines.append(b"Connection: %s\r\n\r\n" % connection if connection else b"\r\n")
+    return b"".join(lines)
+
+
+class Transmitter:
+    """Writes answers.
+
+    Args:
+        send_timeout_s: seconds a client may take without reading anything.
+        clock: for the ``Date`` of answers Hapta gives by itself.
+    """
+
+    def __init__(self, send_timeout_s: float, clock: Clock) -> None:
+        self._send_timeout_s = send_timeout_s
+        self._clock = clock
+
+    def render_error(self, error: HaptaError) -> bytes:
+        """A whole response to a request that never became one; the connection closes after it."""
+        answer = error_answer(error)
+        body = answer.body
+        assert isinstance(body, bytes)
+        head = render_head(answer, length=len(body), chunked=False, connection=b"close", date=self._date())
+        return head + body
+
+    async def send(
+        self, answer: Answer, connection: Connection, *, method: str, is_http_11: bool, keep_alive: bool
+    ) -> tuple[int, bool]:
+        """Write one answer.
+
+        Args:
+            answer: what to write.
+            connection: the client's.
+            method: of the request; HEAD gets no body.
+            is_http_11: the request came as HTTP/1.1; else as 1.0, which knows no chunked coding.
+            keep_alive: the client would send another request.
+
+        Returns:
+            Bytes of body written, and whether the connection stays open.
+
+        Raises:
+            ClientGone: the client left or stopped reading before the end.
+            UpstreamLost: the stream broke; the connection was aborted.
+        """
+        keep_alive = keep_alive and not answer.closes_connection
+        body = answer.body
+        if isinstance(body, bytes):
+            length: int | None = len(body)
+            if method == "HEAD" or answer.status == 304:
+                length, body = answer.length, b""
+            elif answer.status == 204:
+                length, body = None, b""
+            head = self._head(answer, length, is_http_11=is_http_11, keep_alive=keep_alive)
+            await self._write(connection, head + body)
+            return len(body), keep_alive
+        return await self._stream(answer, body, connection, is_http_11=is_http_11, keep_alive=keep_alive)
+
+    def _head(self, answer: Answer, length: int | None, *, is_http_11: bool, keep_alive: bool,
+              chunked: bool = False) -> bytes:  # fmt: skip
+        says = None if keep_alive and is_http_11 else b"keep-alive" if keep_alive else b"close"
+        return render_head(answer, length=length, chunked=chunked, connection=says, date=self._date())
+
+    async def _stream(
+        self,
+        answer: Answer,
+        stream: AnswerStream,
+        connection: Connection,
+        *,
+        is_http_11: bool,
+        keep_alive: bool,
+    ) -> tuple[int, bool]:
+        chunked = answer.length is None and is_http_11
+        keep_alive = keep_alive and (chunked or answer.length is not None)
+        forget = connection.on_gone(stream.abort)
+        sent = 0
+        try:
+            head = self._head(
+                answer, answer.length, is_http_11=is_http_11, keep_alive=keep_alive, chunked=chunked
+            )
+            await self._write(connection, head)
+            async for piece in stream.chunks():
+                sent += len(piece)
+                await self._write(connection, b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
+            if chunked:
+                await self._write(connection, b"0\r\n\r\n")
+        except HaptaError:
+            if connection.is_gone:
+                raise ClientGone from None
+            connection.abort()
+            raise
+        finally:
+            forget()
+            stream.abort()
+        return sent, keep_alive
+
+    async def _write(self, connection: Connection, data: bytes) -> None:
+        transport = connection.transport
+        if transport is None or transport.is_closing():
+            raise ClientGone
+        transport.write(data)
+        if connection.writing_paused:
+            try:
+                async with asyncio.timeout(self._send_timeout_s):
+                    await connection.drained()
+            except TimeoutError:
+                connection.abort()
+                raise ClientGone from None
+            except ConnectionError:
+                raise ClientGone from None
+
+    def _date(self) -> bytes:
+        return formatdate(self._clock.now(), usegmt=True).encode()

@@ -1,0 +1,109 @@
+"""The lock on what only superusers may do: they work from ``admin.networks`` or not at all.
+
+To everybody else a superuser's route does not exist (404), and a superuser's identity or login on an ordinary
+route is refused (403). The lock looks at the collection as PocketBase resolves it, in any letter case or by
+id, and at the sub-requests of a batch. It reads tokens without checking them: a forged one proves nothing to
+PocketBase either, and a real one cannot be written differently, because its text is what is signed.
+"""
+
+import re
+from base64 import urlsafe_b64decode
+from binascii import Error as Base64Error
+from urllib.parse import parse_qsl
+
+import orjson
+
+from hapta.config import AdminConfig
+from hapta.model.errors import AdminOnly, BadRequest, NotFound
+from hapta.model.exchange import Answer, Exchange, Handler, Stage
+from hapta.model.operation import OperationClass, classify
+from hapta.model.target import parse_target
+from hapta.stages.batch import batch_payloads
+
+SUPERUSERS = "_superusers"
+SUPERUSERS_ID = "pbc_3142635823"
+"""Fixed in PocketBase: ``pbc_`` and the CRC-32 of the collection's type and name
+(``core/collection_model.go``)."""
+
+_SCHEME = re.compile(r"bearer\s+", re.IGNORECASE)
+
+
+def is_superusers(collection: str | None) -> bool:
+    """Whether a collection name or id means ``_superusers``.
+
+    PocketBase compares names with Go's ``strings.EqualFold``, which folds more than ASCII (``ſ`` is an
+    ``s``); ``casefold`` folds at least as much, so the lock errs towards shut.
+    """
+    return collection is not None and (collection == SUPERUSERS_ID or collection.casefold() == SUPERUSERS)
+
+
+def token_collection(token: str) -> str | None:
+    """The ``collectionId`` a JWT claims, unverified; ``None`` for what is no JWT of PocketBase's."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims = orjson.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (Base64Error, ValueError):
+        return None
+    collection = claims.get("collectionId") if isinstance(claims, dict) else None
+    return collection if isinstance(collection, str) else None
+
+
+def _claims_superuser(exchange: Exchange) -> bool:
+    tokens = exchange.headers.getall("Authorization", ())
+    if any(token_collection(_SCHEME.sub("", token.strip(), count=1)) == SUPERUSERS_ID for token in tokens):
+        return True
+    if "token" not in exchange.target.query:
+        return False
+    query = parse_qsl(exchange.target.query, keep_blank_values=True)
+    return any(key == "token" and token_collection(value) == SUPERUSERS_ID for key, value in query)
+
+
+def _is_locked_sub_request(method: object, url: object) -> bool:
+    if not isinstance(url, str) or not isinstance(method, str):
+        return False  # PocketBase refuses it, and so does the class below
+    try:
+        operation = classify(method.upper(), parse_target("/" + url.lstrip("/"), "").segments)
+    except BadRequest:
+        return True
+    return operation.is_superuser_only or is_superusers(operation.collection)
+
+
+async def batch_lock(exchange: Exchange, forward: Handler) -> Answer:
+    """The lock inside a batch; stands where the body is held whole."""
+    if exchange.operation.action == "batch" and not exchange.is_admin_client:
+        content_type = exchange.headers.get("Content-Type", "")
+        for payload in await batch_payloads(exchange.body, content_type):
+            requests = payload.get("requests") if isinstance(payload, dict) else None
+            for request in requests if isinstance(requests, list) else ():
+                if isinstance(request, dict) and _is_locked_sub_request(
+                    request.get("method"), request.get("url")
+                ):
+                    raise AdminOnly
+    return await forward(exchange)
+
+
+def admin_lock(config: AdminConfig) -> Stage:
+    """The lock as a stage.
+
+    Args:
+        config: the ``[admin]`` table; whether a client is within its networks was decided when it came.
+    """
+
+    async def lock(exchange: Exchange, forward: Handler) -> Answer:
+        if exchange.is_admin_client:
+            return await forward(exchange)
+        operation = exchange.operation
+        if operation.is_superuser_only:
+            raise NotFound
+        if operation.kind is OperationClass.DASHBOARD and config.ui == "networks":
+            raise NotFound
+        if is_superusers(operation.collection):
+            is_record = operation.kind in (OperationClass.RECORD_READ, OperationClass.RECORD_WRITE)
+            raise NotFound if is_record else AdminOnly
+        if _claims_superuser(exchange):
+            raise AdminOnly
+        return await forward(exchange)
+
+    return lock

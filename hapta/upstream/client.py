@@ -1,0 +1,239 @@
+"""The one door to PocketBase: never a write sent twice, no connection pool starved by another kind of
+traffic.
+
+Requests travel in lanes, each with connections of its own: records (short), transfers (files, backups,
+unknown routes: as long as a slow client takes) and streams (realtime, without bound). A slow download
+therefore never keeps a record request waiting, and two thousand idle streams take nothing from either.
+
+aiohttp's client repeats PUT and DELETE by itself when a kept-alive connection drops before the answer. That
+switch has no public name; it is turned off here and a test against a dropping server holds it off. Only a GET
+or HEAD without body is sent again, once.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from hapta.config import UpstreamConfig
+from hapta.model.clock import Clock
+from hapta.model.errors import UpstreamRefused, UpstreamUnavailable
+from hapta.upstream.breaker import CircuitBreaker
+from hapta.upstream.errors import upstream_errors
+from hapta.upstream.gate import Gate
+
+if TYPE_CHECKING:
+    from hapta.model.exchange import Header
+
+READ_BYTES = 256 * 1024
+_MAX_FIELD_BYTES = 128 * 1024
+_AUTO_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+
+
+class Lane(StrEnum):
+    """Which connections a request uses."""
+
+    RECORDS = "records"
+    TRANSFERS = "transfers"
+    STREAMS = "streams"
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """One request to PocketBase.
+
+    Attributes:
+        method: as the client sent it.
+        target: path and query, sent byte for byte.
+        headers: the whole header section; with ``Content-Length`` if ``body`` is an iterator of known length.
+        body: whole, or in pieces; ``None`` for none.
+        lane: which connections it uses.
+        answer_s: seconds to the first byte of the answer once the request is sent; ``None`` waits for ever.
+        between_s: seconds between two pieces of the answer; ``None`` waits for ever.
+    """
+
+    method: str
+    target: str
+    headers: CIMultiDict[str]
+    body: bytes | AsyncIterator[bytes] | None
+    lane: Lane
+    answer_s: float | None
+    between_s: float | None
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Sending it twice does no more than sending it once (RFC 9110 §9.2.2, body left out on purpose)."""
+        return self.method in {"GET", "HEAD"} and self.body is None
+
+
+class UpstreamResponse:
+    """PocketBase's answer; an :class:`~hapta.model.exchange.AnswerStream`. Close it, or its lane keeps the
+    slot."""
+
+    def __init__(self, response: aiohttp.ClientResponse, on_close: Callable[[], None]) -> None:
+        self._response = response
+        self._on_close: Callable[[], None] | None = on_close
+        self.status = response.status
+        self.headers: tuple[Header, ...] = response.raw_headers
+
+    @property
+    def length(self) -> int | None:
+        """``Content-Length`` as announced."""
+        return self._response.content_length
+
+    async def read(self) -> bytes:
+        """The whole body; closes.
+
+        Raises:
+            UpstreamLost: it ends early.
+        """
+        try:
+            with upstream_errors():
+                return await self._response.read()
+        finally:
+            self.close()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body in pieces as they arrive; closes at the end.
+
+        Raises:
+            UpstreamLost: it ends early.
+        """
+        try:
+            with upstream_errors():
+                async for piece in self._response.content.iter_any():
+                    yield piece
+        finally:
+            self.close()
+
+    def becomes_stream(self) -> None:
+        """It has no end in sight: it waits for ever between two pieces, and its lane gets the slot back."""
+        _set_read_timeout(self._response, None)
+        if self._on_close is not None:
+            on_close, self._on_close = self._on_close, _nothing
+            on_close()
+
+    def close(self) -> None:
+        """Give connection and slot back; a connection with an unread answer on it is closed. Idempotent."""
+        if self._on_close is not None:
+            on_close, self._on_close = self._on_close, None
+            self._response.release() if self._response.content.at_eof() else self._response.close()
+            on_close()
+
+    abort = close
+
+
+class UpstreamClient:
+    """Speaks HTTP/1.1 to one PocketBase.
+
+    Args:
+        base_url: scheme, host and port.
+        config: the ``[upstream]`` table.
+        clock: for the breaker.
+    """
+
+    def __init__(self, base_url: str, config: UpstreamConfig, clock: Clock) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.breaker = CircuitBreaker(config.breaker_failures, config.breaker_open_s, clock)
+        self._config = config
+        self._gates: dict[Lane, Gate] = {
+            Lane.RECORDS: Gate(config.max_connections, config.max_waiting, config.max_wait_s),
+            Lane.TRANSFERS: Gate(config.max_transfers, config.max_waiting, config.max_wait_s),
+        }
+        self._sessions: dict[Lane, aiohttp.ClientSession] = {}
+
+    async def open(self) -> None:
+        """Make the connection pools; needs the running event loop."""
+        for lane in Lane:
+            session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=self._config.keepalive_s),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                skip_auto_headers=_AUTO_HEADERS,
+                max_line_size=_MAX_FIELD_BYTES,
+                max_field_size=_MAX_FIELD_BYTES,
+                read_bufsize=READ_BYTES,
+                trust_env=False,
+            )
+            session._retry_connection = False
+            self._sessions[lane] = session
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for session in self._sessions.values():
+            await session.close()
+
+    async def send(self, request: UpstreamRequest) -> UpstreamResponse:
+        """Send one request and wait for the head of its answer.
+
+        Raises:
+            Overloaded: too many requests under way and in line; not sent.
+            UpstreamUnavailable: the breaker is open; not sent.
+            UpstreamRefused: no connection; not sent.
+            UpstreamLost: sent, but no answer came.
+        """
+        gate = self._gates.get(request.lane)
+        if gate is None:
+            return await self._send(request, _nothing)
+        await gate.enter()
+        try:
+            return await self._send(request, gate.leave)
+        except BaseException:
+            gate.leave()
+            raise
+
+    async def _send(self, request: UpstreamRequest, on_close: Callable[[], None]) -> UpstreamResponse:
+        if not self.breaker.allows():
+            raise UpstreamUnavailable(self.breaker.retry_after_s())
+        try:
+            with upstream_errors():
+                response = await self._exchange(request)
+        except UpstreamRefused:
+            self.breaker.failed()
+            raise
+        except BaseException:
+            self.breaker.abandoned()
+            raise
+        self.breaker.succeeded()
+        return UpstreamResponse(response, on_close)
+
+    async def _exchange(self, request: UpstreamRequest) -> aiohttp.ClientResponse:
+        session = self._sessions[request.lane]
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=self._config.connect_timeout_s, sock_read=request.answer_s
+        )
+        url = URL(self.base_url + request.target, encoded=True)
+        attempts = 2 if request.is_repeatable else 1
+        while True:
+            attempts -= 1
+            try:
+                response = await session.request(
+                    request.method,
+                    url,
+                    headers=request.headers,
+                    data=request.body,
+                    timeout=timeout,
+                    allow_redirects=False,
+                )
+                break
+            except aiohttp.ClientConnectorError:
+                raise
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                if attempts == 0:
+                    raise
+        _set_read_timeout(response, request.between_s)
+        return response
+
+
+def _set_read_timeout(response: aiohttp.ClientResponse, seconds: float | None) -> None:
+    """How long to wait between two pieces from here on; the head had a time of its own."""
+    if response.connection is not None and response.connection.protocol is not None:
+        response.connection.protocol.read_timeout = seconds
+
+
+def _nothing() -> None:
+    """Streams hold no slot."""

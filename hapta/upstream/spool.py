@@ -1,0 +1,150 @@
+"""Request bodies held whole: in memory up to a bound, then in an unnamed temporary file, all within one
+budget.
+
+PocketBase commits a complete JSON value even when the body around it is cut short, so a write is read whole
+before PocketBase sees its first byte. What that may cost is bounded for the process: bytes in files count
+against ``spool_bytes`` as they arrive, and a body that would break the budget is refused, not the server
+filled up.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from typing import IO
+
+from hapta.model.errors import BodyTooLarge, Overloaded
+from hapta.model.exchange import RequestBody
+
+CHUNK_BYTES = 256 * 1024
+
+
+class SpoolBudget:
+    """How many bytes of request bodies are held at once, in memory and in files."""
+
+    def __init__(self, total_bytes: int, on_change: Callable[[int], None] | None = None) -> None:
+        self.total_bytes = total_bytes
+        self.used_bytes = 0
+        self._on_change = on_change
+
+    def take(self, count: int) -> bool:
+        """Reserve ``count`` bytes; ``False`` if they are not there, and nothing is reserved."""
+        if self.used_bytes + count > self.total_bytes:
+            return False
+        self._move(count)
+        return True
+
+    def give_back(self, count: int) -> None:
+        """Return bytes taken before."""
+        self._move(-count)
+
+    def _move(self, count: int) -> None:
+        self.used_bytes += count
+        if self._on_change is not None:
+            self._on_change(self.used_bytes)
+
+
+class SpooledBody:
+    """A request body, whole. Close it when it was sent, or the budget leaks."""
+
+    def __init__(self, budget: SpoolBudget, memory_bytes: int, directory: str | None) -> None:
+        self._budget = budget
+        self._memory_bytes = memory_bytes
+        self._directory = directory
+        self._pieces: list[bytes] = []
+        self._file: IO[bytes] | None = None
+        self._length = 0
+
+    @property
+    def length(self) -> int:
+        return self._length
+
+    @property
+    def in_memory(self) -> bytes | None:
+        """The whole body if it was small enough to stay in memory."""
+        if self._file is not None:
+            return None
+        if len(self._pieces) > 1:
+            self._pieces = [b"".join(self._pieces)]
+        return self._pieces[0] if self._pieces else b""
+
+    async def add(self, piece: bytes) -> None:
+        """Append a piece.
+
+        Raises:
+            BodyTooLarge: this body alone exceeds the whole budget.
+            Overloaded: other bodies hold the budget just now.
+        """
+        if not self._budget.take(len(piece)):
+            raise too_much(self._length + len(piece), self._budget)
+        self._length += len(piece)
+        self._pieces.append(piece)
+        if self._file is None and self._length <= self._memory_bytes:
+            return
+        if self._file is not None and sum(map(len, self._pieces)) < CHUNK_BYTES:
+            return
+        await asyncio.to_thread(self._flush)
+
+    async def finish(self) -> None:
+        """All pieces are in."""
+        if self._file is not None and self._pieces:
+            await asyncio.to_thread(self._flush)
+
+    def _flush(self) -> None:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(dir=self._directory, prefix="hapta-")  # noqa: SIM115 - close() does
+        self._file.write(b"".join(self._pieces))
+        self._pieces.clear()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body from its beginning; may be read again."""
+        if self._file is None:
+            if self._length:
+                yield self.in_memory or b""
+            return
+        file = self._file
+        await asyncio.to_thread(file.seek, 0)
+        while piece := await asyncio.to_thread(file.read, CHUNK_BYTES):
+            yield piece
+
+    def close(self) -> None:
+        """Free the memory or the file and the budget. Idempotent."""
+        self._budget.give_back(self._length)
+        self._length = 0
+        self._pieces.clear()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def too_much(wanted_bytes: int, budget: SpoolBudget) -> BodyTooLarge | Overloaded:
+    """Why a body of ``wanted_bytes`` is not taken: never, or not now."""
+    return BodyTooLarge() if wanted_bytes > budget.total_bytes else Overloaded()
+
+
+async def spool(
+    body: RequestBody, budget: SpoolBudget, *, memory_bytes: int, directory: str | None
+) -> SpooledBody:
+    """Read ``body`` to its end.
+
+    Args:
+        body: what arrives from the client.
+        budget: of the whole process.
+        memory_bytes: up to here in memory, beyond in a temporary file.
+        directory: where temporary files are made; ``None`` for the system's place.
+
+    Raises:
+        BodyTooLarge, Overloaded: by announced length before a byte is read, or as the bytes arrive.
+        OSError: the file cannot be written.
+        ClientGone, BodyTooSlow, BadFraming: as ``body`` raises them.
+    """
+    if body.length is not None and budget.used_bytes + body.length > budget.total_bytes:
+        raise too_much(body.length, budget)
+    spooled = SpooledBody(budget, memory_bytes, directory)
+    try:
+        async for piece in body.chunks():
+            await spooled.add(piece)
+        await spooled.finish()
+    except BaseException:
+        spooled.close()
+        raise
+    return spooled

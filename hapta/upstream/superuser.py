@@ -1,0 +1,205 @@
+"""Requests Hapta makes for itself, as superuser.
+
+One token, renewed before it expires, by one login at a time. Credentials live here and in no message: errors
+name the address and the variable to look at, never a value.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import jwt
+import orjson
+from multidict import CIMultiDict
+
+from hapta import __version__
+from hapta.model.clock import Clock
+from hapta.model.errors import HaptaError, OperatorError, UpstreamLost
+from hapta.upstream.client import Lane, UpstreamClient, UpstreamRequest
+
+USER_AGENT = f"hapta/{__version__}"
+"""Fixed, so that PocketBase's login alerts know Hapta as one device."""
+
+_RENEW_BEFORE_S = 300.0
+_ANSWER_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An e-mail and password, or a token made in PocketBase's dashboard (works where MFA is on)."""
+
+    email: str | None = None
+    password: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+
+
+class SuperuserRefused(OperatorError):
+    """PocketBase does not take the credentials."""
+
+
+class NotPocketBase(OperatorError):
+    """What answers at the address does not speak PocketBase's API."""
+
+
+class SuperuserClient:
+    """Superuser access to PocketBase.
+
+    Args:
+        upstream: the opened client.
+        credentials: whose superuser rights are used.
+        clock: wall time, for the token's expiry.
+        on_refused: called once when a login is refused, to set the account right (embedded); then the login
+            is repeated.
+    """
+
+    def __init__(
+        self,
+        upstream: UpstreamClient,
+        credentials: Credentials,
+        clock: Clock,
+        on_refused: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._upstream = upstream
+        self._credentials = credentials
+        self._clock = clock
+        self._on_refused = on_refused
+        self._token: str | None = credentials.token
+        self._lock = asyncio.Lock()
+
+    @property
+    def base_url(self) -> str:
+        """Where PocketBase is."""
+        return self._upstream.base_url
+
+    async def check(self) -> None:
+        """Prove that a PocketBase answers and the credentials are a superuser's.
+
+        Raises:
+            NotPocketBase: something else answers there.
+            SuperuserRefused: wrong credentials, or not a superuser.
+            UpstreamRefused, UpstreamLost: nobody answers.
+        """
+        status, health = await self._exchange("GET", "/api/health", None, None)
+        if status != 200 or not isinstance(health, dict) or {"code", "data", "message"} - health.keys():
+            raise NotPocketBase(
+                f"{self._upstream.base_url} answers, but not as a PocketBase does "
+                f"(GET /api/health: {status}); check DatabaseURL"
+            )
+        status, _ = await self.request("GET", "/api/collections?perPage=1&skipTotal=1&fields=id")
+        if status != 200:
+            raise SuperuserRefused(self._refusal(status))
+
+    async def request(self, method: str, path: str, json: Any = None) -> tuple[int, Any]:
+        """One request as superuser; a token that stopped working is renewed once.
+
+        Args:
+            method: HTTP method.
+            path: path and query, percent-encoded.
+            json: body, or ``None``.
+
+        Returns:
+            Status and parsed JSON body (``None`` if there is none).
+
+        Raises:
+            SuperuserRefused: a login was needed and refused.
+            UpstreamRefused, UpstreamLost, UpstreamUnavailable: PocketBase did not answer.
+        """
+        token = await self._current_token()
+        status, parsed = await self._exchange(method, path, json, token)
+        if status in {401, 403} and self._credentials.password is not None:
+            token = await self._login(stale=token)
+            status, parsed = await self._exchange(method, path, json, token)
+        return status, parsed
+
+    async def _current_token(self) -> str:
+        token = self._token
+        if token is not None and (self._credentials.password is None or self._lives(token)):
+            return token
+        return await self._login(stale=token)
+
+    def _lives(self, token: str) -> bool:
+        exp = jwt.decode(token, options={"verify_signature": False}).get("exp", 0)
+        return isinstance(exp, int | float) and exp - _RENEW_BEFORE_S > self._clock.now()
+
+    async def _login(self, stale: str | None) -> str:
+        async with self._lock:
+            if self._token is not None and self._token != stale:
+                return self._token  # somebody renewed it while we waited
+            status, parsed = await self._password_login()
+            if status != 200 and self._on_refused is not None:
+                await self._on_refused()
+                status, parsed = await self._password_login()
+            if status != 200 or not isinstance(parsed, dict) or not isinstance(parsed.get("token"), str):
+                raise SuperuserRefused(self._refusal(status))
+            token: str = parsed["token"]
+            self._token = token
+            return token
+
+    async def _password_login(self) -> tuple[int, Any]:
+        body = {"identity": self._credentials.email, "password": self._credentials.password}
+        return await self._exchange("POST", "/api/collections/_superusers/auth-with-password", body, None)
+
+    def _refusal(self, status: int) -> str:
+        names = "AdminToken" if self._credentials.password is None else "AdminEmail and AdminPassword"
+        hint = (
+            " (with MFA on for superusers use AdminToken)" if self._credentials.password is not None else ""
+        )
+        return (
+            f"PocketBase at {self._upstream.base_url} refuses the superuser credentials ({status}); "
+            f"check {names}{hint}"
+        )
+
+    async def _exchange(self, method: str, path: str, json: Any, token: str | None) -> tuple[int, Any]:
+        headers = CIMultiDict({"User-Agent": USER_AGENT, "Accept": "application/json"})
+        body = None
+        if json is not None:
+            body = orjson.dumps(json)
+            headers["Content-Type"] = "application/json"
+        if token is not None:
+            headers["Authorization"] = token
+        response = await self._upstream.send(
+            UpstreamRequest(method, path, headers, body, Lane.RECORDS, _ANSWER_S, _ANSWER_S)
+        )
+        raw = await response.read()
+        if not raw:
+            return response.status, None
+        try:
+            return response.status, orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            return response.status, None
+
+
+async def wait_for_superuser(
+    client: SuperuserClient, *, keep_trying: bool, on_wait: Callable[[str], None]
+) -> None:
+    """Check the superuser access at the start.
+
+    Args:
+        client: whom to check.
+        keep_trying: on an unreachable PocketBase wait and try again instead of giving up (``--wait``).
+        on_wait: told once why we wait.
+
+    Raises:
+        OperatorError: unreachable (unless ``keep_trying``), not a PocketBase, or refused.
+    """
+    delay_s, told = 0.25, False
+    while True:
+        try:
+            return await client.check()
+        except (HaptaError, NotPocketBase) as exc:
+            base_url = client.base_url
+            if isinstance(exc, HaptaError):
+                what = "does not answer" if isinstance(exc, UpstreamLost) else "cannot be reached"
+                reason = (
+                    f"PocketBase at {base_url} {what}; check DatabaseURL, or start with --wait to keep trying"
+                )
+            else:
+                reason = str(exc)
+            if not keep_trying:
+                raise OperatorError(reason) from exc
+            if not told:
+                on_wait(reason)
+                told = True
+        await asyncio.sleep(delay_s)
+        delay_s = min(delay_s * 1.5, 5.0)
