@@ -32,8 +32,8 @@ def _host_problem(host: str) -> str | None:
     bare = host.strip("[]")
     if _is_address(bare):
         return None if bare == host else "an IPv6 address stands without brackets here"
-    name, colon, _ = host.rpartition(":")
-    if colon and (_is_address(name.strip("[]")) or _HOST_NAME.fullmatch(name)):
+    name, _, port = host.rpartition(":")
+    if port.isdecimal() and (_is_address(name.strip("[]")) or _HOST_NAME.fullmatch(name)):
         return "the port has its own key; expected an address or a name alone"
     if not _HOST_NAME.fullmatch(host) or re.fullmatch(r"[0-9.]+", host):
         return f'expected an IP address or a host name, got "{host}"'

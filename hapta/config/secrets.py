@@ -60,6 +60,6 @@ def meant_secret(name: str) -> str | None:
     finger."""
     plain = {known.lower(): known for known in SECRET_FIELDS}
     near = difflib.get_close_matches(
-        name.lower().replace("_", "").replace("-", ""), list(plain), n=1, cutoff=0.85
+        name.lower().replace("_", "").replace("-", ""), list(plain), n=1, cutoff=0.82
     )
     return plain[near[0]] if near else None
