@@ -75,7 +75,7 @@ def load(
     if path:
         reader.take_toml(path)
     env_file = reader.read_env(base_dir / ".env")
-    environment = {name: (text, f"environment {name}") for name, text in environ.items()}
+    environment = {name: (text, f"environment {_printable(name)}") for name, text in environ.items()}
     reader.take_variables(env_file)
     reader.take_variables(environment)
     for override in overrides:
@@ -185,7 +185,7 @@ class _Reader:
 
     def _name(self, path: Path) -> str:
         """What messages call a file: its path as seen from the working directory."""
-        return str(path.relative_to(self._cwd)) if path.is_relative_to(self._cwd) else str(path)
+        return _printable(str(path.relative_to(self._cwd) if path.is_relative_to(self._cwd) else path))
 
 
 def _not_a_table(name: str, value: object) -> str:

@@ -28,8 +28,7 @@ def problems(tmp_path: Path) -> Problems:
         try:
             load(path, environ or {}, overrides, tmp_path, needs_secrets=needs_secrets)
         except ConfigErrors as exc:
-            assert str(exc).splitlines() == list(exc.problems), "one line a problem"
-            return list(exc.problems)
+            return str(exc).splitlines()  # as main() does: a problem of two lines would show
         return []
 
     return problems_of

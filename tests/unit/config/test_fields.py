@@ -77,7 +77,9 @@ def test_every_default_is_a_value_its_own_key_takes(key: str) -> None:
 
 
 def test_names_in_the_environment_are_told_apart() -> None:
-    assert FIELDS["server.max_connections_per_address"].variable == "HAPTA_SERVER__MAX_CONNECTIONS_PER_ADDRESS"
+    assert (
+        FIELDS["server.max_connections_per_address"].variable == "HAPTA_SERVER__MAX_CONNECTIONS_PER_ADDRESS"
+    )
     assert len({field.variable for field in FIELDS.values()}) == len(FIELDS)
     assert not any("__" in name for names in TABLES.values() for name in names)
 

@@ -77,9 +77,18 @@ def test_secrets_of_the_environment_win_over_env_and_that_over_hapta_env(tmp_pat
         ),
         ("server.port = 1.0\n", "config.toml:1: server.port: expected an integer >= 0 and <= 65535, got 1.0"),
         ("server.port = true", "config.toml:1: server.port: expected an integer >= 0 and <= 65535, got true"),
-        ("server.port = 70000", "config.toml:1: server.port: expected an integer >= 0 and <= 65535, got 70000"),
-        ("server.grace_s = nan", "config.toml:1: server.grace_s: expected a number >= 0 and <= 86400, got nan"),
-        ("server.grace_s = inf", "config.toml:1: server.grace_s: expected a number >= 0 and <= 86400, got inf"),
+        (
+            "server.port = 70000",
+            "config.toml:1: server.port: expected an integer >= 0 and <= 65535, got 70000",
+        ),
+        (
+            "server.grace_s = nan",
+            "config.toml:1: server.grace_s: expected a number >= 0 and <= 86400, got nan",
+        ),
+        (
+            "server.grace_s = inf",
+            "config.toml:1: server.grace_s: expected a number >= 0 and <= 86400, got inf",
+        ),
         (
             'upstream.max_wait_s = "fast"',
             'config.toml:1: upstream.max_wait_s: expected a number > 0 and <= 86400, got "fast"',
@@ -150,12 +159,19 @@ def test_a_secret_on_the_command_line_is_refused_and_not_repeated(override: str,
 
 
 def test_names_of_other_programs_in_env_are_left_alone(problems: Problems, tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("export PORT=3\nJWT_SECRET=x\nPOSTGRES_PASSWORD=x\n# a comment\n\nHAPTA_X=1\n")
+    (tmp_path / ".env").write_text(
+        "export PORT=3\nJWT_SECRET=x\nPOSTGRES_PASSWORD=x\n# a comment\n\nHAPTA_X=1\n"
+    )
     assert problems() == []
 
 
 def test_the_whole_environment_of_a_machine_is_left_alone(problems: Problems) -> None:
-    assert problems(environ={"DATABASE_URL": "postgres://x", "PATH": "/bin", "HAPTA_HOME": "/", "A\udcffB": "\udcff"}) == []
+    assert (
+        problems(
+            environ={"DATABASE_URL": "postgres://x", "PATH": "/bin", "HAPTA_HOME": "/", "A\udcffB": "\udcff"}
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -167,7 +183,7 @@ def test_the_whole_environment_of_a_machine_is_left_alone(problems: Problems) ->
         (b"a =", "config.toml:1:4: not valid TOML: Invalid value"),
         (b"a = '''\n\nx", "config.toml:3:2: not valid TOML: Expected \"'''\""),
         (b"a = " + b"[" * 5000, "config.toml: not valid TOML: nested too deeply"),
-        (b"# fine\nhost = \"caf\xe9\"\n", "config.toml:2:12: not UTF-8 text (byte 0xe9)"),
+        (b'# fine\nhost = "caf\xe9"\n', "config.toml:2:12: not UTF-8 text (byte 0xe9)"),
         (b"#" * 1_048_577, "config.toml: larger than 1048576 bytes; this is no configuration file"),
     ],
     ids=["value", "header", "twice", "cut", "open-string", "deep", "latin-1", "large"],
@@ -210,7 +226,9 @@ def test_a_folder_in_place_of_a_file_is_one_line(tmp_path: Path) -> None:
     assert caught.value.problems == (".env: a folder, expected a file",)
 
 
-@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="Linux's file that even root cannot read from 0")
+@pytest.mark.skipif(
+    not Path("/proc/self/mem").exists(), reason="Linux's file that even root cannot read from 0"
+)
 def test_an_unreadable_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigErrors) as caught:
         load(Path("/proc/self/mem"), {}, [], tmp_path)
@@ -221,6 +239,12 @@ def test_a_path_that_no_file_can_have_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigErrors) as caught:
         load(Path("x" * 300), {}, [], tmp_path)
     assert caught.value.problems == (f"{'x' * 300}: cannot be read: File name too long",)
+
+
+def test_a_path_with_a_line_break_stays_on_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigErrors) as caught:
+        load(Path("a\nb.toml"), {}, [], tmp_path)
+    assert caught.value.problems == ("'a\\nb.toml': no such file",)
 
 
 def test_a_broken_line_in_env_is_named_and_not_shown(problems: Problems, tmp_path: Path) -> None:

@@ -29,7 +29,15 @@ def test_the_tables_have_one_row_a_key_with_all_four_cells() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(True, "true"), (1024, "1024"), (10_000, "10_000"), (0.5, "0.5"), ("ä", '"ä"'), ((), "[]"), (("a",), '["a"]')],
+    [
+        (True, "true"),
+        (1024, "1024"),
+        (10_000, "10_000"),
+        (0.5, "0.5"),
+        ("ä", '"ä"'),
+        ((), "[]"),
+        (("a",), '["a"]'),
+    ],
 )
 def test_values_are_written_as_toml(value: object, text: str) -> None:
     assert as_toml(value) == text

@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from hapta.config import Config, ConfigErrors, Loaded, Secrets, ServerConfig, check_secrets, load, require_secrets
+from hapta.config import (
+    Config,
+    ConfigErrors,
+    Loaded,
+    Secrets,
+    ServerConfig,
+    check_secrets,
+    load,
+    require_secrets,
+)
 from tests.unit.config.conftest import Problems
 
 SECRET = randomness.token_urlsafe(48)
@@ -61,7 +70,8 @@ def test_random_secrets_of_every_usual_make_pass() -> None:
         ({"AdminEmail": "admin"}, "AdminEmail: expected an e-mail address"),
         (
             {"AdminToken": "abc"},
-            "AdminToken: expected a token of three parts separated by dots, as PocketBase's impersonate answers it",
+            "AdminToken: expected a token of three parts separated by dots, "
+            "as PocketBase's impersonate answers it",
         ),
         ({"TestUserEmail": "a@example.org"}, "TestUserPassword: required together with TestUserEmail"),
         ({"AdminPassword": "hunter2 "}, "AdminPassword: begins or ends with white space"),
@@ -77,7 +87,10 @@ def test_random_secrets_of_every_usual_make_pass() -> None:
         ({"Secret": "your-secret-goes-here-32-characters-long"}, "Secret: a placeholder or a pattern, "),
         ({"Secret": "$(openssl rand -hex 32) and some more"}, "Secret: a placeholder or a pattern, "),
         ({"AdminPassword": SECRET}, "Secret: must not be the same as AdminPassword"),
-        ({"SecretPrevious": SECRET}, "SecretPrevious: equals Secret; leave it out when nothing is being rotated"),
+        (
+            {"SecretPrevious": SECRET},
+            "SecretPrevious: equals Secret; leave it out when nothing is being rotated",
+        ),
         ({"SecretPrevious": "short"}, "SecretPrevious: shorter than 32 bytes; "),
         (
             {"DatabaseURL": "http://admin:hunter2@db:8090"},
@@ -100,10 +113,14 @@ def test_random_secrets_of_every_usual_make_pass() -> None:
             {"DatabaseURL": "http://db:8090?token=hunter2"},
             "DatabaseURL: must not contain a query or a fragment (? or #)",
         ),
-        ({"DatabaseURL": "http://db:port"}, "DatabaseURL: is not an address: the port is not a number up to 65535"),
+        (
+            {"DatabaseURL": "http://db:port"},
+            "DatabaseURL: is not an address: the port is not a number up to 65535",
+        ),
         (
             {"DatabaseURL": "http://localhost:8080"},
-            "DatabaseURL: points to Hapta itself (server.host and server.port); expected PocketBase's address",
+            "DatabaseURL: points to Hapta itself (server.host and server.port); "
+            "expected PocketBase's address",
         ),
     ],
 )
