@@ -14,6 +14,7 @@ import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
+from hapta.embedded.data_dir import HOLDER
 from hapta.embedded.files import TEMPORARY_PREFIX, operator_errors
 from hapta.model.errors import OperatorError
 
@@ -68,7 +69,7 @@ def back_up(data_dir: Path, at: float) -> Path:
 
 def _copy_tree(source: Path, target: Path) -> None:
     databases = {path.name for path in source.glob("*.db") if path.is_file()}
-    skipped = {name + suffix for name in databases for suffix in _LOG_SUFFIXES}
+    skipped = {HOLDER} | {name + suffix for name in databases for suffix in _LOG_SUFFIXES}
     for entry in sorted(source.iterdir()):
         copy = target / entry.name
         if entry.name in skipped:
