@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 
 import click
 
-from hapta.cli.address import own_url
+from hapta.app.gateway import own_url
 from hapta.cli.options import config_options, load_config
 from hapta.cli.rows import print_row
-from hapta.config import Secrets
+from hapta.config import Secrets, ServerConfig
+from hapta.model.errors import OperatorError
 from hapta.model.tasks import TaskSet
 from hapta.selftest import Credentials, Result, Status, run_suite
 
@@ -44,7 +45,7 @@ def command(
     Exit code: 0 all is well, 1 a check failed, 2 the configuration is wrong, 130 interrupted.
     """
     loaded = load_config(config_path, overrides)
-    target = own_url(loaded.config.server) if url is None else _checked(url)
+    target = _configured(loaded.config.server) if url is None else _checked(url)
 
     results: list[Result] = []
 
@@ -64,6 +65,12 @@ def command(
     if not is_done:
         return _INTERRUPTED
     return 1 if failed else 0
+
+
+def _configured(server: ServerConfig) -> str:
+    if server.port == 0:
+        raise OperatorError("server.port is 0 (any free port); say where Hapta listens, with --url")
+    return own_url(server.host, server.port)
 
 
 def _checked(url: str) -> str:
