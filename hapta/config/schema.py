@@ -78,7 +78,8 @@ class ServerConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Bytes of one request body held in memory; what is larger goes to a file in spool_dir."""
 
     spool_bytes: Bytes = 4_294_967_296
-    """Bytes of all request bodies held at once, in memory and on disk; beyond that 503 with Retry-After."""
+    """Bytes of all request bodies held at once, in memory and on disk; beyond that 503, and 413 for a body that
+    could never fit."""
 
     drain_delay_s: SecondsOrNone = 0.0
     """Seconds between failing readiness and refusing new connections at shutdown, for a load balancer to
@@ -111,8 +112,8 @@ class UpstreamConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Port of the embedded PocketBase on 127.0.0.1; 0 takes any free one."""
 
     host_header: Literal["auto", "client", "upstream"] = "auto"
-    """Host header PocketBase sees: the client's, or that of DatabaseURL. "auto": the client's on this machine
-    only."""
+    """Host header PocketBase sees: the client's, or that of DatabaseURL ("upstream"). "auto": the client's if
+    PocketBase runs on this machine."""
 
     connect_timeout_s: Seconds = 2.0
     """Seconds to get a connection to PocketBase, else 502."""
@@ -214,8 +215,7 @@ class LogConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is written to standard error."""
 
     access: str = "all"
-    """Requests logged: "all", "sample:N" (every Nth, and every error), "errors" (status 500 and above),
-    "off"."""
+    """Requests logged: "all", "sample:N" (every Nth, and every error), "errors" (status 400 and above), "off"."""
 
     format: Literal["auto", "json", "pretty"] = "auto"
     """One JSON object a line, or text for people; "auto": text on a terminal, else JSON."""
