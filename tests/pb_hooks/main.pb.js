@@ -51,7 +51,7 @@ routerAdd("GET", "/api/custom/slow", (e) => {
 /// ?status= and ?to= of a redirect.
 routerAdd("GET", "/api/custom/redirect", (e) => {
   const query = e.request.url.query();
-  return e.redirect(parseInt(query.get("status") || "302"), query.get("to") || "/api/custom/hello/you");
+  return e.redirect(parseInt(query.get("status") || "302"), query.get("to") || "/page/you");
 });
 
 /// Two cookies on one answer, and the ones the request brought.

@@ -49,7 +49,7 @@ migrate((app) => {
       id: POSTS, name: "posts", type: "base", ...open,
       fields: [
         text("title", { required: true, max: 100, presentable: true }),
-        text("slug", { pattern: "^[a-z0-9-]*$", autogeneratePattern: "[a-z]{12}" }),
+        text("slug", { pattern: "^[a-z0-9-]*$", autogeneratePattern: "[a-z0-9]{15}" }),
         { name: "body", type: "editor" },
         { name: "views", type: "number", onlyInt: true, min: 0 },
         { name: "rating", type: "number" },

@@ -64,7 +64,7 @@ class Hapta:
     def start(self, timeout_s: float = 15.0) -> None:
         """Run, and return when ``/api/hapta/health/ready`` answers 200."""
         self.launch()
-        wait_until(self.is_ready, f"Hapta ready; its log: {self.log_path}", timeout_s)
+        self.wait_until_ready(timeout_s)
 
     def launch(self) -> None:
         """Run without waiting."""
@@ -77,6 +77,9 @@ class Hapta:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
             )
+
+    def wait_until_ready(self, timeout_s: float = 15.0) -> None:
+        wait_until(self.is_ready, f"Hapta ready; its log: {self.log_path}", timeout_s)
 
     def is_ready(self) -> bool:
         """Whether it is ready now; fails the test when the process has ended."""

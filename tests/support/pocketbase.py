@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ class PocketBase:
         self.process: subprocess.Popen[bytes] | None = None
         self.admin = httpx.Client(base_url=self.url, timeout=30)
         """A client carrying the test superuser's token, straight to PocketBase."""
+        self.opened_at = datetime.now(UTC)
+        """Later than every date of the seed."""
         self._closing = ExitStack()
 
     @property

@@ -5,6 +5,7 @@ Hapta's doing, or one of the values no two servers share (:mod:`tests.support.no
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from tests.support.hapta import Hapta
 from tests.support.pocketbase import PocketBase
@@ -25,3 +26,8 @@ class Twins:
     def urls(self) -> tuple[str, str]:
         """Base URL of each side: directly, through Hapta."""
         return self.direct.url, self.hapta.url
+
+    @property
+    def since(self) -> datetime:
+        """Later than every date of the seed, earlier than everything written to either."""
+        return min(self.direct.opened_at, self.behind.opened_at)
