@@ -215,7 +215,7 @@ class LogConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is written to standard error."""
 
     access: str = "all"
-    """Requests logged: "all", "sample:N" (every Nth, and every error), "errors" (status 400 and up), "off"."""
+    """Requests logged: "all", "sample:N" (every Nth, and errors), "errors" (status 400 and up), "off"."""
 
     format: Literal["auto", "json", "pretty"] = "auto"
     """One JSON object a line, or text for people; "auto": text on a terminal, else JSON."""
