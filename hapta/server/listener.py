@@ -85,9 +85,9 @@ class Listener:
         self._reception.is_draining = True
         if self._server is not None:
             self._server.close()
-        end_streams()
         deadline = self._clock.monotonic() + grace_s
         while self._front.under_way and self._clock.monotonic() < deadline:
+            end_streams()  # again and again: one may have opened on a connection that was busy
             self._close_idle()
             await asyncio.sleep(_POLL_S)
         self._close_idle()

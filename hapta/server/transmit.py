@@ -108,7 +108,7 @@ class Transmitter:
         if isinstance(body, bytes):
             length: int | None = len(body)
             if method == "HEAD" or answer.status == 304:
-                length, body = answer.length, b""
+                length, body = answer.length if answer.length is not None else len(body) or None, b""
             elif answer.status == 204:
                 length, body = None, b""
             head = self._head(answer, length, is_http_11=is_http_11, keep_alive=keep_alive)

@@ -37,8 +37,6 @@ def own_routes(why_not_ready: Readiness) -> Stage:
             answer = _health(200, "Hapta is ready.") if reason is None else _health(503, reason)
         else:
             raise NotFound
-        assert isinstance(answer.body, bytes)
-        answer.length = len(answer.body)
         return answer
 
     return own
