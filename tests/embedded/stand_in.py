@@ -1,6 +1,6 @@
 """Stands in for ``hapta serve``: starts the embedded PocketBase in a folder, prints its pids, then waits.
 
-``python -m tests.embedded.stand_in FOLDER asyncio|uvloop [with-fork]``
+``python -m tests.embedded.stand_in FOLDER asyncio|uvloop [with-fork]``; ``FOLDER/pb``, if there is one, plays PocketBase.
 """
 
 import asyncio
@@ -22,7 +22,8 @@ def fork_holder() -> None:
 
 
 async def main(folder: Path, has_fork: bool) -> None:
-    pocketbase = embedded(make_ready(folder))
+    binary = "./pb" if (folder / "pb").exists() else ""
+    pocketbase = embedded(make_ready(folder, binary=binary))
     url = await pocketbase.start()
     if has_fork:
         fork_holder()

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.embedded.support import is_running, make_ready, seconds_until_gone
+from tests.embedded.support import HEALTHY, is_running, make_program, make_ready, seconds_until_gone
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -80,6 +80,20 @@ def test_a_pocketbase_busy_with_a_request_is_gone_within_a_second_too(
         httpx.get(f"{hapta.url}/slow", timeout=0.3)
     hapta.process.kill()
     assert seconds_until_gone(hapta.pid, 1.0) < 1.0
+
+
+def test_a_new_hapta_waits_until_the_pocketbase_of_a_killed_one_has_ended(
+    run_stand_in: RunStandIn, tmp_path: Path
+) -> None:
+    source = HEALTHY + "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: answer()\n"
+    make_program(tmp_path / "pb", source)
+    hapta = run_stand_in("asyncio")
+    hapta.process.kill()
+    hapta.process.wait()
+    assert is_running(hapta.pid)
+    prepared = make_ready(tmp_path)
+    assert not is_running(hapta.pid)
+    prepared.release()
 
 
 def test_another_child_of_hapta_that_inherited_the_pipe_does_not_keep_pocketbase_alive(
