@@ -31,6 +31,7 @@ _TERMINATE_WITHIN_S = 5.0
 _PORT_TRIES = 5
 _SHOWN_LINES = 12
 _BANNER = "Server started at http"
+_BANNER_LINES = (_BANNER, "├─ REST API:", "└─ Dashboard:")
 _PORT_TAKEN = "address already in use"
 
 
@@ -110,8 +111,8 @@ class EmbeddedPocketBase:
         Args:
             on_up: PocketBase is healthy; True for the first time, False after a restart or a restore.
                 Settings may be others than before then.
-            on_down: PocketBase has ended. A restart of itself goes unannounced until it is over: then both
-                are called.
+            on_down: PocketBase has ended and will be restarted; :meth:`stop` is no such end. A restart of
+                itself goes unannounced until it is over: then both are called.
         """
         if on_up:
             self._on_up.append(on_up)
@@ -143,7 +144,7 @@ class EmbeddedPocketBase:
             await self._tasks.cancel()
             if self._child is not None:
                 await self._end(self._child)
-            self._went_down()
+            self.is_up = False
             self.prepared.release()
 
     async def upsert_service_account(self) -> None:
@@ -283,7 +284,8 @@ class EmbeddedPocketBase:
 
     def _on_output(self, data: bytes) -> None:
         for line in self._tail.feed(data):
-            self._events.info("pocketbase_output", message=line)
+            if not any(mark in line for mark in _BANNER_LINES):  # its address is not for people, Hapta's is
+                self._events.info("pocketbase_output", message=line)
             self._was_port_taken |= _PORT_TAKEN in line
             if _BANNER in line:
                 self._banners += 1

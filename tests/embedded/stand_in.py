@@ -1,6 +1,8 @@
 """Stands in for ``hapta serve``: starts the embedded PocketBase in a folder, prints its pids, then waits.
 
-``python -m tests.embedded.stand_in FOLDER asyncio|uvloop [with-fork]``; ``FOLDER/pb``, if there is one, plays PocketBase.
+``python -m tests.embedded.stand_in FOLDER asyncio|uvloop [with-fork]``
+
+A program ``FOLDER/pb``, if there is one, plays PocketBase.
 """
 
 import asyncio

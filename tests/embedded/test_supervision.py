@@ -168,6 +168,8 @@ async def test_a_restored_backup_is_noticed_and_the_marker_put_back(
 
 async def test_stopping_ends_pocketbase_gives_the_data_back_and_may_be_repeated(start: Start) -> None:
     pocketbase = await start()
+    heard: list[str] = []
+    pocketbase.subscribe(on_down=lambda: heard.append("down"))
     pid, guard = pocketbase.pid, pocketbase.guard_pid
     assert pid is not None
     assert guard is not None
@@ -179,6 +181,7 @@ async def test_stopping_ends_pocketbase_gives_the_data_back_and_may_be_repeated(
     assert not is_running(guard)
     assert not pocketbase.is_up
     assert pocketbase.pid is None
+    assert heard == []
     assert (await start()).is_up
 
 
