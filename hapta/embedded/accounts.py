@@ -74,4 +74,6 @@ async def upsert(options: EmbeddedOptions, account: Account) -> None:
     if process.returncode != 0:
         lines = output.decode(errors="replace").replace(account.password, "[masked]").splitlines()
         said = "; ".join(essence([harmless(line) for line in lines], 3)) or f"status {process.returncode}"
-        raise OperatorError(f"PocketBase does not take the {account.name} account {account.email}: {said}")
+        raise OperatorError(
+            f"PocketBase ({options.binary}) does not take the {account.name} account {account.email}: {said}"
+        )
