@@ -134,11 +134,12 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         count = self._request_count
+        is_in_body = self._last_payload is not None and not self._last_payload.is_eof()
         super().data_received(data)
         if self._request_count != count:
             self._disarm()
             self._last_payload = self._messages[-1][1] if self._messages else None
-        elif data and (self._last_payload is None or self._last_payload.is_eof()):
+        elif data and not is_in_body:
             self._in_head(len(data))
 
     def _in_head(self, count: int) -> None:
