@@ -44,9 +44,8 @@ def test_writes_carry_rising_revisions_and_new_rows_have_ids_of_their_own(worklo
 def test_following_the_same_user_again_ends_it_and_then_begins_anew(workload: Workload) -> None:
     planner = _planner(workload)
     draw = Draw(0, Kind.FOLLOW, is_authenticated=True, actor=0, subject=999)
-    first, ended, again = (
-        write for write in (planner.calls(draw)[0] for _ in range(3)) if isinstance(write, Write)
-    )
+    writes = [planner.calls(draw)[0] for _ in range(3)]
+    first, ended, again = (write for write in writes if isinstance(write, Write))
     assert [first.method, ended.method, again.method] == ["POST", "DELETE", "POST"]
     assert first.row == ended.row != again.row
     assert again.needs == ended.row[1]  # a pair exists once
