@@ -39,6 +39,7 @@ from hapta.server.transmit import Transmitter, error_answer
 if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
 
+_VERSIONS = ((1, 0), (1, 1))
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 CLIENT_LEFT = 0
 """Status in the log of a request whose client was gone before its answer began."""
@@ -107,7 +108,7 @@ class Front:
         connection = cast("Connection", request.protocol)
         self.under_way += 1
         try:
-            keeps = await self._answer(request, connection)
+            keeps = await self._answer(request, connection) and connection.has_more_requests
         finally:
             self.under_way -= 1
         return cast("StreamResponse", WRITTEN_AND_OPEN if keeps else WRITTEN_AND_CLOSING)
@@ -176,6 +177,8 @@ class Front:
             raise TargetTooLong
         if sum(len(name) + len(value) + 4 for name, value in request.raw_headers) > config.max_header_bytes:
             raise HeadersTooLarge
+        if request.version not in _VERSIONS or request.method == "CONNECT":
+            raise BadFraming  # no head of its own, frames of another kind, or a tunnel: not what follows here
         _check_transfer_coding(headers, request.version)
         expects_continue = _expects_continue(headers)
         target = parse_target(raw_path, headers.get("Host", ""))
