@@ -108,9 +108,11 @@ class Front:
         connection = cast("Connection", request.protocol)
         self.under_way += 1
         try:
-            keeps = await self._answer(request, connection) and connection.has_more_requests
+            keeps = await self._answer(request, connection)
         finally:
             self.under_way -= 1
+            has_more = connection.answered()
+        keeps = keeps and has_more
         return cast("StreamResponse", WRITTEN_AND_OPEN if keeps else WRITTEN_AND_CLOSING)
 
     async def _answer(self, request: BaseRequest, connection: Connection) -> bool:
@@ -146,6 +148,10 @@ class Front:
             keep_alive, reason = False, "client_gone"
         except HaptaError as error:
             keep_alive, reason = False, error.code
+        except Exception as exc:
+            self._on_crash(request_id, exc)
+            connection.abort()  # the answer has begun: another one in its middle would be a lie
+            keep_alive = False
         finally:
             self._on_finished(
                 Finished(
