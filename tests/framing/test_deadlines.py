@@ -1,11 +1,13 @@
 """Clients that drip, stop, or open connection after connection.
 
-Rows of ``docs/differences.md`` proved here: ``slow-clients``, ``connection-limits``, ``half-close``.
+Rows of ``docs/differences.md`` proved here: ``slow-clients``, ``connection-limits``.
 """
 
 import socket
 import time
 from contextlib import ExitStack
+
+import pytest
 
 from tests.framing.test_framing import arrived
 from tests.support.hapta import Hapta
@@ -143,9 +145,19 @@ def test_one_address_gets_no_more_connections_than_it_may(impatient: Hapta) -> N
     wait_until(lambda: _gets_connections(impatient, 12), "12 connections of one address again")
 
 
-def test_a_client_that_closes_its_sending_side_counts_as_gone(front: Hapta, recorder: Recorder) -> None:
+@pytest.mark.parametrize(
+    ("sent", "status", "count"),
+    [(REQUEST, b"200", 1), (REQUEST * 2, b"200", 2), (HEAD + b"Content-Length: 5\r\n\r\nhe", b"", 0)],
+    ids=["after a request", "after two", "inside a body"],
+)
+def test_a_client_that_closes_its_sending_side_gets_what_it_asked_for(
+    sent: bytes, status: bytes, count: int, front: Hapta, recorder: Recorder
+) -> None:
     with socket.create_connection(("127.0.0.1", front.port), timeout=5) as client:
-        client.sendall(b"GET /half HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe")
+        client.sendall(sent)
         client.shutdown(socket.SHUT_WR)
-        assert client.recv(65536) == b""
-    assert not arrived(front, recorder)
+        received = b""
+        while data := client.recv(65536):
+            received += data
+    assert received[9:12] == status
+    assert received.count(b"HTTP/1.1 200 ") == len(arrived(front, recorder)) == count
