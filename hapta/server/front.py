@@ -119,7 +119,7 @@ class Front:
         started = self._clock.monotonic()
         request_id = self._request_id(request)
         exchange: Exchange | None = None
-        keep_alive = request.keep_alive and not self._reception.is_draining
+        keep_alive = request.keep_alive
         answer, reason = Answer(CLIENT_LEFT), ""
         try:
             try:
@@ -134,7 +134,9 @@ class Front:
                 self._on_crash(request_id, exc)
                 answer = error_answer(HaptaError())
                 answer.headers.append((b"X-Request-Id", request_id.encode()))
-            if exchange is None or request.headers.get("Upgrade"):
+            if self._reception.is_draining:
+                keep_alive = False
+            elif exchange is None or request.headers.get("Upgrade"):
                 keep_alive = False  # where the next request would begin is not ours to guess
             reason = answer.reason
             keep_alive = await self._transmitter.send(

@@ -227,6 +227,8 @@ class UpstreamClient:
         url = URL(self.base_url + request.target, encoded=True)
         attempts = 2 if request.is_repeatable else 1
         while True:
+            if session.closed:
+                raise UpstreamRefused  # Hapta is stopping
             attempts -= 1
             try:
                 return await session.request(
