@@ -12,7 +12,7 @@ import pytest
 from tests.framing.test_framing import arrived
 from tests.support.hapta import Hapta
 from tests.support.process import wait_until
-from tests.support.recorder import Recorder
+from tests.support.recorder import SLOW, Recorder
 from tests.support.wire import Wire
 
 REQUEST = b"GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -112,6 +112,15 @@ def test_bodies_that_do_not_end_never_reach_the_upstream(impatient: Hapta, recor
             wire.send(HEAD + body)
         assert [wire.reply().status for wire in wires] == [408] * len(wires)
     assert not arrived(impatient, recorder)
+
+
+def test_an_answer_may_take_longer_than_a_head(impatient: Hapta, recorder: Recorder) -> None:
+    with Wire(impatient.url) as wire:
+        wire.send(f"POST {SLOW} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n".encode())
+        time.sleep(0.1)
+        wire.send(b"{}")
+        assert wire.reply().status == 200
+    assert len(arrived(impatient, recorder)) == 1
 
 
 def test_a_body_in_pieces_is_no_head_under_a_deadline(impatient: Hapta, recorder: Recorder) -> None:

@@ -13,6 +13,9 @@ from typing import Any, Self, cast
 
 import jwt
 
+SLOW, SLOW_S = "/api/slow", 1.4
+"""A target answered so many seconds later."""
+
 
 class Recorder:
     """On a free loopback port; a context manager.
@@ -86,6 +89,8 @@ class _Connection(socketserver.StreamRequestHandler):
                 if "via" in fields:
                     recorder.requests.append(request)
                 method, target, _ = request.split(b"\r\n", 1)[0].decode().split(" ")
+                if target == SLOW:
+                    time.sleep(SLOW_S)
                 body = json.dumps(_answer(target)).encode()
                 fixed = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
                 self.wfile.write(fixed + b"%d\r\n\r\n%s" % (len(body), b"" if method == "HEAD" else body))
