@@ -18,6 +18,7 @@ from hapta.app import Gateway, Outputs
 from hapta.cli.options import config_options, environment, load_config
 from hapta.config import Loaded
 from hapta.model.clock import SystemClock
+from hapta.model.tasks import TaskSet
 from hapta.observe.access_log import AccessLog
 from hapta.observe.events import Events
 from hapta.observe.metrics import Metrics
@@ -119,14 +120,17 @@ class _Stopping:
 
     async def unless_stopped(self, work: Coroutine[Any, Any, None], *, twice: bool = False) -> bool:
         """Do ``work`` unless a signal comes first, which cancels it; whether it was done."""
-        async with asyncio.TaskGroup() as group:
-            working = group.create_task(work)
-            signalled = group.create_task((self.second if twice else self.first).wait())
+        tasks = TaskSet()
+        working = tasks.spawn(work, name="work")
+        signalled = tasks.spawn((self.second if twice else self.first).wait(), name="signal")
+        try:
             await asyncio.wait((working, signalled), return_when=asyncio.FIRST_COMPLETED)
-            is_done = working.done()
-            working.cancel()
-            signalled.cancel()
-        return is_done
+            if working.done():
+                working.result()  # raises what ended it
+                return True
+            return False
+        finally:
+            await tasks.cancel()
 
 
 def _raise_open_file_limit() -> None:
