@@ -12,6 +12,7 @@ from hapta.app.database import (
     prepare_embedded,
 )
 from hapta.app.readiness import Readiness
+from hapta.app.spool_dir import spool_directory
 from hapta.config import Loaded
 from hapta.model.address import Address, parse_networks
 from hapta.model.clock import Clock
@@ -99,10 +100,11 @@ class Gateway:
         reception, listener, front = self._reception_and_listener()
         try:
             listener.bind(server.host, server.port)
+            spool_dir = spool_directory(self._loaded)
             await self._start_metrics()
             database = await self._start_database(adopt_data=adopt_data, keep_trying=keep_trying)
             self._readiness = Readiness(database.client, reception, self._clock)
-            front.handle = self._pipeline(database, self._readiness)
+            front.handle = self._pipeline(database, self._readiness, spool_dir)
             await listener.start()
         except BaseException:
             await self.stop()
@@ -159,17 +161,20 @@ class Gateway:
         database.client.breaker.on_changed = metrics.breaker_open.set
         return database
 
-    def _pipeline(self, database: EmbeddedDatabase | RemoteDatabase, readiness: Readiness) -> Handler:
+    def _pipeline(
+        self, database: EmbeddedDatabase | RemoteDatabase, readiness: Readiness, spool_dir: str | None
+    ) -> Handler:
         config, metrics = self._loaded.config, self._outputs.metrics
         budget = SpoolBudget(config.server.spool_bytes, metrics.spooled_bytes.set)
-        spool_dir = str(self._loaded.path(config.server.spool_dir)) if config.server.spool_dir else None
         return fold(
             [
                 accept,
                 own_routes(readiness.why_not),
                 preflights(config.cors, self._clock),
                 admin_lock(config.admin),
-                hold_bodies(budget, config.server.memory_body_bytes, spool_dir),
+                hold_bodies(
+                    budget, config.server.memory_body_bytes, spool_dir, on_trouble=self._on_spool_trouble
+                ),
                 batch_lock,
                 settings_watch(database.settings_may_differ, self._on_settings_trouble),
             ],
@@ -245,6 +250,13 @@ class Gateway:
                 message=f"{peer} sends forwarding headers but is not in server.trusted_proxies: they are "
                 "ignored, and it may not act as superuser. If it is your proxy, add it there",
             )
+
+    def _on_spool_trouble(self, exc: OSError) -> None:
+        self._outputs.events.error(
+            "spool",
+            message=f"a request body could not be put into a file: {exc.strerror or exc}; "
+            "make room, or set server.spool_dir",
+        )
 
     def _on_settings_trouble(self, exc: Exception) -> None:
         message = str(exc) if isinstance(exc, OperatorError) else f"{type(exc).__name__}: {exc}"
