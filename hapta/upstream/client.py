@@ -125,8 +125,19 @@ class UpstreamResponse:
         if self._on_close is not None:
             on_close, self._on_close = self._on_close, None
             if not self._response.closed:  # read to its end, it has given its connection back by itself
-                self._response.release() if self._response.content.at_eof() else self._response.close()
+                self._release()
             on_close()
+
+    def _release(self) -> None:
+        content = self._response.content
+        if content.at_eof():
+            self._response.release()
+            return
+        if content.exception() is None:
+            # else aiohttp sets the one exception it has for this, which would keep the stack of every reader
+            # that ever met it
+            content.set_exception(aiohttp.ClientConnectionError("given up"))
+        self._response.close()
 
     abort = close
 
