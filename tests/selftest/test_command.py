@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import MakeHapta, MakePocketBase
 from tests.support.hapta import Hapta
 from tests.support.pocketbase import ADMIN_EMAIL, PASSWORD, PocketBase
-from tests.support.process import free_port
+from tests.support.process import free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
 ADMIN = {"AdminEmail": ADMIN_EMAIL, "AdminPassword": PASSWORD}
@@ -155,6 +155,7 @@ def test_a_broken_upstream_is_told_from_a_broken_gateway(
     pocketbase = make_pocketbase()
     hapta = make_hapta(upstream=pocketbase.url)
     pocketbase.stop()
+    wait_until(lambda: not hapta.is_ready(), "Hapta noticing that PocketBase is gone")
     done = hapta_test(tmp_path, "--url", hapta.url, "--json")
     checks = report(done)
     assert checks["live"]["status"] == "ok"
