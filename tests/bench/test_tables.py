@@ -7,7 +7,7 @@ from bench.errors import BenchError
 
 
 def _run(contender: str, number: int, per_s: float, p50_ms: float) -> passthrough.Run:
-    return passthrough.Run("view", 1, number, contender, per_s, p50_ms, 9.0, 250.0, 50.4, 0.0)
+    return passthrough.Run("view", 1, number, contender, per_s, p50_ms, 9.0, 250.0, 50.4, 0.25 * number)
 
 
 def test_the_pass_through_table_has_ratios_and_added_latency() -> None:
@@ -17,7 +17,8 @@ def test_the_pass_through_table_has_ratios_and_added_latency() -> None:
     ]  # fmt: skip
     lines = passthrough.render(runs).splitlines()
     assert lines[0] == "**A view of one record, 1 connection**"
-    cells = [cell.strip() for cell in lines[-1].strip("|").split("|")]
+    assert lines[-1] == "Other processes used at most 0.25 cores during a run."
+    cells = [cell.strip() for cell in lines[-3].strip("|").split("|")]
     assert cells == [
         "Hapta", "120 (90–150)", "0.55 (0.50–0.60)", "0.72 (0.60–0.85)", "0.42 (0.40–0.45)",
         "9.00 (9.00–9.00)", "250 (250–250)", "50",
