@@ -29,7 +29,7 @@ _EXTENDED_BOUNDARY = re.compile(r";\s*boundary\s*\*", re.IGNORECASE)
 _PLAIN_ENCODINGS = frozenset({b"", b"7bit", b"8bit", b"binary"})
 
 
-logging.getLogger("python_multipart").addHandler(logging.NullHandler())  # it comments on clients' garbage
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it comments on clients' garbage
 
 
 class UnreadableBatch(BadRequest):

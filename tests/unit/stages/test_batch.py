@@ -79,6 +79,12 @@ async def test_all_documents_of_a_form_are_found() -> None:
     assert await batch_payloads(Body(body), MULTIPART, "%40jsonPayload=[1]") == [{}, DOCUMENT, [1]]
 
 
+async def test_garbage_writes_nothing_into_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(UnreadableBatch):
+        await batch_payloads(Body(b"garbage"), MULTIPART, "")
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("body", [None, Body(b"")])
 async def test_without_a_body_there_is_nothing(body: Body | None) -> None:
     assert await batch_payloads(body, FORM, ESCAPED) == []
