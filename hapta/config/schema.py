@@ -132,10 +132,12 @@ class UpstreamConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Seconds an idle connection to PocketBase is kept for reuse; PocketBase closes it after 300."""
 
     max_connections: Count = 256
-    """Connections to PocketBase for ordinary requests; event streams and transfers have their own."""
+    """Connections to PocketBase for ordinary requests, three quarters of them at most for one client; event
+    streams and transfers have their own."""
 
     max_transfers: Count = 256
-    """File downloads, backups and unknown routes under way at once, apart from max_connections."""
+    """File downloads, backups and unknown routes under way at once, apart from max_connections; three
+    quarters of them at most for one client."""
 
     max_waiting: Count = 1024
     """Requests waiting for a free connection to PocketBase; one more is answered 503."""

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from hapta.config import UpstreamConfig
+from hapta.model.address import holder
 from hapta.model.clock import Clock
 from hapta.model.errors import Overloaded, UpstreamLost, UpstreamRefused
 from hapta.model.exchange import Answer, Exchange, Header, RequestBody
@@ -132,7 +133,16 @@ class Upstream:
         lane = lane_of(exchange)
         answer_s = config.slow_response_timeout_s if is_slow else config.response_timeout_s
         between_s = config.slow_response_timeout_s if is_slow else config.idle_timeout_s
-        return UpstreamRequest(exchange.method, exchange.target.raw, headers, body, lane, answer_s, between_s)
+        return UpstreamRequest(
+            exchange.method,
+            exchange.target.raw,
+            headers,
+            body,
+            lane,
+            answer_s,
+            between_s,
+            holder(exchange.client),
+        )
 
     async def _answer(self, exchange: Exchange, response: UpstreamResponse) -> Answer:
         status, headers = response.status, answer_headers(response.headers)
