@@ -78,8 +78,8 @@ class ServerConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Bytes of one request body held in memory; what is larger goes to a file in spool_dir."""
 
     spool_bytes: Bytes = 4_294_967_296
-    """Bytes of all request bodies held at once, in memory and on disk; beyond that 503, and 413 for a body
-    that could never fit."""
+    """Bytes of all request bodies held at once, in memory and on disk; three quarters of them at most for
+    one client. Beyond that 503, and 413 for a body that could never fit."""
 
     drain_delay_s: SecondsOrNone = 0.0
     """Seconds between failing readiness and refusing new connections at shutdown, for a load balancer to
