@@ -51,6 +51,7 @@ class SuperuserClient:
         clock: wall time, for the token's expiry.
         on_refused: called once when a login is refused, to set the account right (embedded); then the login
             is repeated.
+        make_token: asked for a token when the repeated login is refused, too (embedded).
     """
 
     def __init__(
@@ -59,11 +60,13 @@ class SuperuserClient:
         credentials: Credentials,
         clock: Clock,
         on_refused: Callable[[], Awaitable[None]] | None = None,
+        make_token: Callable[[], Awaitable[str | None]] | None = None,
     ) -> None:
         self._upstream = upstream
         self._credentials = credentials
         self._clock = clock
         self._on_refused = on_refused
+        self._make_token = make_token
         self._token: str | None = credentials.token
         self._lock = asyncio.Lock()
 
@@ -133,6 +136,9 @@ class SuperuserClient:
             if status != 200 and self._on_refused is not None:
                 await self._on_refused()
                 status, parsed = await self._password_login()
+            if status != 200 and self._make_token is not None and (made := await self._make_token()):
+                self._token = made
+                return made
             if status != 200 or not isinstance(parsed, dict) or not isinstance(parsed.get("token"), str):
                 raise SuperuserRefused(self._refusal(status))
             token: str = parsed["token"]
