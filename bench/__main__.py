@@ -1,7 +1,6 @@
 """The command ``python -m bench``: what to measure, and where the figures go."""
 
 import json
-import shlex
 import signal
 import sys
 import tempfile
@@ -53,7 +52,7 @@ def command(what: str, runs: int | None, quick: bool, json_path: Path | None, wr
             plan = Plan(home, runs or (2 if quick else 5), 1 if quick else 4, 200 if quick else 2000)
             sections.append(_MEASUREMENTS[name](plan))
             print(f"\n## {name}\n\n{sections[-1].tables}\n", flush=True)
-    how = _how()
+    how = _how(what, plan.runs, is_quick=quick)
     print(how)
     if json_path is not None:
         found = {"how": how, "runs": {section.name: section.runs for section in sections}}
@@ -65,8 +64,8 @@ def command(what: str, runs: int | None, quick: bool, json_path: Path | None, wr
         _PAGE.write_text(page, encoding="utf-8")
 
 
-def _how() -> str:
-    words = shlex.join(["python", "-m", "bench", *sys.argv[1:]])
+def _how(what: str, runs: int, *, is_quick: bool) -> str:
+    words = f"python -m bench {what} --runs {runs}{' --quick' if is_quick else ''}"
     return f"Measured {datetime.now(UTC):%Y-%m-%d} by `{words}` on {description()}: {versions()}."
 
 
