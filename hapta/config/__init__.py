@@ -11,6 +11,7 @@ from hapta.config.schema import (
     MetricsConfig,
     RateLimitConfig,
     ServerConfig,
+    SessionsConfig,
     UpstreamConfig,
 )
 from hapta.config.secrets import SECRET_FIELDS, Secrets
@@ -28,6 +29,7 @@ __all__ = [
     "RateLimitConfig",
     "Secrets",
     "ServerConfig",
+    "SessionsConfig",
     "UpstreamConfig",
     "check_secrets",
     "load",

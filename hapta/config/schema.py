@@ -176,6 +176,22 @@ class CorsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Origins remembered at once; the least recently used one is forgotten."""
 
 
+class SessionsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sessions: what clients hold instead of PocketBase's tokens."""
+
+    overlap_s: SecondsOrNone = 20.0
+    """Seconds a session token still counts after its successor was first used: parallel tabs, requests under way."""
+
+    max_per_identity: Count = 50
+    """Living sessions of one auth record; one more ends the one unused for longest."""
+
+    max_remembered: Count = 100_000
+    """Sessions kept in memory; one that is not costs two requests to PocketBase when it is next used."""
+
+    raw_tokens: Literal["adopt", "refuse"] = "adopt"
+    """PocketBase's own tokens from clients: "adopt" proves them once, until their next refresh; "refuse": guests."""
+
+
 class RateLimitConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much one client may ask. Read and checked already; the limiter itself comes later."""
 
@@ -231,6 +247,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     upstream: UpstreamConfig = UpstreamConfig()
     admin: AdminConfig = AdminConfig()
     cors: CorsConfig = CorsConfig()
+    sessions: SessionsConfig = SessionsConfig()
     ratelimit: RateLimitConfig = RateLimitConfig()
     metrics: MetricsConfig = MetricsConfig()
     log: LogConfig = LogConfig()

@@ -1,8 +1,8 @@
 """Proof that a PocketBase token still lives, at the lowest price: a file token asked for with it.
 
-PocketBase takes an expired or revoked token for a guest and says nothing. ``POST /api/files/token`` answers 401 to a guest,
-costs 0.7 ms, changes no row and does not depend on the collection's authRule; the file token it answers names the record
-(``apis/file.go``).
+PocketBase takes an expired or revoked token for a guest and says nothing. ``POST /api/files/token`` answers
+401 to a guest, costs 0.7 ms, changes no row and does not depend on the collection's authRule; the file token
+it answers names the record (``apis/file.go``).
 """
 
 from collections.abc import Mapping

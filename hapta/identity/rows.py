@@ -1,8 +1,9 @@
 """Sessions at rest: rows of ``hapta_sessions``, ``hapta_rotations`` and ``hapta_audit`` in PocketBase.
 
-The session row holds generation 1. Every later generation is a row of ``hapta_rotations`` whose id is computed from
-session and generation: creating it is the compare-and-set that lets exactly one process make generation n+1, and its
-sealed token stands in the same row, so that a refresh is one write and either whole or not there.
+The session row holds generation 1. Every later generation is a row of ``hapta_rotations`` whose id is
+computed from session and generation: creating it is the compare-and-set that lets exactly one process make
+generation n+1, and its sealed token stands in the same row, so that a refresh is one write and either whole
+or not there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,7 +43,8 @@ def date_value(text: object) -> float | None:
 
 
 class RowsRefused(UpstreamLost):
-    """PocketBase does not do with Hapta's own rows what it should; the client sees 504, the operator an event."""
+    """PocketBase does not do with Hapta's own rows what it should; the client sees 504, the operator an
+    event."""
 
 
 class SessionRows:
@@ -137,7 +139,8 @@ class SessionRows:
         """Make a generation, or learn who was first.
 
         Returns:
-            ``made`` if it is the one that counts, else the one another process made; ``None`` if the session is gone.
+            ``made`` if it is the one that counts, else the one another process made; ``None`` if the session
+            is gone.
 
         Raises:
             HaptaError: it is not known which.
@@ -195,7 +198,10 @@ class SessionRows:
 
     async def of_identity(self, collection: str, record: str, now: float) -> list[Mapping[str, Any]]:
         """The rows of an auth record's living sessions, last used first."""
-        condition = f"collection='{collection}' && record='{record}' && ended='' && exp>'{date_text(now)}'"
+        condition = (
+            f"collection={_literal(collection)} && record={_literal(record)}"
+            f" && ended='' && exp>'{date_text(now)}'"
+        )
         return await self._list(condition, sort="-used,-id")
 
     async def list_living(self, now: float) -> list[Mapping[str, Any]]:
@@ -244,6 +250,12 @@ class SessionRows:
             if len(answer["items"]) < PAGE:
                 return rows
             page += 1
+
+
+def _literal(text: str) -> str:
+    """A string of PocketBase's filter language."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def _owner(session_id: str, generation: int) -> str:
