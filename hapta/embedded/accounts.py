@@ -12,7 +12,7 @@ import hmac
 from dataclasses import dataclass, field
 
 from hapta.embedded.options import EmbeddedOptions
-from hapta.embedded.output import harmless
+from hapta.embedded.output import essence, harmless
 from hapta.model.errors import OperatorError
 
 _TIMEOUT_S = 60.0
@@ -45,7 +45,7 @@ async def upsert(options: EmbeddedOptions, account: Account) -> None:
             str(options.binary),
             "superuser",
             "upsert",
-            *options.arguments(),
+            *options.arguments(with_hooks=False),  # a broken hook must not keep an account from being set
             "--",
             account.email,
             account.password,
@@ -73,5 +73,7 @@ async def upsert(options: EmbeddedOptions, account: Account) -> None:
             await process.wait()
     if process.returncode != 0:
         lines = output.decode(errors="replace").replace(account.password, "[masked]").splitlines()
-        said = "; ".join(harmless(line) for line in lines[-3:]) or f"exit status {process.returncode}"
-        raise OperatorError(f"PocketBase does not take the {account.name} account {account.email}: {said}")
+        said = "; ".join(essence([harmless(line) for line in lines], 3)) or f"status {process.returncode}"
+        raise OperatorError(
+            f"PocketBase ({options.binary}) does not take the {account.name} account {account.email}: {said}"
+        )

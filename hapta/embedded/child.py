@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 _GUARD = Path(__file__).with_name("guard.py")
-_OUTPUT_ENDS_WITHIN_S = 1.0
+_LAST_WORDS_WITHIN_S = 0.2
+_DEAD_WITHIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,8 @@ class Child:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
         with contextlib.suppress(TimeoutError):  # TimeoutError: a program started by a hook holds the pipe
-            await asyncio.wait_for(asyncio.shield(self._output.ended), _OUTPUT_ENDS_WITHIN_S)
+            patience_s = _LAST_WORDS_WITHIN_S if is_told else _DEAD_WITHIN_S
+            await asyncio.wait_for(asyncio.shield(self._output.ended), patience_s)
         self._on_output(b"\n")  # a last line without end is a line
         self._close()
         if self._failure is not None:

@@ -5,8 +5,8 @@ Run as a script (``python -I -S guard.py HAPTA_PID COMMAND…``): it imports not
 so it is up in some ten milliseconds and stays small. Three ropes, any one of which is enough:
 
 * Its standard input is a pipe that only Hapta holds open: end of file means Hapta is gone, kill -9 included.
-* Its parent changes when Hapta is gone; looked at twice a second, in case some other child of Hapta inherited
-  the pipe.
+* Its parent changes when Hapta is gone; looked at four times a second, in case some other child of Hapta
+  inherited the pipe.
 * Linux kills PocketBase when the guard itself is killed (``PR_SET_PDEATHSIG``, prctl(2); kept across the
   ``execve`` with which PocketBase restarts itself). Elsewhere Hapta does that, as it holds the pid.
 
@@ -23,7 +23,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-_LOOK_EVERY_S = 0.5
+_LOOK_EVERY_S = 0.25
 _GRACE_S = 0.5
 """From Hapta's end to SIGKILL; PocketBase needs 0.03 s when idle."""
 _PR_SET_PDEATHSIG = 1

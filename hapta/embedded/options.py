@@ -78,7 +78,7 @@ class EmbeddedOptions:
             environ={name: value for name, value in environ.items() if name not in _NOT_FOR_THE_CHILD},
         )
 
-    def arguments(self) -> list[str]:
+    def arguments(self, *, with_hooks: bool = True) -> list[str]:
         """The directories and switches every PocketBase command gets.
 
         Without ``--hooksWatch=false`` PocketBase re-executes itself on any change in the hooks directory, and
@@ -87,7 +87,7 @@ class EmbeddedOptions:
         """
         return [
             f"--dir={self.data_dir}",
-            f"--hooksDir={self.hooks_dir}",
+            f"--hooksDir={self.hooks_dir if with_hooks else self.data_dir / 'no-hooks'}",
             f"--migrationsDir={self.migrations_dir}",
             f"--publicDir={self.public_dir}",
             "--hooksWatch=false",

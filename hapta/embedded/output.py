@@ -6,6 +6,7 @@ Control characters (colours, cursor moves) are taken out, because the lines end 
 
 import re
 from collections import deque
+from collections.abc import Sequence
 
 KEPT_LINES = 200
 LONGEST_LINE_BYTES = 4096
@@ -18,6 +19,16 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 def harmless(line: str) -> str:
     """``line`` without tokens, colours and control characters."""
     return _TOKENS.sub("[masked]", _CONTROL.sub("", _ANSI.sub("", line))).rstrip()
+
+
+def essence(lines: Sequence[str], count: int) -> list[str]:
+    """The ``count`` lines that tell why a program ended: the last ones, or of a Go panic its beginning."""
+    for number, line in enumerate(lines):
+        if line.startswith("panic: "):
+            told = [line for line in lines[number:] if line]
+            stack = next((n for n, line in enumerate(told) if line.startswith("goroutine ")), len(told))
+            return told[: min(stack, count)]
+    return [line for line in lines if line][-count:]
 
 
 class OutputTail:

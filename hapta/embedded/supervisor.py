@@ -19,7 +19,7 @@ from hapta.embedded.backoff import Backoff
 from hapta.embedded.child import Child, ChildExit, start_child
 from hapta.embedded.events import EventLog
 from hapta.embedded.health import health_status
-from hapta.embedded.output import OutputTail
+from hapta.embedded.output import OutputTail, essence
 from hapta.embedded.ports import choose_port, is_free
 from hapta.embedded.prepare import Prepared
 from hapta.model.clock import Clock
@@ -31,6 +31,7 @@ _TERMINATE_WITHIN_S = 5.0
 _PORT_TRIES = 5
 _SHOWN_LINES = 12
 _BANNER = "Server started at http"
+_BANNER_LINES = (_BANNER, "├─ REST API:", "└─ Dashboard:")
 _PORT_TAKEN = "address already in use"
 
 
@@ -46,6 +47,7 @@ class EmbeddedPocketBase:
     """The embedded PocketBase, started once and stopped once.
 
     Attributes:
+        prepared: what it was made from: the accounts to log in with, the secret, the paths.
         restarts: how many times a child was started after the first.
         reloads: how many times PocketBase restarted itself, as after a restore.
         is_up: PocketBase answered healthy and has not ended since.
@@ -62,7 +64,7 @@ class EmbeddedPocketBase:
         self.restarts = 0
         self.reloads = 0
         self.is_up = False
-        self._prepared = prepared
+        self.prepared = prepared
         self._options = prepared.options
         self._clock = clock
         self._events = events
@@ -109,8 +111,8 @@ class EmbeddedPocketBase:
         Args:
             on_up: PocketBase is healthy; True for the first time, False after a restart or a restore.
                 Settings may be others than before then.
-            on_down: PocketBase has ended. A restart of itself goes unannounced until it is over: then both
-                are called.
+            on_down: PocketBase has ended and will be restarted; :meth:`stop` is no such end. A restart of
+                itself goes unannounced until it is over: then both are called.
         """
         if on_up:
             self._on_up.append(on_up)
@@ -142,28 +144,28 @@ class EmbeddedPocketBase:
             await self._tasks.cancel()
             if self._child is not None:
                 await self._end(self._child)
-            self._went_down()
-            self._prepared.release()
+            self.is_up = False
+            self.prepared.release()
 
     async def upsert_service_account(self) -> None:
         """Set Hapta's own account again, after a login with it was refused; works while PocketBase serves."""
-        await self._upsert(self._prepared.service)
+        await self._upsert(self.prepared.service)
 
     async def upsert_operator_account(self) -> None:
         """Set the operator's account to what the configuration says; works while PocketBase serves."""
-        await self._upsert(self._prepared.operator)
+        await self._upsert(self.prepared.operator)
 
     async def _set_up_accounts(self) -> None:
         """Those that changed since they were last set in this data directory; normally none."""
-        for account in (self._prepared.operator, self._prepared.service):
-            known = self._prepared.data_dir.accounts.get(account.name)
-            if known != account.fingerprint(self._prepared.secret):
+        for account in (self.prepared.operator, self.prepared.service):
+            known = self.prepared.data_dir.accounts.get(account.name)
+            if known != account.fingerprint(self.prepared.secret):
                 await self._upsert(account)
 
     async def _upsert(self, account: Account) -> None:
         await upsert(self._options, account)
-        data_dir = self._prepared.data_dir
-        data_dir.mark(data_dir.accounts | {account.name: account.fingerprint(self._prepared.secret)})
+        data_dir = self.prepared.data_dir
+        data_dir.mark(data_dir.accounts | {account.name: account.fingerprint(self.prepared.secret)})
 
     async def _start_first(self) -> None:
         for _ in range(_PORT_TRIES if not self._options.port else 1):
@@ -179,7 +181,7 @@ class EmbeddedPocketBase:
         raise OperatorError(self._failure(taken))
 
     def _failure(self, reason: Exception) -> str:
-        said = "".join(f"\n  {line}" for line in self._tail.last(_SHOWN_LINES))
+        said = "".join(f"\n  {line}" for line in essence(self._tail.last(), _SHOWN_LINES))
         said = f"it printed:{said}" if said else "it printed nothing"
         what = f"PocketBase ({self._options.binary}) does not start on {self._options.data_dir}"
         return f"{what}: {reason}; {said}"
@@ -200,7 +202,7 @@ class EmbeddedPocketBase:
                 command,
                 cwd=options.base_dir,
                 environ=options.environ,
-                lock_descriptor=self._prepared.data_dir.lock_descriptor,
+                lock_descriptor=self.prepared.data_dir.lock_descriptor,
                 on_output=self._on_output,
             )
         except OSError as exc:
@@ -282,7 +284,8 @@ class EmbeddedPocketBase:
 
     def _on_output(self, data: bytes) -> None:
         for line in self._tail.feed(data):
-            self._events.info("pocketbase_output", message=line)
+            if not any(mark in line for mark in _BANNER_LINES):  # its address is not for people, Hapta's is
+                self._events.info("pocketbase_output", message=line)
             self._was_port_taken |= _PORT_TAKEN in line
             if _BANNER in line:
                 self._banners += 1
@@ -296,7 +299,7 @@ class EmbeddedPocketBase:
         self.reloads += 1
         self._went_down()
         try:
-            self._prepared.data_dir.ensure_marker()
+            self.prepared.data_dir.ensure_marker()
             await self._until_healthy(child)
         except (_NotHealthy, OperatorError) as exc:
             self._events.error(

@@ -53,7 +53,15 @@ class Installation:
         file_bytes: content of that file.
     """
 
-    def __init__(self, url: str, credentials: Credentials) -> None:
+    def __init__(
+        self, url: str, credentials: Credentials, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        """
+        Args:
+            url: base URL, without a path.
+            credentials: who the tests may log in as.
+            transport: carries the requests instead of the network.
+        """
         self.url = url.rstrip("/")
         self.credentials = credentials
         self.superuser = ""
@@ -72,6 +80,7 @@ class Installation:
             timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
             trust_env=False,
             verify=ssl.create_default_context(),
+            transport=transport,
         )
 
     @property
@@ -151,7 +160,7 @@ def parsed(answer: httpx.Response) -> Any:
 
 
 def explained(answer: httpx.Response) -> str:
-    """Status and message of an answer, and what to do where Hapta's own code tells."""
+    """Status and message of an answer."""
     try:
         body = json.loads(answer.content)
     except ValueError:
@@ -159,17 +168,4 @@ def explained(answer: httpx.Response) -> str:
     if not isinstance(body, dict):
         return f"{answer.status_code} without an error body"
     message = str(body.get("message", ""))[:_MAX_MESSAGE_CHARS]
-    code = own_code(body)
-    if code == "admin_networks":
-        return (
-            f"{answer.status_code}: Hapta refuses superusers from this address; "
-            "run it on the gateway's own machine, or add the address to admin.networks"
-        )
-    return " ".join(filter(None, [str(answer.status_code), message, f"({code})" if code else ""]))
-
-
-def own_code(body: Any) -> str:
-    """The word by which Hapta names an error it answers itself (``data.hapta.code``), or nothing."""
-    data = body.get("data") if isinstance(body, dict) else None
-    own = data.get("hapta") if isinstance(data, dict) else None
-    return str(own.get("code", "")) if isinstance(own, dict) else ""
+    return f"{answer.status_code} {message}".rstrip()

@@ -6,6 +6,11 @@ from hapta.model.tasks import TaskSet
 from hapta.selftest import own
 from hapta.selftest.installation import Failed, Installation, Skipped, explained, parsed
 
+_NOT_FROM_HERE = (
+    "superusers may not work from this address: run it on the gateway's own machine, add the address to "
+    "admin.networks, or look at the superuser IPs in PocketBase's settings"
+)
+
 
 async def _password_login(installation: Installation, collection: str, email: str, password: str) -> str:
     answer = await installation.ask(
@@ -15,6 +20,8 @@ async def _password_login(installation: Installation, collection: str, email: st
     )
     if answer.status_code == 401 and "mfaId" in parsed(answer):
         raise Failed("MFA is on for this account: a password alone is not enough")
+    if answer.status_code == 403 and collection == "_superusers":
+        raise Failed(f"{explained(answer)} {_NOT_FROM_HERE}")
     if answer.status_code != 200:
         raise Failed(explained(answer))
     body = parsed(answer)
@@ -30,11 +37,8 @@ async def superuser_token(installation: Installation) -> None:
     if not token:
         raise Skipped("no AdminToken is set")
     answer = await installation.ask("GET", "/api/collections?perPage=1&fields=id", token=token)
-    if answer.status_code == 404:
-        raise Failed(
-            "superusers' routes do not exist for this address; run it on the gateway's own machine, "
-            "or add the address to admin.networks"
-        )
+    if answer.status_code in {403, 404}:
+        raise Failed(f"{explained(answer)} {_NOT_FROM_HERE}")
     if answer.status_code != 200:
         raise Failed(f"PocketBase does not take AdminToken: {explained(answer)}")
     installation.superuser = token

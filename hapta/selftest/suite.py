@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+import httpx
+
 from hapta.selftest import files, front, login, own, realtime, records
 from hapta.selftest.check import Check, Result, Status, run_check, run_checks
 from hapta.selftest.installation import Credentials, Installation
@@ -54,6 +56,7 @@ async def run_suite(
     on_result: Callable[[Result], None],
     *,
     read_only: bool = False,
+    transport: httpx.AsyncBaseTransport | None = None,
 ) -> list[Result]:
     """Test what answers at ``url``.
 
@@ -65,6 +68,7 @@ async def run_suite(
         credentials: who the tests may log in as.
         on_result: told each result when it is there.
         read_only: make and change nothing, log in nowhere.
+        transport: carries the requests instead of the network.
     """
     results: list[Result] = []
 
@@ -72,7 +76,7 @@ async def run_suite(
         results.append(result)
         on_result(result)
 
-    async with Installation(url, credentials) as installation:
+    async with Installation(url, credentials, transport) as installation:
         try:
             await run_checks(READ_ONLY_CHECKS if read_only else CHECKS, installation, note)
         finally:

@@ -8,11 +8,11 @@ import orjson
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, FormData, TCPConnector
 from yarl import URL
 
+from hapta.embedded import CLIENT_IP_HEADER
 from hapta.model.errors import OperatorError
 from hapta.workload import schema
 from hapta.workload.answers import Answer
 from hapta.workload.calls import GUEST, SUPERUSER, Read, Write
-from hapta.workload.seed import CLIENT_IP_HEADER
 
 NO_ANSWER = Answer(0, b"", is_json=False)
 

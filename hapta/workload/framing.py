@@ -78,7 +78,7 @@ class RequestFraming:
             name, _, value = line.partition(b":")
             headers[name.lower()] = value.strip()
         length = headers.get(b"content-length", b"0")
-        if len(parts) != 3 or not length.isdigit():
+        if len(parts) != 3 or not parts[2].startswith(b"HTTP/1.") or not length.isdigit():
             return self._lose()
         method, target, _ = parts
         self._on_request(method.decode("latin-1"), target.decode("latin-1"))

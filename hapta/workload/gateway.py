@@ -1,6 +1,7 @@
 """A Hapta of our own for one run: ``hapta serve`` as a process, in front of the counting relay."""
 
 import asyncio
+import contextlib
 import secrets
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -11,9 +12,9 @@ from aiohttp import ClientError, ClientSession
 
 from hapta.embedded.ports import choose_port
 from hapta.model.errors import OperatorError
-from hapta.workload.pocketbase import PocketBase, said, stopped_afterwards
+from hapta.workload.pocketbase import PocketBase
 
-_START_S, _POLL_S = 30.0, 0.05
+_START_S, _STOP_S, _POLL_S = 30.0, 30.0, 0.05
 _OWN_VARIABLES = ("DatabaseURL", "AdminEmail", "AdminPassword", "AdminToken", "Secret", "SecretPrevious")
 
 
@@ -71,13 +72,33 @@ async def running_gateway(
             stderr=log,
             start_new_session=True,
         )
-        async with stopped_afterwards(process):
+        async with _stopped_afterwards(process):
             url = f"http://127.0.0.1:{port}"
             try:
                 await until_ready(http, url, process)
             except OperatorError as exc:
-                raise OperatorError(f"{exc}; hapta serve said: {said(log_path)}") from None
+                raise OperatorError(f"{exc}; hapta serve said: {_said(log_path)}") from None
             yield url
+
+
+@asynccontextmanager
+async def _stopped_afterwards(process: asyncio.subprocess.Process) -> AsyncIterator[None]:
+    """Ask the process to end when the block is left, however that happens; after half a minute, make it."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), _STOP_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+def _said(log: Path) -> str:
+    """What the process wrote, for an error message."""
+    return log.read_text(errors="replace").strip() or "nothing"
 
 
 async def until_ready(

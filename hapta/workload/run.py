@@ -1,7 +1,6 @@
 """One run, from nothing to the report: PocketBase, relay, gateway, logins, requests, and all gone again."""
 
 import asyncio
-import secrets
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import ClientSession
 
+from hapta.embedded import GivenSecrets
 from hapta.model.clock import Clock
 from hapta.workload import rows
 from hapta.workload.bounds import bounds
@@ -26,7 +26,6 @@ from hapta.workload.report import Report
 from hapta.workload.seed import USER_PASSWORD, seed, superuser_token, user_token
 from hapta.workload.shim import Shim, running_shim
 
-_ADMIN = "bench@example.com"
 _NODES_READY_S = 120.0
 
 
@@ -78,10 +77,10 @@ async def run(options: RunOptions, clock: Clock, watch: Watch) -> Report:
         OperatorError: something does not start, or a login is refused.
     """
     workload = Workload(PROFILES[options.profile], options.seed)
-    email, password = options.admin_email or _ADMIN, options.admin_password or secrets.token_urlsafe(24)
+    given = GivenSecrets(admin_email=options.admin_email, admin_password=options.admin_password)
     with tempfile.TemporaryDirectory(prefix="hapta-bench-") as directory:
         home = Path(directory)
-        async with open_http() as http, running_pocketbase(home, email, password) as pocketbase:
+        async with open_http() as http, running_pocketbase(home, given, options.environ, clock) as pocketbase:
             watch.on_phase("filling PocketBase")
             await seed(http, pocketbase, workload, with_private_posts=options.with_private_posts)
             upstream_port = urlsplit(pocketbase.url).port

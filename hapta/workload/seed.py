@@ -18,6 +18,7 @@ from typing import Any
 
 from aiohttp import ClientSession
 
+from hapta.embedded import CLIENT_IP_HEADER
 from hapta.model.errors import OperatorError
 from hapta.workload import schema
 from hapta.workload.draws import Workload
@@ -25,7 +26,6 @@ from hapta.workload.photo import photo
 from hapta.workload.pocketbase import PocketBase
 from hapta.workload.rows import Row, initial_rows, photo_name, post_id
 
-CLIENT_IP_HEADER = "X-Hapta-Client-IP"
 USER_PASSWORD = "a password shared by all"
 """Of every user of the throwaway database."""
 

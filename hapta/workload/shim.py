@@ -109,7 +109,9 @@ class _Leg(asyncio.Protocol):
     def eof_received(self) -> bool:
         self.has_ended = True
         if self.other is None or self.other.transport is None or self.other.has_ended:
-            return False  # both directions are done: close this leg, and connection_lost closes the other
+            return (
+                False  # both directions are done: this leg closes, and its connection_lost closes the other
+            )
         self.other.transport.write_eof()
         return True  # the answer may still be on its way back
 
@@ -131,18 +133,29 @@ class _Leg(asyncio.Protocol):
 
 
 class _Arriving(_Leg):
-    """The leg towards the client; reads nothing until PocketBase has taken the connection."""
+    """The leg towards the client; keeps what comes before PocketBase has taken the connection."""
 
     def __init__(self, shim: "Shim") -> None:
         counts = shim.counts
         super().__init__(RequestFraming(counts.request, counts.batch, counts.lost))
         self._shim = shim
+        self._early = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        assert self.transport is not None
-        self.transport.pause_reading()
         self._shim.adopt(self)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.other is None:  # uvloop reads on when a connection is paused as it is made
+            self._early += data
+
+    def pair_with(self, onward: _Leg) -> None:
+        """PocketBase has taken the connection."""
+        self.other = onward
+        assert onward.transport is not None
+        onward.transport.write(bytes(self._early))
+        self._early.clear()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -190,9 +203,8 @@ class Shim:
         except OSError:
             leg.transport.abort()
             return
-        leg.other = onward
         if leg in self._legs:
-            leg.transport.resume_reading()
+            leg.pair_with(onward)
         elif onward.transport is not None:
             onward.transport.close()
 

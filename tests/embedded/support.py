@@ -1,8 +1,10 @@
 """What tests of the embedded PocketBase share: events, a superuser's requests, programs that play it."""
 
+import asyncio
 import sqlite3
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ import httpx
 from hapta.embedded import EmbeddedOptions, EmbeddedPocketBase, GivenSecrets, Prepared, prepare
 from hapta.embedded.accounts import Account
 from hapta.model.clock import SystemClock
+
+ENVIRON = {"PATH": "/usr/bin:/bin", "Secret": "not for hooks", "NAME": "for hooks"}
 
 
 class RecordedEvents:
@@ -42,7 +46,7 @@ def make_ready(
     **settings: Any,
 ) -> Prepared:
     """``prepare`` in ``base_dir``; ``settings`` are those of ``EmbeddedOptions.resolve``."""
-    options = EmbeddedOptions.resolve(base_dir, environ={"PATH": "/usr/bin:/bin"}, **settings)
+    options = EmbeddedOptions.resolve(base_dir, environ=ENVIRON, **settings)
     return prepare(
         options, given or GivenSecrets(), SystemClock(), events or RecordedEvents(), adopt_data=adopt_data
     )
@@ -69,6 +73,15 @@ class Superuser:
     async def request(self, method: str, path: str, json: Any = None) -> tuple[int, Any]:
         answer = await self.client.request(method, path, json=json)
         return answer.status_code, answer.json() if answer.content else None
+
+
+async def until(holds: Callable[[], object], at_most_s: float) -> float:
+    """Wait until ``holds()``; returns for how long."""
+    began = time.monotonic()
+    async with asyncio.timeout(at_most_s):
+        while not holds():  # noqa: ASYNC110 - what tests wait for comes with no event
+            await asyncio.sleep(0.005)
+    return time.monotonic() - began
 
 
 def is_running(pid: int) -> bool:

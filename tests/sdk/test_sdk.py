@@ -4,7 +4,7 @@ import fcntl
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 from tests.sdk.runner import HERE, SCENARIOS, Side, run
 from tests.support.compare import differences
 from tests.support.normalise import Normaliser
+from tests.support.oidc import OidcProvider
 from tests.support.pocketbase import PocketBase
 from tests.support.twins import Twins
 
@@ -38,11 +39,18 @@ def node() -> str:
     return found
 
 
+@pytest.fixture(scope="session")
+def provider() -> Iterator[OidcProvider]:
+    """Where the OAuth2 scenario signs in."""
+    with OidcProvider() as provider:
+        yield provider
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem)
 def test_a_frontend_gets_the_same_answers_directly_and_through_hapta(
-    node: str, scenario: Path, twins: Twins
+    node: str, scenario: Path, twins: Twins, provider: OidcProvider
 ) -> None:
-    sides = (_direct(twins), _through_hapta(twins))
+    sides = (_direct(twins, provider), _through_hapta(twins, provider))
     with ThreadPoolExecutor(2) as both:
         transcripts = list(both.map(lambda side: run(node, scenario, side, SCENARIO_TIMEOUT_S), sides))
     assert transcripts[0], "a scenario without steps shows nothing"
@@ -65,15 +73,15 @@ def test_a_frontend_gets_the_same_answers_directly_and_through_hapta(
     assert not different, "\n".join(different)
 
 
-def _direct(twins: Twins) -> Side:
+def _direct(twins: Twins, provider: OidcProvider) -> Side:
     def restart() -> None:
         _restart(twins.direct)
 
     actions = {"restart server": restart, "restart upstream": restart}
-    return _side("directly", twins.direct.url, twins.direct, actions)
+    return _side("directly", twins.direct.url, twins.direct, provider, actions)
 
 
-def _through_hapta(twins: Twins) -> Side:
+def _through_hapta(twins: Twins, provider: OidcProvider) -> Side:
     def restart_hapta() -> None:
         twins.hapta.stop()
         twins.hapta.start()
@@ -83,11 +91,22 @@ def _through_hapta(twins: Twins) -> Side:
         twins.hapta.wait_until_ready()
 
     actions = {"restart server": restart_hapta, "restart upstream": restart_upstream}
-    return _side("through Hapta", twins.hapta.url, twins.behind, actions)
+    return _side("through Hapta", twins.hapta.url, twins.behind, provider, actions)
 
 
-def _side(name: str, url: str, pocketbase: PocketBase, actions: dict[str, Callable[[], None]]) -> Side:
-    return Side(name, url, pocketbase.mail.directory, (url, str(pocketbase.home)), actions)
+def _side(
+    name: str,
+    url: str,
+    pocketbase: PocketBase,
+    provider: OidcProvider,
+    actions: dict[str, Callable[[], None]],
+) -> Side:
+    def add_provider() -> None:
+        settings = {"oauth2": provider.settings()}
+        pocketbase.admin.patch("/api/collections/users", json=settings).raise_for_status()
+
+    own = (url, str(pocketbase.home))
+    return Side(name, url, pocketbase.mail.directory, own, {**actions, "add provider": add_provider})
 
 
 def _restart(pocketbase: PocketBase) -> None:

@@ -22,12 +22,15 @@ await scenario(async () => {
   await refused("404 of a method", 404, () => pb.send("/api/collections/posts/records", { method: "PUT" }));
   await refused("418 of a custom route", 418, () => pb.send("/api/custom/fails", {}));
 
-  const megabytes = (count) => "x".repeat(count * 1024 * 1024);
-  await refused("413 of a login", 413, () => pb.collection("users").authWithPassword("a", megabytes(33)));
-  await refused("413 of a record", 413, () => pb.collection("topics").create({ name: megabytes(33) }));
-  await refused("400 just below", 400, () => pb.collection("posts").create({ title: megabytes(20) }));
-  await refused("413 of an upload", 413, () => pb.collection("documents").create({
-    attachments: [new File([megabytes(48)], "huge.txt")] }));
+  const above = (mebibytes) => "x".repeat(mebibytes * 1024 * 1024 + 32 * 1024);
+  await refused("413 of a login", 413, () => pb.collection("users").authWithPassword("a", above(32)));
+  await refused("413 of a record", 413, () => pb.collection("topics").create({ name: above(32) }));
+  await refused("400 of a large one", 400, () => pb.collection("posts").create({ title: above(20) }));
+  await refused("413 of an upload", 413, async () => {
+    const upload = () => pb.collection("documents").create({ attachments: [new File([above(39)], "huge.txt")] });
+    // PocketBase answers before it has read all and closes: a client still busy sending may lose the answer, rarely
+    return upload().catch((error) => (error.status === 0 ? upload() : Promise.reject(error)));
+  });
   await step("and the next request is fine", () => pb.collection("posts").getOne("post00000000001"));
 
   const ben = await signedIn("ben");

@@ -18,7 +18,7 @@ await scenario(async () => {
   form.append("attachments", text("second\n", "zweiter ü.txt"));
   await step("create by form", () => documents.create(form));
   await step("create by object", () => documents.create({ id: "mydocument00002", name: "By object", public: true,
-    attachments: [text("one", "one.txt"), new File(["blob"], "blob", { type: "text/plain" })], contract: text("private", "contract.txt"),
+    attachments: [text("one", "one.txt"), new Blob(["blob"], { type: "text/plain" })], contract: text("private", "contract.txt"),
     owner: "user00000000002" }));
   await step("append a file", () => documents.update(id, { "attachments+": text("third", "third.txt") }));
   await step("prepend a file", () => documents.update(id, { "+attachments": text("zeroth", "zeroth.txt") }));

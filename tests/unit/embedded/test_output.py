@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hapta.embedded.output import KEPT_LINES, LONGEST_LINE_BYTES, OutputTail, harmless
+from hapta.embedded.output import KEPT_LINES, LONGEST_LINE_BYTES, OutputTail, essence, harmless
 
 TOKEN = jwt.encode({"id": "pbc_3142635823", "type": "auth"}, "k" * 32, algorithm="HS256")
 
@@ -61,3 +61,17 @@ def test_a_line_without_end_takes_no_memory_and_shows_no_half_of_a_token(step: i
     assert len(tail.last()) == 2
     assert all(len(line) <= LONGEST_LINE_BYTES for line in tail.last())
     assert not any(part in line for line in tail.last() for part in [TOKEN[:10], TOKEN[-10:], "yyy"])
+
+
+def test_the_essence_of_a_panic_is_its_beginning_and_of_anything_else_its_end() -> None:
+    plain = ["one", "", "two", "three"]
+    assert essence(plain, 2) == ["two", "three"]
+    panic = [
+        "one",
+        "panic: SyntaxError: a.pb.js",
+        "",
+        "goroutine 1 [running]:",
+        "main.main()",
+        "\tmain.go:87",
+    ]
+    assert essence(panic, 4) == ["panic: SyntaxError: a.pb.js"]

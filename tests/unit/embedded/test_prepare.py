@@ -159,10 +159,9 @@ def test_a_backup_holds_what_still_stands_in_the_write_ahead_log(tmp_path: Path)
 
 
 def test_a_backup_never_replaces_another(tmp_path: Path) -> None:
-    backups = set()
+    fill_foreign(tmp_path / "pb_data")
+    backups: set[Path | None] = set()
     for _ in range(3):
-        if not backups:
-            fill_foreign(tmp_path / "pb_data")
         (tmp_path / "pb_data" / "hapta.json").unlink(missing_ok=True)
         prepared = make_ready(tmp_path, adopt_data=True)
         prepared.release()

@@ -1,0 +1,1 @@
+"""``hapta doctor`` with real servers around it."""

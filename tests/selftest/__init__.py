@@ -1,0 +1,1 @@
+"""``hapta test`` against real installations, whole and broken ones."""

@@ -1,0 +1,239 @@
+"""Each check notices what it is there for: one fault at a time, before a real PocketBase."""
+
+import asyncio
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from hapta.selftest import CHECKS, Credentials, Result, Status, realtime, run_suite
+from hapta.selftest.suite import READ_ONLY_CHECKS
+from tests.selftest.tampering import Fault, Replaced, Tampering, when, with_json
+from tests.support.pocketbase import ADMIN_EMAIL, PASSWORD, PocketBase
+
+RECORDS, FILES = "/records", "/api/files/"
+ADMIN = Credentials(ADMIN_EMAIL, PASSWORD)
+
+
+def run(pocketbase: PocketBase, fault: Fault, *, read_only: bool = False) -> list[Result]:
+    transport = Tampering(fault)
+    return asyncio.run(
+        run_suite(pocketbase.url, ADMIN, lambda _: None, read_only=read_only, transport=transport)
+    )
+
+
+def left_behind(pocketbase: PocketBase) -> list[str]:
+    answer = pocketbase.admin.get("/api/collections", params={"perPage": 500}).raise_for_status()
+    return [entry["name"] for entry in answer.json()["items"] if entry["name"].startswith("hapta_test_")]
+
+
+def refusal(status: int) -> Callable[[httpx.Response], httpx.Response]:
+    return lambda _: httpx.Response(status, json={"status": status, "message": "No.", "data": {}})
+
+
+def without(name: str) -> Callable[[httpx.Response], httpx.Response]:
+    def change(answer: httpx.Response) -> httpx.Response:
+        answer.headers.pop(name, None)
+        return answer
+
+    return change
+
+
+def with_header(name: str, value: str) -> Callable[[httpx.Response], httpx.Response]:
+    def change(answer: httpx.Response) -> httpx.Response:
+        answer.headers[name] = value
+        return answer
+
+    return change
+
+
+def shared_with_everybody() -> Fault:
+    """A guest is shown what the owner was: the worst a cache can do."""
+    seen: dict[httpx.URL, bytes] = {}
+
+    def fault(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+        if request.method == "GET" and RECORDS in request.url.path:
+            if "Authorization" in request.headers:
+                seen[request.url] = answer.content
+            elif request.url in seen:
+                return httpx.Response(200, content=seen[request.url], request=request)
+        return answer
+
+    return fault
+
+
+def stale_views() -> Fault:
+    """A record keeps the title it had when it was first viewed."""
+    titles: dict[str, str] = {}
+
+    def fault(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+        if request.method == "GET" and f"{RECORDS}/" in request.url.path and answer.status_code == 200:
+            title = titles.setdefault(request.url.path, answer.json()["title"])
+            return httpx.Response(200, json={**answer.json(), "title": title}, request=request)
+        return answer
+
+    return fault
+
+
+def stream_with(change: Callable[[bytes], bytes]) -> Fault:
+    return when(
+        "GET",
+        "/api/realtime",
+        lambda answer: httpx.Response(200, headers=answer.headers, stream=Replaced(answer, change)),
+    )
+
+
+FAULTS = [
+    pytest.param(
+        when("GET", "/health/live", refusal(404)), "live", "not as Hapta does", id="PocketBase itself"
+    ),
+    pytest.param(
+        when("GET", "/health/ready", refusal(503)), "ready", "Hapta says 503 No.", id="not ready"
+    ),
+    pytest.param(
+        when("GET", "/health/ready", lambda _: httpx.Response(200, json={"up": True})),
+        "ready", "not as Hapta does", id="a health of another form",
+    ),
+    pytest.param(
+        when("GET", "/api/health", refusal(502)), "PocketBase health", "502 No.", id="no upstream"
+    ),
+    pytest.param(
+        when("GET", "/api/health", lambda _: httpx.Response(200, json={"status": "ok"})),
+        "PocketBase health", "not as PocketBase does", id="another server",
+    ),
+    pytest.param(
+        when("GET", "nothing_here", refusal(200)), "error form", "expected 404", id="no 404"
+    ),
+    pytest.param(
+        when("GET", "nothing_here", lambda _: httpx.Response(404, json={"error": "x"})),
+        "error form", "not in PocketBase's form", id="an error of another form",
+    ),
+    pytest.param(
+        when("GET", "nothing_here", lambda _: httpx.Response(404, html="<h1>Not found</h1>")),
+        "error form", "expected JSON, got text/html", id="an error page",
+    ),
+    pytest.param(
+        when("GET", "nothing_here", without("X-Request-Id")),
+        "error form", "no X-Request-Id", id="no request id",
+    ),
+    pytest.param(
+        when("GET", "nothing_here", with_header("X-Request-Id", "other")),
+        "error form", "came back changed", id="another request id",
+    ),
+    pytest.param(when("OPTIONS", "", refusal(405)), "CORS preflight", "expected 204", id="no preflight"),
+    pytest.param(
+        when("OPTIONS", "", with_header("Access-Control-Allow-Origin", "http://other.example")),
+        "CORS preflight", "names another origin", id="another origin",
+    ),
+    pytest.param(
+        when("OPTIONS", "", with_header("Access-Control-Allow-Methods", "GET")),
+        "CORS preflight", "does not allow PATCH", id="no PATCH",
+    ),
+    pytest.param(
+        when("OPTIONS", "", without("Access-Control-Allow-Headers")),
+        "CORS preflight", "does not allow Authorization", id="no Authorization",
+    ),
+    pytest.param(
+        when("GET", "/api/realtime", refusal(503)), "event stream", "expected 200, got 503", id="no stream"
+    ),
+    pytest.param(
+        when("POST", "/api/realtime", refusal(400)),
+        "event stream", "one address on both requests", id="two addresses",
+    ),
+    pytest.param(
+        stream_with(lambda piece: piece.replace(b"PB_CONNECT", b"hello")),
+        "event stream", "expected the event PB_CONNECT", id="another first event",
+    ),
+    pytest.param(
+        stream_with(lambda _: b""), "event stream", "collect answers?", id="a stream that is collected"
+    ),
+    pytest.param(
+        stream_with(lambda piece: piece.replace(b'"create"', b'"update"')),
+        "realtime event", "not that of the created record", id="another event",
+    ),
+    pytest.param(
+        stream_with(lambda piece: b"" if b'"record"' in piece else piece),
+        "realtime event", "its event did not come", id="no event",
+    ),
+    pytest.param(
+        when("POST", "_superusers/auth-with-password", refusal(400)),
+        "superuser login", f"{ADMIN_EMAIL}: 400 No.", id="wrong password",
+    ),
+    pytest.param(
+        when("POST", "_superusers/auth-with-password", lambda _: httpx.Response(401, json={"mfaId": "x"})),
+        "superuser login", "a password alone is not enough; use AdminToken", id="MFA",
+    ),
+    pytest.param(
+        when("POST", "_superusers/auth-with-password", refusal(403)),
+        "superuser login", "add the address to admin.networks", id="admin lock",
+    ),
+    pytest.param(
+        when("POST", "/api/collections", lambda a: refusal(400)(a) if a.status_code == 200 else a),
+        "superuser login", "400 No.", id="no writes at all",
+    ),
+    pytest.param(
+        when("POST", "_users/auth-refresh", lambda a: with_json(a, record={"id": "somebodyelse000"})),
+        "user login", "another user's record", id="somebody else's session",
+    ),
+    pytest.param(
+        when("POST", RECORDS, lambda a: with_json(a, title="x") if b'"title":"open"' in a.content else a),
+        "create", "title is 'x', not 'open'", id="another record created",
+    ),
+    pytest.param(
+        when("GET", RECORDS + "/", lambda a: with_json(a, id="x") if a.status_code == 200 else a),
+        "view", "id is 'x'", id="another record viewed",
+    ),
+    pytest.param(
+        when("GET", RECORDS, lambda a: with_json(a, items=[]) if b'"items"' in a.content else a),
+        "list and filter", "the owner sees [] in the list", id="an empty list",
+    ),
+    pytest.param(
+        shared_with_everybody(), "list and filter", "a guest sees ['open', 'private']", id="a shared list"
+    ),
+    pytest.param(stale_views(), "update", "title is 'open', not 'changed'", id="a stale view"),
+    pytest.param(
+        when("GET", RECORDS + "/", lambda a: refusal(200)(a) if a.status_code == 404 else a),
+        "rules refuse", "a guest views a private record: expected 404", id="a rule that does not hold",
+    ),
+    pytest.param(
+        when("POST", RECORDS, lambda a: with_json(a, file="") if b'.bin"' in a.content else a),
+        "file upload", "names no file", id="a lost file",
+    ),
+    pytest.param(
+        when("GET", FILES, lambda a: httpx.Response(a.status_code, content=a.content[::-1])),
+        "file download", "other bytes came back", id="other bytes",
+    ),
+    pytest.param(
+        when("GET", FILES, lambda a: httpx.Response(200, content=a.content)),
+        "file range", "expected 206", id="no ranges",
+    ),
+    pytest.param(
+        when("POST", "/api/batch", lambda a: httpx.Response(200, json=[{"status": 400, "body": {}}])),
+        "batch", "status is 400", id="a batch that failed in part",
+    ),
+    pytest.param(
+        when("GET", RECORDS + "/", lambda a: httpx.Response(200, json={}) if a.status_code == 404 else a),
+        "delete", "expected 404, got 200", id="a deleted record still shown",
+    ),
+]  # fmt: skip
+
+
+def test_a_whole_installation_passes_and_nothing_stays_behind(pocketbase: PocketBase) -> None:
+    results = run(pocketbase, lambda _, answer: answer)
+    assert [r.name for r in results] == [*(check.name for check in CHECKS), "clean up"]
+    assert {r.name: r.reason for r in results if r.status is not Status.OK} == {
+        "test user login": "no TestUserEmail and TestUserPassword are set"
+    }
+    assert left_behind(pocketbase) == []
+
+
+@pytest.mark.parametrize(("fault", "name", "reason"), FAULTS)
+def test_a_fault_is_noticed_with_its_reason_and_nothing_stays_behind(
+    pocketbase: PocketBase, fault: Fault, name: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(realtime, "EVENT_S", 0.3)
+    read_only = name in {check.name for check in READ_ONLY_CHECKS}  # which saves the logins, slow on purpose
+    results = {result.name: result for result in run(pocketbase, fault, read_only=read_only)}
+    assert results[name].status is Status.FAIL
+    assert reason in results[name].reason
+    assert left_behind(pocketbase) == []
