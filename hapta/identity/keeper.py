@@ -9,6 +9,7 @@ costs no read at all.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -116,6 +117,7 @@ class SessionKeeper:
         clock: wall and monotonic time.
         log: told of replays.
         on_ended: told the id of every session that ends.
+        has_stream: whether an event stream is bound to a session: it makes no request that would find out.
     """
 
     def __init__(
@@ -128,6 +130,7 @@ class SessionKeeper:
         clock: Clock,
         log: Log,
         on_ended: Callable[[str], None],
+        has_stream: Callable[[str], bool],
     ) -> None:
         self._rows = rows
         self._prover = prover
@@ -137,6 +140,7 @@ class SessionKeeper:
         self._clock = clock
         self._log = log
         self._on_ended = on_ended
+        self._has_stream = has_stream
         self._tasks = TaskSet()
         self._known: _Remembered = _Remembered(config.max_remembered)
         self._tokens: LRUCache[str, tuple[Known, int, int]] = LRUCache(config.max_remembered)
@@ -427,15 +431,28 @@ class SessionKeeper:
         """An auth record changed or may have: prove its tokens again before the next answer; ``None``: all of
         them."""
         for known in self._known.of(collection, record):
-            known.is_proved = False
-            known.doubts += 1
+            self._doubt(known)
+
+    def _doubt(self, known: Known) -> None:
+        known.is_proved = False
+        known.doubts += 1
+        if self._has_stream(known.session.id):
+            self._tasks.spawn(self._recheck(known.session.id), name=f"recheck {known.session.id}")
+
+    async def _recheck(self, session_id: str) -> None:
+        with suppress(HaptaError):  # the next request asks again
+            await self._look_up(session_id)
+
+    def has_ended(self, session_id: str) -> bool:
+        """Whether a session is known to have ended."""
+        known = self._known.get(session_id)
+        return known is not None and bool(known.session.ended_reason)
 
     def everything_changed(self) -> None:
         """Anything may have changed."""
         for known in self._known.all():
-            known.is_proved = False
             known.is_current = False
-            known.doubts += 1
+            self._doubt(known)
         self._disturbed.update(self._flights)
 
     def session_row_changed(self, session_id: str, *, is_gone: bool, generation: int | None = None) -> None:

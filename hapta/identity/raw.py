@@ -8,8 +8,10 @@ cannot be turned into a load on PocketBase.
 """
 
 import asyncio
+import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hapta.identity.keeper import Feed
@@ -32,6 +34,13 @@ class TooManyProofs(HaptaError):
     status, code, message = 429, "too_many_proofs", "Too many requests."
 
 
+def owner_of(identity: Identity) -> str:
+    """What an event stream is bound to: the session's id, or a mark of the adopted token."""
+    if identity.session is not None:
+        return identity.session
+    return "raw:" + hashlib.sha256(identity.upstream_token.encode()).hexdigest()
+
+
 @dataclass(slots=True)
 class _Adopted:
     identity: Identity
@@ -51,6 +60,8 @@ class AdoptedTokens:
         clock: wall and monotonic time.
         is_auth_collection: whether an id is that of a known auth collection.
         take_proof: takes one proof from an address's allowance; ``False`` when it is used up.
+        has_stream: whether an event stream is bound to an owner (:func:`owner_of`).
+        on_ended: told the owner of a token that lives no more.
     """
 
     def __init__(
@@ -61,12 +72,16 @@ class AdoptedTokens:
         *,
         is_auth_collection: Callable[[str], bool],
         take_proof: Callable[[str], bool],
+        has_stream: Callable[[str], bool],
+        on_ended: Callable[[str], None],
     ) -> None:
         self._prover = prover
         self._feed = feed
         self._clock = clock
         self._is_auth_collection = is_auth_collection
         self._take_proof = take_proof
+        self._has_stream = has_stream
+        self._on_ended = on_ended
         self._adopted: OrderedDict[str, _Adopted] = OrderedDict()
         self._refused: OrderedDict[str, float] = OrderedDict()
         self._flights: dict[str, asyncio.Task[Identity | None]] = {}
@@ -143,6 +158,7 @@ class AdoptedTokens:
             if not lives:
                 self._adopted.pop(token, None)
                 self._refuse(token)
+                self._on_ended(owner_of(identity))
                 return None
             adopted.is_proved, adopted.epoch = True, epoch
             adopted.seen_at = self._clock.monotonic()
@@ -155,17 +171,26 @@ class AdoptedTokens:
 
     def identity_changed(self, collection: str, record: str | None) -> None:
         """An auth record changed or may have; ``None``: all of its collection."""
-        for adopted in self._adopted.values():
+        for adopted in list(self._adopted.values()):
             identity = adopted.identity
             if identity.collection == collection and record in (None, identity.record):
-                adopted.is_proved = False
-                adopted.doubts += 1
+                self._doubt(adopted)
 
     def everything_changed(self) -> None:
         """Anything may have changed."""
-        for adopted in self._adopted.values():
-            adopted.is_proved = False
-            adopted.doubts += 1
+        for adopted in list(self._adopted.values()):
+            self._doubt(adopted)
+
+    def _doubt(self, adopted: _Adopted) -> None:
+        adopted.is_proved = False
+        adopted.doubts += 1
+        if self._has_stream(owner_of(adopted.identity)):
+            token = adopted.identity.upstream_token
+            self._tasks.spawn(self._recheck(token), name="adopted token with a stream")
+
+    async def _recheck(self, token: str) -> None:
+        with suppress(HaptaError):  # the next request asks again
+            await self.resolve(token, "")
 
     async def close(self) -> None:
         """End the questions under way."""

@@ -35,11 +35,12 @@ async def batch_payloads(body: RequestBody | None, content_type: str) -> Sequenc
     if kind == b"multipart/form-data":
         texts = await _payload_parts(body.chunks(), options.get(b"boundary", b""))
     else:
-        texts = [await _collect(body.chunks())]
+        texts = [await collect(body.chunks())]
     return [document for text in texts if (document := _parse(text)) is not None]
 
 
-async def _collect(pieces: AsyncIterator[bytes]) -> bytes:
+async def collect(pieces: AsyncIterator[bytes]) -> bytes:
+    """A body of JSON as one piece; empty if it is longer than :data:`MAX_PAYLOAD_BYTES`."""
     text = bytearray()
     async for piece in pieces:
         text += piece

@@ -43,7 +43,7 @@ _NEVER_NOMINATED = frozenset(
     }
 )
 _OURS = frozenset(
-    {CLIENT_IP_HEADER.lower(), "x-request-id", "expect", "content-length", "via", "host"}
+    {CLIENT_IP_HEADER.lower(), "authorization", "x-request-id", "expect", "content-length", "via", "host"}
     | {name.lower() for name in FORWARDING_HEADERS}
 )
 _DROPPED = _HOP_BY_HOP | _OURS
@@ -87,6 +87,10 @@ def request_headers(exchange: Exchange, host: str | None) -> CIMultiDict[str]:
     for name, value in received.items():
         if name.lower() not in dropped:
             headers.add(name, value if value.isascii() else _sendable(value))
+    if exchange.authorization is not None:
+        headers["Authorization"] = _sendable(exchange.authorization)
+    if exchange.wants_plain_answer:
+        headers.popall("Accept-Encoding", None)
     client_host = received.get("Host", "")
     if own_host := (client_host if host is None else host):
         headers["Host"] = _sendable(own_host)
