@@ -80,7 +80,8 @@ class Known:
 
     Attributes:
         epoch: the feed's epoch its rows were read in.
-        is_proved: PocketBase took its token since anything cast doubt on it.
+        is_proved: PocketBase took its token since anything cast doubt on this identity.
+        proof_round: of the keeper, when that was; a doubt about everybody begins a new round.
         is_current: its rows have not changed since they were read.
         seen_at: monotonic instant of the last look.
     """
@@ -90,6 +91,7 @@ class Known:
     is_proved: bool
     is_current: bool
     seen_at: float
+    proof_round: int
     doubts: int = 0
     identities: dict[int, Identity] = field(default_factory=dict)
 
@@ -148,6 +150,7 @@ class SessionKeeper:
         self._flights: dict[str, asyncio.Task[Known | None]] = {}
         self._rotating: dict[str, asyncio.Lock] = {}
         self._disturbed: set[str] = set()
+        self._proof_round = 0
 
     def __len__(self) -> int:
         return len(self._known)
@@ -159,7 +162,13 @@ class SessionKeeper:
             return None
         known, generation, exp = entry
         feed = self._feed
-        if not (known.is_proved and known.is_current and known.epoch == feed.epoch and feed.is_live):
+        if not (
+            known.is_proved
+            and known.is_current
+            and known.proof_round == self._proof_round
+            and known.epoch == feed.epoch
+            and feed.is_live
+        ):
             return None
         now = self._clock.now()
         if now >= exp or known.session.judge(generation, now, self._config.overlap_s) is not Verdict.ACCEPT:
@@ -236,12 +245,14 @@ class SessionKeeper:
             return True
         if not (known.is_proved and known.is_current and known.epoch == self._feed.epoch):
             return False
+        if known.proof_round != self._proof_round:
+            return False
         return self._feed.is_live or self._clock.monotonic() - known.seen_at < _WITHOUT_FEED_S
 
     async def _fetch(self, session_id: str) -> Known | None:
         while True:
             self._disturbed.discard(session_id)
-            epoch = self._feed.epoch
+            epoch, proof_round = self._feed.epoch, self._proof_round
             known = self._known.get(session_id)
             if known is None or not known.is_current or known.epoch != epoch or not self._feed.is_live:
                 session = await self._rows.load(session_id)
@@ -257,12 +268,14 @@ class SessionKeeper:
             lives = await self._prover.lives(
                 newest.upstream_token, known.session.collection, known.session.record
             )
-            if session_id in self._disturbed or epoch != self._feed.epoch or doubts != known.doubts:
+            if (session_id in self._disturbed or doubts != known.doubts) or (
+                (epoch, proof_round) != (self._feed.epoch, self._proof_round)
+            ):
                 continue  # something changed while we asked: what we know may be older than that
             if not lives:
                 await self.end(session_id, "identity_lost")
                 return self._known.get(session_id)
-            known.is_proved = True
+            known.is_proved, known.proof_round = True, proof_round
             known.seen_at = self._clock.monotonic()
             return known
 
@@ -270,7 +283,7 @@ class SessionKeeper:
         before = self._known.get(session.id)
         if before is not None and before.session.ended_reason:
             session.ended_reason = before.session.ended_reason  # what ended here stays ended
-        known = Known(session, epoch, is_proved, True, self._clock.monotonic())
+        known = Known(session, epoch, is_proved, True, self._clock.monotonic(), self._proof_round)
         self._known.put(known)
         return known
 
@@ -448,8 +461,12 @@ class SessionKeeper:
         known = self._known.get(session_id)
         return known is not None and bool(known.session.ended_reason)
 
+    def everybody_changed(self) -> None:
+        """Any auth record may have changed: all tokens are proved again before the next answer."""
+        self._proof_round += 1
+
     def everything_changed(self) -> None:
-        """Anything may have changed."""
+        """Rows may have changed unseen: all of it is read again, and streams are looked after at once."""
         for known in self._known.all():
             known.is_current = False
             self._doubt(known)

@@ -49,6 +49,7 @@ class _Adopted:
     is_proved: bool
     seen_at: float
     doubts: int = 0
+    proof_round: int = 0
 
 
 class AdoptedTokens:
@@ -86,6 +87,7 @@ class AdoptedTokens:
         self._refused: OrderedDict[str, float] = OrderedDict()
         self._flights: dict[str, asyncio.Task[Identity | None]] = {}
         self._tasks = TaskSet()
+        self._proof_round = 0
 
     def recall(self, token: str) -> Identity | None:
         """The identity of a token that needs no second look."""
@@ -97,6 +99,8 @@ class AdoptedTokens:
 
     def _is_good(self, adopted: _Adopted) -> bool:
         if not adopted.is_proved or adopted.epoch != self._feed.epoch or self._clock.now() >= adopted.exp:
+            return False
+        if adopted.proof_round != self._proof_round:
             return False
         return self._feed.is_live or self._clock.monotonic() - adopted.seen_at < _WITHOUT_FEED_S
 
@@ -139,7 +143,7 @@ class AdoptedTokens:
 
     async def _prove(self, token: str, identity: Identity, exp: float) -> Identity | None:
         while True:
-            epoch = self._feed.epoch
+            epoch, proof_round = self._feed.epoch, self._proof_round
             before = self._adopted.get(token)
             adopted = before or _Adopted(identity, exp, epoch, False, 0.0)
             if before is None:
@@ -153,14 +157,14 @@ class AdoptedTokens:
                 if before is None:
                     self._adopted.pop(token, None)
                 raise
-            if doubts != adopted.doubts or epoch != self._feed.epoch:
+            if doubts != adopted.doubts or (epoch, proof_round) != (self._feed.epoch, self._proof_round):
                 continue
             if not lives:
                 self._adopted.pop(token, None)
                 self._refuse(token)
                 self._on_ended(owner_of(identity))
                 return None
-            adopted.is_proved, adopted.epoch = True, epoch
+            adopted.is_proved, adopted.epoch, adopted.proof_round = True, epoch, proof_round
             adopted.seen_at = self._clock.monotonic()
             return identity
 
@@ -175,6 +179,10 @@ class AdoptedTokens:
             identity = adopted.identity
             if identity.collection == collection and record in (None, identity.record):
                 self._doubt(adopted)
+
+    def everybody_changed(self) -> None:
+        """Any auth record may have changed: all tokens are proved again before the next answer."""
+        self._proof_round += 1
 
     def everything_changed(self) -> None:
         """Anything may have changed."""

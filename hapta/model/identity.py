@@ -25,6 +25,10 @@ class Identity:
     session: str | None
     generation: int = 0
 
+    def owns(self, collection: str, record: str) -> bool:
+        """Whether the identity is that auth record."""
+        return (self.collection, self.record) == (collection, record)
+
     @property
     def is_superuser(self) -> bool:
         """Whether the record is a superuser's."""

@@ -107,9 +107,13 @@ def swap_tokens(
         if action != "impersonate":
             on_login(found.collection, found.record)
         own = await _open(exchange, found)
-        if action.startswith("auth-with-") and presented is not None and presented.session is not None:
-            if (presented.collection, presented.record) == (found.collection, found.record):
-                await keeper.end(presented.session, "new_login")
+        if (
+            action.startswith("auth-with-")
+            and presented is not None
+            and presented.session is not None
+            and presented.owns(found.collection, found.record)
+        ):
+            await keeper.end(presented.session, "new_login")
         return own
 
     async def _open(exchange: Exchange, found: _AuthToken) -> str:
