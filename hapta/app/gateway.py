@@ -221,9 +221,10 @@ class Gateway:
             request.upstream_s or None,
         )
 
-    def _on_bad_request(self, peer: Address, error: HaptaError) -> None:
+    def _on_bad_request(self, peer: Address, error: HaptaError, request_id: str) -> None:
+        kind = OperationClass.UNKNOWN
         self._on_finished(
-            Finished("-", "-", "-", error.status, 0, 0.0, 0.0, OperationClass.UNKNOWN, str(peer), error.code)
+            Finished(request_id, "-", "-", error.status, 0, 0.0, 0.0, kind, str(peer), error.code)
         )
 
     def _on_crash(self, request_id: str, exc: BaseException) -> None:

@@ -21,6 +21,9 @@ _SECRET_NAMES: Final = ("password", "token", "secret", "authorization", "cookie"
 _MIN_SECRET_CHARS: Final = 6
 """Shorter values are not searched for: masking every ``a`` would tell more than it hides."""
 
+_MULTILINE: Final = "trace"
+"""The field that keeps its lines: they are indented in the form for people, so none can pass for an event."""
+
 
 class Events:
     """The event log of ``[log] level`` and ``[log] format``, on ``stream``; usable from any thread."""
@@ -69,17 +72,24 @@ class Events:
 
     def _shown(self, name: str, value: object) -> Any:
         if isinstance(value, Mapping):
-            return {str(key): self._shown(str(key), inner) for key, inner in value.items()}
+            return {printable(str(key)): self._shown(str(key), inner) for key, inner in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
             return [self._shown(name, inner) for inner in value]
-        if value is None or isinstance(value, bool | int | float):
+        if value is None or isinstance(value, bool | float) or _is_json_integer(value):
             return value
         if any(word in name.lower() for word in _SECRET_NAMES):
             return REDACTED
         text = str(value)
         for secret in self._secrets:
             text = text.replace(secret, REDACTED)
-        return printable(mask_credentials(text))
+        text = mask_credentials(text)
+        if name == _MULTILINE:
+            return "\n".join(printable(line) for line in text.split("\n"))
+        return printable(text)
+
+
+def _is_json_integer(value: object) -> bool:
+    return isinstance(value, int) and -(2**63) <= value < 2**64
 
 
 def _json(now: float, level: str, event: str, fields: Mapping[str, Any]) -> bytes:
@@ -91,7 +101,8 @@ def _json(now: float, level: str, event: str, fields: Mapping[str, Any]) -> byte
 def _pretty(now: float, level: str, event: str, fields: Mapping[str, Any]) -> bytes:
     when = datetime.fromtimestamp(now).strftime("%H:%M:%S")
     rest = dict(fields)
-    message = rest.pop("message", "")
+    message, trace = rest.pop("message", ""), str(rest.pop(_MULTILINE, ""))
     words = [when, level, f"{event}:" if message else event, str(message)]
     words += [f"{key}={value}" for key, value in rest.items()]
-    return " ".join(filter(None, words)).encode() + b"\n"
+    lines = [" ".join(filter(None, words)), *(f"    {line}" for line in trace.splitlines())]
+    return "\n".join(lines).encode() + b"\n"

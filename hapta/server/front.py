@@ -4,7 +4,6 @@ No router and no middleware: the path grammar is PocketBase's. Framing that two 
 is refused here, before anything else looks at the request (RFC 9112 §6, §11.2).
 """
 
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +27,13 @@ from hapta.model.exchange import Answer, ClientGone, Exchange, Handler
 from hapta.model.operation import OperationClass, classify
 from hapta.model.target import parse_target
 from hapta.server.body import IncomingBody
-from hapta.server.protocol import WRITTEN_AND_CLOSING, WRITTEN_AND_OPEN, Connection, Reception
+from hapta.server.protocol import (
+    WRITTEN_AND_CLOSING,
+    WRITTEN_AND_OPEN,
+    Connection,
+    Reception,
+    new_request_id,
+)
 from hapta.server.transmit import Transmitter, error_answer
 
 if TYPE_CHECKING:
@@ -163,7 +168,7 @@ class Front:
         given = request.headers.get("X-Request-Id")
         if given is not None and _REQUEST_ID.fullmatch(given):
             return given
-        return os.urandom(8).hex()
+        return new_request_id()
 
     def _exchange(self, request: BaseRequest, connection: Connection, request_id: str) -> Exchange:
         headers, config = request.headers, self._reception.config

@@ -7,6 +7,7 @@ a way to learn that the client left. It leans on private attributes of aiohttp 3
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
@@ -40,8 +41,9 @@ class Reception:
         table: open connections.
         on_refused: told which bound a refused connection broke.
         on_open_changed: told how many are open.
-        render_error: turns an error into the bytes of a whole response, the connection closing after it.
-        on_bad_request: told of a head the parser refused: peer, status, code.
+        render_error: turns an error and a request id into the bytes of a whole response, the connection
+            closing after it.
+        on_bad_request: told of a head that was refused: peer, error, request id.
     """
 
     config: ServerConfig
@@ -50,10 +52,15 @@ class Reception:
     table: ConnectionTable
     on_refused: Callable[[str], None]
     on_open_changed: Callable[[int], None]
-    render_error: Callable[[HaptaError], bytes]
-    on_bad_request: Callable[[Address, HaptaError], None]
+    render_error: Callable[[HaptaError, str], bytes]
+    on_bad_request: Callable[[Address, HaptaError, str], None]
     is_draining: bool = False
     connections: set["Connection"] = field(default_factory=set)
+
+
+def new_request_id() -> str:
+    """An id for a request that brought none (or none we take)."""
+    return os.urandom(8).hex()
 
 
 class Connection(RequestHandler):
@@ -134,11 +141,12 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         count = self._request_count
+        is_in_body = self._last_payload is not None and not self._last_payload.is_eof()
         super().data_received(data)
         if self._request_count != count:
             self._disarm()
             self._last_payload = self._messages[-1][1] if self._messages else None
-        elif data and (self._last_payload is None or self._last_payload.is_eof()):
+        elif data and not is_in_body:
             self._in_head(len(data))
 
     def _in_head(self, count: int) -> None:
@@ -158,8 +166,14 @@ class Connection(RequestHandler):
         if self.transport is not None:
             # an answer may be under way on this connection: another one in its middle would be a lie
             if error is not None and self._waiter is not None:
-                self.transport.write(self._reception.render_error(error))
+                self._write_refusal(error)
             self.force_close()
+
+    def _write_refusal(self, error: HaptaError) -> None:
+        request_id = new_request_id()
+        self._reception.on_bad_request(self.peer, error, request_id)
+        if self.transport is not None:
+            self.transport.write(self._reception.render_error(error, request_id))
 
     def _disarm(self) -> None:
         self._head_bytes = 0
@@ -221,9 +235,7 @@ class Connection(RequestHandler):
             error = TargetTooLong() if is_target else HeadersTooLarge()
         elif message is not None and message.startswith("Too many headers"):
             error = HeadersTooLarge()
-        self._reception.on_bad_request(self.peer, error)
-        if self.transport is not None:
-            self.transport.write(self._reception.render_error(error))
+        self._write_refusal(error)
         return cast("StreamResponse", WRITTEN_AND_CLOSING)
 
 

@@ -76,9 +76,10 @@ class Transmitter:
         self._send_timeout_s = send_timeout_s
         self._clock = clock
 
-    def render_error(self, error: HaptaError) -> bytes:
+    def render_error(self, error: HaptaError, request_id: str) -> bytes:
         """A whole response to a request that never became one; the connection closes after it."""
         answer = error_answer(error)
+        answer.headers.append((b"X-Request-Id", request_id.encode()))
         body = answer.body
         assert isinstance(body, bytes)
         head = render_head(answer, length=len(body), chunked=False, connection=b"close", date=self._date())

@@ -63,7 +63,7 @@ def preflights(config: CorsConfig, clock: Clock) -> Stage:
         origin = exchange.headers["Origin"]
         is_known = len(origin) <= MAX_ORIGIN_BYTES and _is_known_route(exchange)
         learned = memo.get(origin) if is_known else None
-        asked = exchange.headers.get("Access-Control-Request-Headers")
+        asked = exchange.headers.get("Access-Control-Request-Headers") or None  # empty asks for nothing
         if learned is not None:
             answer = Answer(learned.status, list(learned.headers))
             if asked is not None:

@@ -99,10 +99,22 @@ def test_control_characters_are_escaped(form: str) -> None:
     assert rb"x1b[31m" in line
 
 
+def test_a_trace_keeps_its_lines_and_none_of_them_can_pass_for_an_event() -> None:
+    trace = "Traceback:\n  in x\n12:00:00 info fake\x1b\n"
+    assert orjson.loads(one(trace=trace))["trace"] == "Traceback:\n  in x\n12:00:00 info fake\\x1b\n"
+    lines = told(lambda events: events.error("crash", message="a bug", trace=trace), "pretty")
+    assert lines[0].endswith(b" error crash: a bug")
+    assert lines[1:] == [b"    Traceback:", b"      in x", rb"    12:00:00 info fake\x1b"]
+
+
 def test_anything_can_be_a_field() -> None:
-    line = orjson.loads(one(path=pytest, numbers=(1, 2), lone="\udc80", infinite=float("inf")))
+    line = orjson.loads(
+        one(path=pytest, numbers=(1, 2), lone="\udc80", infinite=float("inf"), big=2**99, keys={"\x1b": 1})
+    )
     assert line["numbers"] == [1, 2]
     assert line["lone"] == r"\udc80"
+    assert line["big"] == str(2**99)
+    assert line["keys"] == {r"\x1b": 1}
 
 
 def test_a_stream_that_went_away_disturbs_nobody() -> None:
