@@ -188,10 +188,10 @@ def classify(method: str, segments: tuple[str, ...]) -> Operation:
             (:attr:`hapta.model.target.Target.segments`).
     """
     head = segments[0]
-    if head == "_hapta" or (head == "api" and len(segments) > 1 and segments[1] == "hapta"):
-        return Operation(_K.OWN, "/".join(segments[2:]) if head == "api" else "")
     if method == "OPTIONS":
         return _PREFLIGHT
+    if head == "_hapta" or (head == "api" and len(segments) > 1 and segments[1] == "hapta"):
+        return Operation(_K.OWN, "/".join(segments[2:]) if head == "api" else "")
     if head == "_":
         return Operation(_K.DASHBOARD) if method in _READ else _UNKNOWN
     if head != "api" or len(segments) < 2:

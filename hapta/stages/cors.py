@@ -32,6 +32,17 @@ class _Learned:
     headers: tuple[Header, ...]
 
 
+_OWN_GRANT = _Learned(
+    204,
+    (
+        (b"Access-Control-Allow-Origin", b"*"),
+        (b"Access-Control-Allow-Methods", b"GET,HEAD,POST,DELETE"),
+        (b"Vary", b"Origin"),
+    ),
+)
+"""Hapta's own routes take a token in a header and no cookie: a page of any origin may ask, as at PocketBase."""
+
+
 def _is_preflight(exchange: Exchange) -> bool:
     headers = exchange.headers
     return (
@@ -47,6 +58,10 @@ def _is_known_route(exchange: Exchange) -> bool:
     return classify(method, exchange.target.segments).kind is not OperationClass.UNKNOWN
 
 
+def _is_own_route(exchange: Exchange) -> bool:
+    return classify("GET", exchange.target.segments).kind is OperationClass.OWN
+
+
 def preflights(config: CorsConfig, clock: Clock) -> Stage:
     """Answers preflights from the memo and learns from PocketBase.
 
@@ -59,10 +74,13 @@ def preflights(config: CorsConfig, clock: Clock) -> Stage:
 
     async def cors(exchange: Exchange, forward: Handler) -> Answer:
         if not _is_preflight(exchange):
-            return await forward(exchange)
+            answer = await forward(exchange)
+            if exchange.operation.kind is OperationClass.OWN and "Origin" in exchange.headers:
+                answer.headers.append((b"Access-Control-Allow-Origin", b"*"))
+            return answer
         origin = exchange.headers["Origin"]
         is_known = len(origin) <= MAX_ORIGIN_BYTES and _is_known_route(exchange)
-        learned = memo.get(origin) if is_known else None
+        learned = _OWN_GRANT if _is_own_route(exchange) else memo.get(origin) if is_known else None
         asked = exchange.headers.get("Access-Control-Request-Headers") or None  # empty asks for nothing
         if learned is not None:
             answer = Answer(learned.status, list(learned.headers))
