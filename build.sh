@@ -71,7 +71,7 @@ check() {
 
 has_node() {
   command -v npm >/dev/null 2>&1 && command -v node >/dev/null 2>&1 \
-    && node -e 'process.exit(+process.versions.node.split(".")[0] >= 18 ? 0 : 1)'
+    && node -e 'process.exit(+process.versions.node.split(".")[0] >= 20 ? 0 : 1)'
 }
 
 # the tests of the JavaScript SDK run on Node.js
@@ -82,7 +82,7 @@ need_node() {
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nodejs npm >/dev/null
   fi
   has_node && return
-  say "the SDK tests need Node.js 18 or newer with npm (Debian: apt-get install nodejs npm, macOS: brew install node)"
+  say "the SDK tests need Node.js 20 or newer with npm (Debian: apt-get install nodejs npm, macOS: brew install node)"
   exit 2
 }
 

@@ -88,7 +88,7 @@ class EmbeddedDatabase:
         )
         await self._superuser.check()
         await self.settings_may_differ()
-        self._pocketbase.subscribe(on_up=self._on_up, on_down=self._on_down)
+        self._pocketbase.subscribe(on_up=self._on_up)
 
     @property
     def is_up(self) -> bool:
@@ -113,9 +113,6 @@ class EmbeddedDatabase:
             "pocketbase_up", message="PocketBase serves again", restarts=self._pocketbase.restarts
         )
         self._tasks.spawn(self._settings_after_restart(), name="settings after restart")
-
-    def _on_down(self) -> None:
-        self._events.warning("pocketbase_down", message="PocketBase ended; it is being restarted")
 
     async def _settings_after_restart(self) -> None:
         try:

@@ -3,9 +3,11 @@
 import asyncio
 import gc
 import logging
+import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,7 @@ async def _serve(loaded: Loaded, *, adopt_data: bool, keep_trying: bool) -> int:
     hidden = (secrets.admin_password, secrets.admin_token, secrets.secret, secrets.secret_previous)
     events = Events(config.log, sys.stderr.buffer, clock, hidden)
     _pass_on_logging(events)
+    _raise_open_file_limit()
     access_log = AccessLog(config.log, sys.stdout.buffer, clock, metrics.log_lines_dropped.inc)
     gateway = Gateway(loaded, environment(), Outputs(events, access_log, metrics), clock)
     stopping = _Stopping()
@@ -80,7 +83,7 @@ async def _serve(loaded: Loaded, *, adopt_data: bool, keep_trying: bool) -> int:
         starting = gateway.start(adopt_data=adopt_data, keep_trying=keep_trying)
         if not await stopping.unless_stopped(starting):
             return 0
-        _print_banner(loaded, gateway)
+        _announce(loaded, gateway, events)
         gc.collect()
         gc.freeze()  # what is here now stays: the collector need not look at it again
         await stopping.first.wait()
@@ -126,6 +129,13 @@ class _Stopping:
         return is_done
 
 
+def _raise_open_file_limit() -> None:
+    """Up to what the system allows this process: every connection is an open file."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS reports a hard limit it does not take
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 class _EventHandler(logging.Handler):
     """Libraries log through ``logging``; their warnings become events."""
 
@@ -149,20 +159,25 @@ def _pass_on_logging(events: Events) -> None:
     root.setLevel(logging.WARNING)
 
 
-def _print_banner(loaded: Loaded, gateway: Gateway) -> None:
-    config, prepared = loaded.config, gateway.prepared
-    rows = [("API", f"{gateway.url}/api/"), ("Dashboard", f"{gateway.url}/_/")]
+def _announce(loaded: Loaded, gateway: Gateway, events: Events) -> None:
+    """Say where everything is: to a person on a terminal, as one event to a log."""
+    config, prepared, secrets = loaded.config, gateway.prepared, loaded.secrets
+    rows = {"API": f"{gateway.url}/api/", "Dashboard": f"{gateway.url}/_/"}
     if prepared is not None:
-        rows.append(("Data", str(prepared.options.data_dir)))
-        password = f"password: AdminPassword in {prepared.env_path}"
-        if loaded.secrets.admin_password is not None and "AdminPassword" in loaded.origins:
-            password = f"password: AdminPassword, from {loaded.origins['AdminPassword']}"
-        rows.append(("Log in as", f"{prepared.operator.email}, {password}"))
+        rows["Data"] = str(prepared.options.data_dir)
+        source = (
+            loaded.origins.get("AdminPassword", str(prepared.env_path)) if secrets.admin_password else None
+        )
+        rows["Log in as"] = f"{prepared.operator.email}, AdminPassword is in {source or prepared.env_path}"
         if prepared.backup is not None:
-            rows.append(("Backup", f"{prepared.backup}, made before the data was taken over"))
+            rows["Backup"] = f"{prepared.backup}, made before the data was taken over"
     else:
-        rows.append(("PocketBase", str(loaded.secrets.database_url)))
+        rows["PocketBase"] = str(secrets.database_url)
     if config.metrics.enabled:
-        rows.append(("Metrics", f"http://{config.metrics.host}:{gateway.metrics_port}/metrics"))
-    lines = [f"Hapta {__version__}", *(f"  {name:<11}{value}" for name, value in rows), "  Ctrl-C stops"]
-    click.echo("\n".join(lines), err=True)
+        rows["Metrics"] = f"http://{config.metrics.host}:{gateway.metrics_port}/metrics"
+    if events.is_pretty:
+        lines = [f"Hapta {__version__}", *(f"  {name:<11}{value}" for name, value in rows.items())]
+        click.echo("\n".join([*lines, "  Ctrl-C stops"]), err=True)
+    else:
+        fields = {name.lower().replace(" ", "_"): value for name, value in rows.items()}
+        events.info("started", message=f"Hapta {__version__} serves", **fields)

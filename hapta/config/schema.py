@@ -228,7 +228,7 @@ class MetricsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class LogConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is written to standard error."""
+    """Requests go to standard output, events (starts, warnings) to standard error."""
 
     access: str = "all"
     """Requests logged: "all", "sample:N" (every Nth, and errors), "errors" (status 400 and up), "off"."""

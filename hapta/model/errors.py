@@ -14,7 +14,7 @@ class HaptaError(Exception):
 
     Attributes:
         status: HTTP status.
-        code: stable word for programs and metrics; stands in ``data.hapta.code`` of the body.
+        code: stable word for the log.
         message: one sentence for people.
         headers: further response headers.
         closes_connection: the connection must not carry another request.

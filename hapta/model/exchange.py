@@ -70,6 +70,8 @@ class Answer:
         closes_connection: no further request on this connection.
         is_event_stream: unbuffered, counted as an open stream, ended first on shutdown.
         reason: a stable word for the log when Hapta answered by itself.
+        is_begun: its head stands on the wire.
+        sent_bytes: bytes of the body on the wire so far.
     """
 
     status: int
@@ -79,6 +81,8 @@ class Answer:
     closes_connection: bool = False
     is_event_stream: bool = False
     reason: str = ""
+    is_begun: bool = False
+    sent_bytes: int = 0
 
 
 @dataclass(slots=True)

@@ -110,7 +110,7 @@ class AccessLog:
             request_id: the value of ``X-Request-Id``.
             method: as sent.
             target: as sent, query included; credentials are taken out before it is written.
-            status: status of the answer, or 0 when none was sent (which counts as an error).
+            status: status of the answer, or 0 when the client left before its end.
             sent_bytes: bytes of the body sent.
             seconds: from the request's first byte to the answer's last.
             kind: how the request was treated.
@@ -120,7 +120,7 @@ class AccessLog:
         """
         if self._is_off:
             return
-        if self._every != 1 and ERROR_STATUS > status > 0:
+        if self._every != 1 and not _is_error(status, kind):
             self._seen += 1
             if not self._every or self._seen % self._every:
                 return
@@ -177,6 +177,11 @@ def _every(access: str) -> int:
     """Which requests without an error are written: every so-many-th, or none (0)."""
     name, _, number = access.partition(":")
     return {"all": 1, "sample": int(number or 1)}.get(name, 0)
+
+
+def _is_error(status: int, kind: OperationClass) -> bool:
+    """Was something wrong?  A client that left before the end counts, but so ends every event stream."""
+    return status >= ERROR_STATUS or (status == 0 and kind is not OperationClass.REALTIME_STREAM)
 
 
 def _shown_target(line: Line) -> str:

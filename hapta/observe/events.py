@@ -40,7 +40,7 @@ class Events:
         """
         self._writer = LineWriter(stream)
         self._clock = clock
-        self._is_pretty = wants_pretty(config.format, stream)
+        self.is_pretty = wants_pretty(config.format, stream)
         self._lowest = LEVELS.index(config.level)
         self._secrets = sorted(
             {s for s in secrets if s and len(s) >= _MIN_SECRET_CHARS}, key=len, reverse=True
@@ -67,7 +67,7 @@ class Events:
             return
         shown = {name: self._shown(name, value) for name, value in fields.items()}
         now = self._clock.now()
-        line = _pretty(now, level, event, shown) if self._is_pretty else _json(now, level, event, shown)
+        line = _pretty(now, level, event, shown) if self.is_pretty else _json(now, level, event, shown)
         self._writer.write(line)
 
     def _shown(self, name: str, value: object) -> Any:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 CLIENT_LEFT = 0
-"""Status in the log of a request whose client was gone before it could be answered."""
+"""Status in the log of a request whose client was gone before its answer began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Front:
         request_id = self._request_id(request)
         exchange: Exchange | None = None
         keep_alive = request.keep_alive and not self._reception.is_draining
-        status, sent, reason = CLIENT_LEFT, 0, ""
+        answer, reason = Answer(CLIENT_LEFT), ""
         try:
             try:
                 exchange = self._exchange(request, connection, request_id)
@@ -134,14 +134,13 @@ class Front:
             if exchange is None or request.headers.get("Upgrade"):
                 keep_alive = False  # where the next request would begin is not ours to guess
             reason = answer.reason
-            sent, keep_alive = await self._transmitter.send(
+            keep_alive = await self._transmitter.send(
                 answer,
                 connection,
                 method=request.method,
                 is_http_11=request.version >= (1, 1),
                 keep_alive=keep_alive,
             )
-            status = answer.status
         except ClientGone:
             keep_alive, reason = False, "client_gone"
         except HaptaError as error:
@@ -152,8 +151,8 @@ class Front:
                     request_id,
                     request.method,
                     exchange.target.raw if exchange else request.raw_path,
-                    status,
-                    sent,
+                    answer.status if answer.is_begun else CLIENT_LEFT,
+                    answer.sent_bytes,
                     self._clock.monotonic() - started,
                     exchange.upstream_s if exchange else 0.0,
                     exchange.operation.kind if exchange else OperationClass.UNKNOWN,

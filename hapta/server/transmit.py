@@ -87,8 +87,8 @@ class Transmitter:
 
     async def send(
         self, answer: Answer, connection: Connection, *, method: str, is_http_11: bool, keep_alive: bool
-    ) -> tuple[int, bool]:
-        """Write one answer.
+    ) -> bool:
+        """Write one answer; how far it came stands in ``answer.is_begun`` and ``answer.sent_bytes``.
 
         Args:
             answer: what to write.
@@ -98,7 +98,7 @@ class Transmitter:
             keep_alive: the client would send another request.
 
         Returns:
-            Bytes of body written, and whether the connection stays open.
+            Whether the connection stays open.
 
         Raises:
             ClientGone: the client left or stopped reading before the end.
@@ -114,7 +114,8 @@ class Transmitter:
                 length, body = None, b""
             head = self._head(answer, length, is_http_11=is_http_11, keep_alive=keep_alive)
             await self._write(connection, head + body)
-            return len(body), keep_alive
+            answer.is_begun, answer.sent_bytes = True, len(body)
+            return keep_alive
         return await self._stream(answer, body, connection, is_http_11=is_http_11, keep_alive=keep_alive)
 
     def _head(self, answer: Answer, length: int | None, *, is_http_11: bool, keep_alive: bool,
@@ -130,19 +131,19 @@ class Transmitter:
         *,
         is_http_11: bool,
         keep_alive: bool,
-    ) -> tuple[int, bool]:
+    ) -> bool:
         chunked = answer.length is None and is_http_11
         keep_alive = keep_alive and (chunked or answer.length is not None)
         forget = connection.on_gone(stream.abort)
-        sent = 0
         try:
             head = self._head(
                 answer, answer.length, is_http_11=is_http_11, keep_alive=keep_alive, chunked=chunked
             )
             await self._write(connection, head)
+            answer.is_begun = True
             async for piece in stream.chunks():
-                sent += len(piece)
                 await self._write(connection, b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
+                answer.sent_bytes += len(piece)
             if chunked:
                 await self._write(connection, b"0\r\n\r\n")
         except HaptaError:
@@ -153,7 +154,7 @@ class Transmitter:
         finally:
             forget()
             stream.abort()
-        return sent, keep_alive
+        return keep_alive
 
     async def _write(self, connection: Connection, data: bytes) -> None:
         transport = connection.transport

@@ -1,59 +1,110 @@
 """The JSON inside a batch request, whichever way it is wrapped.
 
-A batch is JSON, or multipart with the requests as JSON text in parts named ``@jsonPayload`` and the files
-beside them (PocketBase ``apis/batch.go``, ``tools/router/event.go`` BindBody).
+A batch is JSON, or a form (URL-encoded or multipart, with the files beside) whose values named
+``@jsonPayload`` are JSON; Go counts the URL's query among a form's values (PocketBase ``apis/batch.go``,
+``tools/router/event.go`` BindBody, ``net/http`` ``Request.Form``). Go matches the names of a struct's members
+in any letter case. What is not understood here without doubt is refused in the words PocketBase has for a
+batch it cannot read: two readers of one batch must never see two batches.
 """
 
-from collections.abc import AsyncIterator, Sequence
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from hapta.model.errors import BadRequest, BodyTooLarge
 from hapta.model.exchange import RequestBody
 
 MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
-"""JSON text beyond this is not looked into."""
+"""JSON text beyond this is refused; files in a multipart batch do not count."""
 
-_PAYLOAD_PART = b"@jsonPayload"
+_PAYLOAD = "@jsonPayload"
+_EXTENDED_NAME = re.compile(rb";\s*name\*", re.IGNORECASE)
+_PLAIN_ENCODINGS = frozenset({b"", b"7bit", b"8bit", b"binary"})
 
 
-async def batch_payloads(body: RequestBody | None, content_type: str) -> Sequence[Any]:
-    """All JSON documents of a batch that can be understood.
+class UnreadableBatch(BadRequest):
+    """Not a batch, or one that could be read in two ways."""
 
-    What cannot be parsed here is left out: PocketBase refuses it in its own words, and its rules stand behind
-    every use of this.
+    message = "Failed to read the submitted batch data."
+
+
+async def batch_payloads(body: RequestBody | None, content_type: str, query: str) -> Sequence[Any]:
+    """All JSON documents of a batch.
 
     Args:
         body: the body, held whole: it is read here and once more for PocketBase.
         content_type: as the client sent it.
+        query: of the request target, escapes kept.
+
+    Raises:
+        UnreadableBatch: what PocketBase refuses too, and what it might read otherwise.
+        BodyTooLarge: too much JSON.
     """
-    if body is None:
+    if body is None or body.length == 0:
         return []
     kind, options = parse_options_header(content_type)
-    if kind == b"multipart/form-data":
-        texts = await _payload_parts(body.chunks(), options.get(b"boundary", b""))
-    else:
+    if kind.startswith(b"application/json"):
         texts = [await collect(body.chunks())]
-    return [document for text in texts if (document := _parse(text)) is not None]
+    elif kind == b"multipart/form-data":
+        texts = await _payload_parts(body.chunks(), options.get(b"boundary", b""))
+        texts += _form_values(query)
+    elif kind == b"application/x-www-form-urlencoded":
+        texts = _form_values((await collect(body.chunks())).decode("latin-1"))
+        texts += _form_values(query)
+    else:
+        raise UnreadableBatch
+    return [_parse(text) for text in texts]
+
+
+def sub_requests(payload: Any) -> Iterator[dict[str, Any]]:
+    """The requests in one document of a batch, their members' names in lower case.
+
+    Raises:
+        UnreadableBatch: a name comes twice, in different letter case.
+    """
+    requests = _folded(payload).get("requests")
+    for request in requests if isinstance(requests, list) else ():
+        yield _folded(request)
+
+
+def _folded(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {}
+    folded = {name.casefold(): member for name, member in value.items()}
+    if len(folded) != len(value):
+        raise UnreadableBatch
+    return folded
 
 
 async def collect(pieces: AsyncIterator[bytes]) -> bytes:
-    """A body of JSON as one piece; empty if it is longer than :data:`MAX_PAYLOAD_BYTES`."""
+    """A body of JSON in one piece.
+
+    Raises:
+        BodyTooLarge: it is longer than :data:`MAX_PAYLOAD_BYTES`.
+    """
     text = bytearray()
     async for piece in pieces:
         text += piece
         if len(text) > MAX_PAYLOAD_BYTES:
-            return b""
+            raise BodyTooLarge
     return bytes(text)
+
+
+def _form_values(form: str) -> list[bytes]:
+    pairs = parse_qsl(form, keep_blank_values=True, encoding="latin-1")
+    return [value.encode("latin-1") for name, value in pairs if name == _PAYLOAD]
 
 
 def _parse(text: bytes) -> Any:
     try:
         return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
+    except orjson.JSONDecodeError as exc:
+        raise UnreadableBatch from exc
 
 
 class _PayloadCollector:
@@ -63,10 +114,13 @@ class _PayloadCollector:
         self.texts: list[bytes] = []
         self._field = bytearray()
         self._value = bytearray()
-        self._text: bytearray | None = None
+        self._is_payload = False
+        self._is_plain = True
+        self._text = bytearray()
 
     def on_part_begin(self) -> None:
-        self._text = None
+        self._is_payload, self._is_plain = False, True
+        self._text.clear()
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._field += data[start:end]
@@ -75,19 +129,27 @@ class _PayloadCollector:
         self._value += data[start:end]
 
     def on_header_end(self) -> None:
-        if self._field.lower() == b"content-disposition":
-            _, options = parse_options_header(bytes(self._value))
-            if options.get(b"name") == _PAYLOAD_PART:
-                self._text = bytearray()
+        name, value = bytes(self._field).lower(), bytes(self._value)
+        if name == b"content-disposition":
+            if _EXTENDED_NAME.search(value):
+                raise UnreadableBatch  # RFC 2231: Go decodes it, others do not
+            _, options = parse_options_header(value)
+            self._is_payload = self._is_payload or options.get(b"name") == _PAYLOAD.encode()
+        elif name == b"content-transfer-encoding":
+            self._is_plain = value.strip().lower() in _PLAIN_ENCODINGS
         self._field.clear()
         self._value.clear()
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        if self._text is not None and len(self._text) <= MAX_PAYLOAD_BYTES:
+        if self._is_payload:
             self._text += data[start:end]
+            if len(self._text) > MAX_PAYLOAD_BYTES:
+                raise BodyTooLarge
 
     def on_part_end(self) -> None:
-        if self._text is not None:
+        if self._is_payload:
+            if not self._is_plain:
+                raise UnreadableBatch  # Go decodes quoted-printable
             self.texts.append(bytes(self._text))
 
 
@@ -107,6 +169,6 @@ async def _payload_parts(pieces: AsyncIterator[bytes], boundary: bytes) -> list[
         )
         async for piece in pieces:
             parser.write(piece)
-    except (FormParserError, ValueError):
-        pass  # what was understood so far is still looked at
+    except (FormParserError, ValueError) as exc:
+        raise UnreadableBatch from exc
     return collector.texts

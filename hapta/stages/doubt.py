@@ -5,13 +5,14 @@ between. Doubt costs a proof (0.7 ms) at the next request of whom it falls on, s
 never on too few, and it falls whatever PocketBase answered: a write that failed may have been committed.
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
-from hapta.model.errors import BadRequest
+from hapta.model.errors import BadRequest, HaptaError
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.model.operation import Operation, OperationClass, classify
 from hapta.model.target import parse_target
-from hapta.stages.batch import batch_payloads
+from hapta.stages.batch import batch_payloads, sub_requests
 
 _K = OperationClass
 _READ = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -51,17 +52,13 @@ def cast_doubt(doubts: Doubts, collections: Collections) -> Stage:
             doubts.identity_changed(collection, operation.record if is_own else None)
 
     async def on_batch(exchange: Exchange) -> None:
-        payloads = await batch_payloads(exchange.body, exchange.headers.get("Content-Type", ""))
-        if not payloads:
+        try:
+            content_type = exchange.headers.get("Content-Type", "")
+            for payload in await batch_payloads(exchange.body, content_type, exchange.target.query):
+                for request in sub_requests(payload):
+                    on_record_write(_sub_operation(request))
+        except HaptaError:
             doubts.everybody_changed()
-        for payload in payloads:
-            requests = payload.get("requests") if isinstance(payload, dict) else None
-            for request in requests if isinstance(requests, list) else ():
-                operation = _sub_operation(request)
-                if operation is None:
-                    doubts.everybody_changed()
-                    return
-                on_record_write(operation)
 
     async def after(exchange: Exchange) -> None:
         operation, kind = exchange.operation, exchange.operation.kind
@@ -85,14 +82,11 @@ def cast_doubt(doubts: Doubts, collections: Collections) -> Stage:
     return stage
 
 
-def _sub_operation(request: object) -> Operation | None:
-    if not isinstance(request, dict):
-        return None
+def _sub_operation(request: Mapping[str, object]) -> Operation:
     method, url = request.get("method"), request.get("url")
     if not isinstance(method, str) or not isinstance(url, str):
-        return None
-    try:
-        operation = classify(method.upper(), parse_target("/" + url.lstrip("/"), "").segments)
-    except BadRequest:
-        return None
-    return operation if operation.kind is _K.RECORD_WRITE else None
+        raise BadRequest
+    operation = classify(method.upper(), parse_target("/" + url.lstrip("/"), "").segments)
+    if operation.kind is not _K.RECORD_WRITE:
+        raise BadRequest
+    return operation

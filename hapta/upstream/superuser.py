@@ -119,7 +119,10 @@ class SuperuserClient:
         return await self._login(stale=token)
 
     def _lives(self, token: str) -> bool:
-        exp = jwt.decode(token, options={"verify_signature": False}).get("exp", 0)
+        try:
+            exp = jwt.decode(token, options={"verify_signature": False}).get("exp", 0)
+        except jwt.InvalidTokenError:
+            return False
         return isinstance(exp, int | float) and exp - _RENEW_BEFORE_S > self._clock.now()
 
     async def _login(self, stale: str | None) -> str:

@@ -90,6 +90,7 @@ class Write:
         revision: rises with every write of a run; stands in the row's ``revision``.
         scopes: the lists a new row belongs to, or a deleted one leaves.
         only_for: the one user who may see the row; ``None`` if all may.
+        needs: id of a row whose earlier writes must be done; ``None`` if there is none.
         is_refused: the rules hide the row from the caller, so PocketBase answers 404.
     """
 
@@ -102,6 +103,7 @@ class Write:
     revision: int = 0
     scopes: tuple[str, ...] = ()
     only_for: str | None = None
+    needs: str | None = None
     is_refused: bool = False
 
     @property
@@ -139,6 +141,7 @@ class CallPlanner:
         self._has_file = list(world.has_file)
         follows = list(rows.initial_follows(profile))
         self._follow_ids = {(follow.follower, follow.target): follow.id for follow in follows}
+        self._ended_follows: dict[tuple[int, int], str] = {}
         self._new_follows, self._new_comments = len(follows), profile.comments
         self._unseen: defaultdict[int, deque[str]] = defaultdict(deque)
         self._new_notifications = 0
@@ -295,7 +298,8 @@ class CallPlanner:
         row = (schema.COMMENTS, rows.row_id("comment", self._new_comments))
         self._new_comments += 1
         fields = {"post": on, "author": me, "content": f"Comment {self._new_comments}."}
-        comment = self._write(Kind.COMMENT, me, "POST", row, fields, scopes=(f"{schema.COMMENTS}/post/{on}",))
+        scopes = (f"{schema.COMMENTS}/post/{on}",)
+        comment = self._write(Kind.COMMENT, me, "POST", row, fields, scopes=scopes, needs=on)
         return [comment, self._notification(self._authors[post], "comment", me, on)]
 
     def _follow(self, actor: int, target: int) -> list[Write]:
@@ -304,11 +308,14 @@ class CallPlanner:
         scopes = (f"{schema.FOLLOWS}/target/{whom}",)
         followed = self._follow_ids.pop((actor, target), None)
         if followed is not None:
+            self._ended_follows[actor, target] = followed
             return [self._write(Kind.FOLLOW, me, "DELETE", (schema.FOLLOWS, followed), {}, scopes=scopes)]
         self._follow_ids[actor, target] = follow = rows.row_id("follow", self._new_follows)
         self._new_follows += 1
         row = (schema.FOLLOWS, follow)
-        created = self._write(Kind.FOLLOW, me, "POST", row, {"follower": me, "target": whom}, scopes=scopes)
+        fields = {"follower": me, "target": whom}
+        ended = self._ended_follows.get((actor, target))
+        created = self._write(Kind.FOLLOW, me, "POST", row, fields, scopes=scopes, needs=ended)
         return [created, self._notification(target, "follow", me, "")]
 
     def _notification(self, recipient: int, kind: str, actor: str, post: str) -> Write:
@@ -332,6 +339,7 @@ class CallPlanner:
         picture: bytes | None = None,
         scopes: tuple[str, ...] = (),
         only_for: str | None = None,
+        needs: str | None = None,
         is_refused: bool = False,
     ) -> Write:
         self._revision += 1
@@ -340,7 +348,9 @@ class CallPlanner:
             body["revision"] = self._revision
         if method == "POST":
             body["id"] = row[1]
-        return Write(label, caller, method, row, body, picture, self._revision, scopes, only_for, is_refused)
+        return Write(
+            label, caller, method, row, body, picture, self._revision, scopes, only_for, needs, is_refused
+        )
 
 
 def _records(collection: str) -> str:

@@ -116,10 +116,14 @@ class Driver:
         for draw in draws:
             calls = self._take(draw)
             async with AsyncExitStack() as held:
-                # Taken before the first wait, so that writes to a row keep the order of the draws. A second
-                # row of a draw is new and nobody else's, so no two draws can wait for each other.
-                for row in _rows_needed(calls):
+                # Locks of all rows that are written are asked for before the first wait, so that writes to a
+                # row keep the order of the draws. New rows come first: nobody else has asked for those yet. A
+                # draw has at most one row that is not new, so no two draws wait for each other.
+                for row in _rows_written(calls):
                     await held.enter_async_context(locks.setdefault(row, asyncio.Lock()))
+                for row in _rows_needed(calls):
+                    async with locks.setdefault(row, asyncio.Lock()):
+                        pass  # whoever makes it has made it
                 for call in calls:
                     if isinstance(call, Write):
                         ledger.begin(call)
@@ -177,13 +181,18 @@ def _start(answer: Answer) -> str:
     return answer.body[:200].decode("utf-8", "replace")
 
 
+def _rows_written(calls: Sequence[Call]) -> list[str]:
+    """Ids of the rows the calls write, new ones first."""
+    writes = [call for call in calls if isinstance(call, Write)]
+    return [write.row[1] for write in sorted(writes, key=lambda write: write.method != "POST")]
+
+
 def _rows_needed(calls: Sequence[Call]) -> Iterator[str]:
-    """Ids of the rows that must be in a settled state: those written, and the one whose file is asked for."""
+    """Ids of the rows that must be there before: what is commented on, whose file is asked for."""
     for call in calls:
-        if isinstance(call, Write):
-            yield call.row[1]
-        elif call.file_of is not None:
-            yield call.file_of
+        needed = call.needs if isinstance(call, Write) else call.file_of
+        if needed is not None:
+            yield needed
 
 
 def make_ledger(workload: Workload, *, with_private_posts: bool) -> RevisionLedger:

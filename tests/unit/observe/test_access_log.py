@@ -134,6 +134,16 @@ def test_what_is_written_is_what_access_says(access: str, expected: list[int]) -
     assert [orjson.loads(line)["status"] for line in written(requests, access)] == expected
 
 
+def test_the_end_of_an_event_stream_is_no_error() -> None:
+    def requests(log: AccessLog) -> None:
+        one_request(log, status=0, kind=OperationClass.REALTIME_STREAM)
+        one_request(log, status=0, kind=OperationClass.FILE)
+        one_request(log, status=503, kind=OperationClass.REALTIME_STREAM)
+
+    lines = [orjson.loads(line) for line in written(requests, "errors")]
+    assert [(line["class"], line["status"]) for line in lines] == [("file", 0), ("realtime_stream", 503)]
+
+
 def test_lines_come_in_the_order_of_the_requests_and_none_is_missing() -> None:
     def requests(log: AccessLog) -> None:
         for number in range(5000):

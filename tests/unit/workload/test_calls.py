@@ -44,13 +44,11 @@ def test_writes_carry_rising_revisions_and_new_rows_have_ids_of_their_own(worklo
 def test_following_the_same_user_again_ends_it_and_then_begins_anew(workload: Workload) -> None:
     planner = _planner(workload)
     draw = Draw(0, Kind.FOLLOW, is_authenticated=True, actor=0, subject=999)
-    methods = []
-    for _ in range(3):
-        (write, *_) = planner.calls(draw)
-        assert isinstance(write, Write)
-        methods.append((write.method, write.row[1]))
-    assert [method for method, _ in methods] == ["POST", "DELETE", "POST"]
-    assert methods[0][1] == methods[1][1] != methods[2][1]
+    writes = [planner.calls(draw)[0] for _ in range(3)]
+    first, ended, again = (write for write in writes if isinstance(write, Write))
+    assert [first.method, ended.method, again.method] == ["POST", "DELETE", "POST"]
+    assert first.row == ended.row != again.row
+    assert again.needs == ended.row[1]  # a pair exists once
 
 
 def test_a_stranger_is_refused_to_like_a_private_post_and_its_author_is_not(workload: Workload) -> None:
