@@ -120,6 +120,10 @@ class SessionKeeper:
         log: told of replays.
         on_ended: told the id of every session that ends.
         has_stream: whether an event stream is bound to a session: it makes no request that would find out.
+
+    Attributes:
+        admits: asked for the id of every session read from its rows; a restored backup may hold ended ones.
+        on_opened: told the id of every session made here.
     """
 
     def __init__(
@@ -151,6 +155,8 @@ class SessionKeeper:
         self._rotating: dict[str, asyncio.Lock] = {}
         self._disturbed: set[str] = set()
         self._proof_round = 0
+        self.admits: Callable[[str], bool] = lambda _: True
+        self.on_opened: Callable[[str], None] = lambda _: None
 
     def __len__(self) -> int:
         return len(self._known)
@@ -260,6 +266,8 @@ class SessionKeeper:
                     self._missing[session_id] = True
                     self._forget_missing(session_id)
                     return None
+                if not self.admits(session_id):
+                    session.ended_reason = session.ended_reason or "restored"
                 known = self._remember(session, epoch, is_proved=False)
             if known.session.ended_reason:
                 return known
@@ -310,6 +318,7 @@ class SessionKeeper:
         session = Session(new_session_id(), collection, record, new_salt(), refreshable, {1: first})
         await self._rows.create(session, device=device, address=address)
         self._remember(session, epoch, is_proved=True)
+        self.on_opened(session.id)
         self._tasks.spawn(self._end_oldest(collection, record, now), name="sessions of one identity")
         return self._token(session, first)
 

@@ -113,7 +113,7 @@ class SessionRows:
             return None  # sealed under a Secret we do not have: as good as not there
         newest = max(generations)
         for number in range(1, newest - 1):
-            # rows of forgotten generations are gone, but generation 1 stands in the session's own row for ever
+            # rows of forgotten generations are gone, but generation 1 stands in the session's own row
             if number + 1 not in generations:
                 generations.pop(number, None)
         return Session(

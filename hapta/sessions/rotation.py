@@ -92,7 +92,7 @@ class Session:
         return True
 
     def forgettable(self, now: float, overlap_s: float) -> list[int]:
-        """Generations that no verdict needs any more: two are kept, and all whose predecessor still counts."""
+        """Generations no verdict needs any more: two are kept, and all whose predecessor still counts."""
         newest = max(self.generations)
         return [
             number

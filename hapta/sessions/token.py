@@ -134,19 +134,33 @@ def parse(ring: KeyRing, token: str) -> Parsed | None:
     parts = token.split(".")
     if len(parts) != 3 or parts[0] != _HEADER:
         return None
-    try:
-        payload = orjson.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (Base64Error, ValueError):
-        return None
-    if not isinstance(payload, dict) or payload.get("iss") != ISSUER:
+    payload = _payload(parts[1])
+    if payload is None or payload.get("iss") != ISSUER:
         return None
     claims = _claims(payload)
-    mark = payload["sid"][ID_CHARS:] if claims is not None else ""
+    mark = str(payload.get("sid"))[ID_CHARS:]
     if claims is None or not any(
         hmac.compare_digest(_mark(keys, claims.session), mark) for keys in ring.all()
     ):
         raise ForgedToken
     return Parsed(claims, f"{parts[0]}.{parts[1]}", parts[2])
+
+
+def has_our_form(token: str) -> bool:
+    """Whether a token claims to be ours, rightly or not."""
+    parts = token.split(".")
+    if len(parts) != 3 or parts[0] != _HEADER:
+        return False
+    payload = _payload(parts[1])
+    return payload is not None and payload.get("iss") == ISSUER
+
+
+def _payload(part: str) -> dict[str, object] | None:
+    try:
+        payload = orjson.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (Base64Error, ValueError):
+        return None
+    return payload if isinstance(payload, dict) else None
 
 
 def _claims(payload: dict[str, object]) -> Claims | None:

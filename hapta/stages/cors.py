@@ -40,7 +40,8 @@ _OWN_GRANT = _Learned(
         (b"Vary", b"Origin"),
     ),
 )
-"""Hapta's own routes take a token in a header and no cookie: a page of any origin may ask, as at PocketBase."""
+"""Hapta's own routes take a token in a header and no cookie: a page of any origin may ask, as at PocketBase.
+"""
 
 
 def _is_preflight(exchange: Exchange) -> bool:
