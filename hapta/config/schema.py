@@ -161,6 +161,28 @@ class AdminConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Who gets the dashboard's static files under /_/: "open" (mail links and OAuth2 need them) or only
     "networks"."""
 
+    show_own_collections: bool = False
+    """true: GET /api/collections through Hapta shows Hapta's own collections (hapta_...) too."""
+
+
+class FeedConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How Hapta follows PocketBase's changes, on which sessions and all that is stored rely."""
+
+    max_silence_s: Annotated[float, Meta(ge=0.5, le=3600)] = 10.0
+    """Seconds without an event after which nothing is served on the strength of the feed; shortly before, and
+    only if something is served, a write of Hapta's own asks for one."""
+
+    schema_max_age_s: Annotated[float, Meta(ge=0, le=3600)] = 1.0
+    """Seconds for which the schema of a PocketBase at DatabaseURL counts as confirmed; the embedded one tells
+    of changes."""
+
+    renew_idle_s: Annotated[float, Meta(gt=0, lt=300)] = 240.0
+    """Seconds without any event after which one is asked for all the same: PocketBase cuts an idle stream
+    after 300."""
+
+    renew_age_s: Annotated[float, Meta(gt=0, lt=1800)] = 1500.0
+    """Seconds after which the stream is replaced by a new one: PocketBase cuts each after 1800."""
+
 
 class CorsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Preflight requests of browsers."""
@@ -246,6 +268,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     server: ServerConfig = ServerConfig()
     upstream: UpstreamConfig = UpstreamConfig()
     admin: AdminConfig = AdminConfig()
+    feed: FeedConfig = FeedConfig()
     cors: CorsConfig = CorsConfig()
     sessions: SessionsConfig = SessionsConfig()
     ratelimit: RateLimitConfig = RateLimitConfig()

@@ -21,6 +21,7 @@ from hapta.upstream.client import Lane, UpstreamClient, UpstreamRequest
 USER_AGENT = f"hapta/{__version__}"
 """Fixed, so that PocketBase's login alerts know Hapta as one device."""
 
+_REFUSED = frozenset({401, 403})
 _RENEW_BEFORE_S = 300.0
 _ANSWER_S = 30.0
 
@@ -51,6 +52,12 @@ class SuperuserClient:
         clock: wall time, for the token's expiry.
         on_refused: called once when a login is refused, to set the account right (embedded); then the login
             is repeated.
+
+    Attributes:
+        trouble: why PocketBase refuses Hapta its rights just now, or ``None``.
+        on_trouble: told whenever ``trouble`` changes.
+        on_identity_lost: told when a token stopped working before its time: event streams it was bound to
+            have silently become a guest's (PocketBase does not close them).
     """
 
     def __init__(
@@ -66,6 +73,9 @@ class SuperuserClient:
         self._on_refused = on_refused
         self._token: str | None = credentials.token
         self._lock = asyncio.Lock()
+        self.trouble: str | None = None
+        self.on_trouble: list[Callable[[str | None], None]] = []
+        self.on_identity_lost: list[Callable[[], None]] = []
 
     @property
     def base_url(self) -> str:
@@ -90,13 +100,22 @@ class SuperuserClient:
         if status != 200:
             raise SuperuserRefused(self._refusal(status))
 
-    async def request(self, method: str, path: str, json: Any = None) -> tuple[int, Any]:
+    def renew_by(self) -> float | None:
+        """Unix seconds at which the token in use ends, if another can be had; ``None`` if not."""
+        if self._token is None or self._credentials.password is None:
+            return None
+        return _expiry(self._token)
+
+    async def request(
+        self, method: str, path: str, json: Any = None, *, lane: Lane = Lane.RECORDS
+    ) -> tuple[int, Any]:
         """One request as superuser; a token that stopped working is renewed once.
 
         Args:
             method: HTTP method.
             path: path and query, percent-encoded.
             json: body, or ``None``.
+            lane: the connections it uses; ``STREAMS`` never waits behind clients' requests.
 
         Returns:
             Status and parsed JSON body (``None`` if there is none).
@@ -106,11 +125,29 @@ class SuperuserClient:
             UpstreamRefused, UpstreamLost, UpstreamUnavailable: PocketBase did not answer.
         """
         token = await self._current_token()
-        status, parsed = await self._exchange(method, path, json, token)
-        if status in {401, 403} and self._credentials.password is not None:
-            token = await self._login(stale=token)
-            status, parsed = await self._exchange(method, path, json, token)
+        status, parsed = await self._exchange(method, path, json, token, lane)
+        if status in _REFUSED:
+            if self._credentials.password is None:
+                self._lost_identity()
+                self._tell(self._refusal(status))
+            else:
+                token = await self._login(stale=token)
+                status, parsed = await self._exchange(method, path, json, token, lane)
+                if status not in _REFUSED:
+                    self._lost_identity()
+        if status < 300:
+            self._tell(None)
         return status, parsed
+
+    def _lost_identity(self) -> None:
+        for tell in self.on_identity_lost:
+            tell()
+
+    def _tell(self, trouble: str | None) -> None:
+        if trouble != self.trouble:
+            self.trouble = trouble
+            for tell in self.on_trouble:
+                tell(trouble)
 
     async def _current_token(self) -> str:
         token = self._token
@@ -133,10 +170,15 @@ class SuperuserClient:
             if status != 200 and self._on_refused is not None:
                 await self._on_refused()
                 status, parsed = await self._password_login()
+            if status >= 500 or status == 429:
+                raise UpstreamLost  # says nothing of the credentials
             if status != 200 or not isinstance(parsed, dict) or not isinstance(parsed.get("token"), str):
+                self._lost_identity()
+                self._tell(self._refusal(status))
                 raise SuperuserRefused(self._refusal(status))
             token: str = parsed["token"]
             self._token = token
+            self._tell(None)
             return token
 
     async def _password_login(self) -> tuple[int, Any]:
@@ -153,7 +195,9 @@ class SuperuserClient:
             f"check {names}{hint}"
         )
 
-    async def _exchange(self, method: str, path: str, json: Any, token: str | None) -> tuple[int, Any]:
+    async def _exchange(
+        self, method: str, path: str, json: Any, token: str | None, lane: Lane = Lane.RECORDS
+    ) -> tuple[int, Any]:
         headers = CIMultiDict({"User-Agent": USER_AGENT, "Accept": "application/json"})
         body = None
         if json is not None:
@@ -162,7 +206,7 @@ class SuperuserClient:
         if token is not None:
             headers["Authorization"] = token
         response = await self._upstream.send(
-            UpstreamRequest(method, path, headers, body, Lane.RECORDS, _ANSWER_S, _ANSWER_S)
+            UpstreamRequest(method, path, headers, body, lane, _ANSWER_S, _ANSWER_S)
         )
         raw = await response.read()
         if not raw:
@@ -171,6 +215,11 @@ class SuperuserClient:
             return response.status, orjson.loads(raw)
         except orjson.JSONDecodeError:
             return response.status, None
+
+
+def _expiry(token: str) -> float:
+    exp = jwt.decode(token, options={"verify_signature": False}).get("exp", 0)
+    return float(exp) if isinstance(exp, int | float) else 0.0
 
 
 async def wait_for_superuser(

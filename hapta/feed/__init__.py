@@ -1,0 +1,28 @@
+"""The change feed, the schema watch, and Hapta's own collections: what everything stored depends on."""
+
+from hapta.feed.changes import Change
+from hapta.feed.feed import ChangeFeed
+from hapta.feed.install import InstallFailed, install
+from hapta.feed.layout import Own
+from hapta.feed.meters import GAP_REASONS, EventLog, FeedMeter
+from hapta.feed.schema import Collection, Schema, fold_name
+from hapta.feed.stream import FeedRefused
+from hapta.feed.watch import Features, SchemaUnconfirmed, SchemaWatch
+
+__all__ = [
+    "GAP_REASONS",
+    "Change",
+    "ChangeFeed",
+    "Collection",
+    "EventLog",
+    "Features",
+    "FeedMeter",
+    "FeedRefused",
+    "InstallFailed",
+    "Own",
+    "Schema",
+    "SchemaUnconfirmed",
+    "SchemaWatch",
+    "fold_name",
+    "install",
+]

@@ -1,0 +1,379 @@
+"""The change feed: PocketBase's realtime events, made into something a promise can stand on.
+
+Events alone prove nothing by their absence. Therefore:
+
+* **Epoch.** Whatever is stored on the strength of the feed carries the epoch in which its fetch began and is
+  unusable in another. The epoch moves when the feed is lost (changes may be missed from here) and again when
+  it is back (a fetch begun while it was away may have missed one).
+* **Proof.** A stream counts only once an event has come through it after its subscription: PocketBase takes a
+  subscription with a dead token silently as a guest's, who hears nothing. The proof is a PATCH of Hapta's own
+  row. PocketBase writes one transaction after the other, so the proof also stands behind deletes that were
+  under way when the subscription was made, which would not be told to it.
+* **Silence.** ``is_live`` holds for ``feed.max_silence_s`` after the last event. Whoever serves something
+  calls :meth:`ChangeFeed.touch`, which sends the PATCH when four fifths of that are over. No touch, no PATCH:
+  each call is a row in PocketBase's log. A PATCH that was answered and not heard is a gap.
+* **Replacement.** A stream is replaced by a second one that is subscribed first: before PocketBase cuts it
+  for its age, before the token ends, and for other topics. The PATCH must be heard on both, or changes may
+  have been missed on the old one. Before the cut for idleness the PATCH alone will do: its event is what
+  PocketBase waits for.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+
+from hapta.config import FeedConfig
+from hapta.feed.changes import MAX_TOPICS, Change
+from hapta.feed.echoes import Echoes
+from hapta.feed.install import HEARTBEAT_ID, heartbeat_path
+from hapta.feed.layout import Own
+from hapta.feed.meters import EventLog, FeedMeter
+from hapta.feed.stream import FeedRefused, FeedStream
+from hapta.feed.watch import SchemaWatch
+from hapta.model.clock import Clock
+from hapta.model.errors import HaptaError, OperatorError, UpstreamLost
+from hapta.model.tasks import TaskSet
+from hapta.upstream.client import Lane, UpstreamClient
+from hapta.upstream.superuser import SuperuserClient, SuperuserRefused
+
+_PROBE_AT = 0.8
+"""Share of ``max_silence_s`` after which a touch sends the heartbeat: the rest is for its echo."""
+_ANSWER_S = 5.0
+_ECHO_S = 2.0
+_LINGER_S = 2.0
+"""A replaced stream stays open so long: events on their way to it still arrive."""
+_TOKEN_MARGIN_S = 60.0
+_RETRY_S = (0.05, 2.0)
+_REFUSED_RETRY_S = 5.0
+_START_S = 20.0
+
+_Failures = (HaptaError, OperatorError, TimeoutError)
+
+
+class ChangeFeed:
+    """Follows all changes of one PocketBase, from :meth:`start` to :meth:`stop`.
+
+    Args:
+        client: the opened door to PocketBase.
+        superuser: Hapta's rights.
+        schema: which collections there are; refreshed before each connection.
+        config: the ``[feed]`` table.
+        prepare: installs Hapta's collections; called before each connection, because a restored backup may
+            not have them.
+
+    Attributes:
+        epoch: moves on every gap; what was taken in another epoch is unusable.
+        own: ids of Hapta's collections, once started.
+    """
+
+    def __init__(
+        self,
+        client: UpstreamClient,
+        superuser: SuperuserClient,
+        schema: SchemaWatch,
+        config: FeedConfig,
+        *,
+        prepare: Callable[[], Awaitable[Own]],
+        clock: Clock,
+        meter: FeedMeter,
+        events: EventLog,
+    ) -> None:
+        self.epoch = 0
+        self.own: Own | None = None
+        self._client = client
+        self._superuser = superuser
+        self._schema = schema
+        self._config = config
+        self._prepare = prepare
+        self._clock = clock
+        self._meter = meter
+        self._events = events
+        self._echoes = Echoes(clock)
+        self._tasks = TaskSet()
+        self._wake = asyncio.Event()
+        self._current: FeedStream | None = None
+        self._open: set[FeedStream] = set()
+        self._full: frozenset[str] = frozenset()
+        self._is_touched = False
+        self._not_before = float("-inf")
+        self._failures = 0
+        self._on_change: list[Callable[[Change], None]] = []
+        self._on_gap: list[Callable[[], None]] = []
+        self._on_live: list[Callable[[], None]] = []
+        schema.on_change(lambda _: self._wake.set())
+        superuser.on_identity_lost.append(lambda: self._lost("identity"))
+
+    @property
+    def is_live(self) -> bool:
+        """Connected, subscribed, and heard of within ``max_silence_s``."""
+        stream = self._current
+        return stream is not None and self._clock.monotonic() - stream.heard_at <= self._config.max_silence_s
+
+    @property
+    def is_connected(self) -> bool:
+        """Connected and subscribed, however long ago it was last heard of."""
+        return self._current is not None
+
+    def covers(self, collection_id: str) -> bool:
+        """Whether changes of this collection are told: nothing of another may be stored. Views never are."""
+        return self._current is not None and collection_id in self._current.covered
+
+    def on_change(self, callback: Callable[[Change], None]) -> None:
+        """``callback`` is told of each change, synchronously, perhaps twice."""
+        self._on_change.append(callback)
+
+    def on_gap(self, callback: Callable[[], None]) -> None:
+        """``callback`` is told whenever the epoch has moved, before anything else is answered."""
+        self._on_gap.append(callback)
+
+    def on_live(self, callback: Callable[[], None]) -> None:
+        """``callback`` is told whenever the feed is connected; PocketBase may hold other data by then."""
+        self._on_live.append(callback)
+
+    def wants_full(self, collection_ids: Collection[str]) -> None:
+        """From soon on changes of these collections carry the record, those of all others only its id."""
+        self._full = frozenset(collection_ids)
+        self._wake.set()
+
+    def own_write(self, collection_id: str, record_id: str, started_at: float | None = None) -> None:
+        """An own write was answered just now; its event measures the feed's delay.
+
+        Args:
+            started_at: monotonic instant at which it was sent, for events that come before the answer.
+        """
+        lag_s = self._echoes.write_answered(collection_id, record_id, started_at)
+        if lag_s is not None:
+            self._meter.feed_lag(lag_s)
+
+    def touch(self) -> None:
+        """Something is served, or would be, on the strength of the feed; cheap."""
+        stream = self._current
+        if stream is None or self._is_touched:
+            return
+        if self._clock.monotonic() - stream.heard_at >= _PROBE_AT * self._config.max_silence_s:
+            self._is_touched = True
+            self._wake.set()
+
+    async def start(self) -> None:
+        """Connect for the first time.
+
+        Raises:
+            OperatorError: PocketBase does not let itself be followed, or stands behind something that holds
+                events back.
+        """
+        deadline = self._clock.monotonic() + _START_S
+        while True:
+            try:
+                await self._connect()
+                break
+            except (HaptaError, TimeoutError) as exc:
+                if self._clock.monotonic() > deadline:
+                    base_url = self._client.base_url
+                    what = f"PocketBase at {base_url} does not let Hapta follow its changes: "
+                    raise OperatorError(what + _reason(exc)) from exc
+            await asyncio.sleep(self._next_delay_s())
+        self._tasks.spawn(self._run(), name="change feed")
+
+    async def stop(self) -> None:
+        """Disconnect; the epoch stays where it is, ``is_live`` is over."""
+        self._current = None
+        await self._tasks.cancel()
+        for stream in tuple(self._open):
+            await self._close(stream)
+
+    async def _run(self) -> None:
+        while True:
+            await self._sleep()
+            try:
+                await self._attend()
+            except _Failures as exc:
+                delay_s = _REFUSED_RETRY_S if isinstance(exc, OperatorError) else self._next_delay_s()
+                self._not_before = self._clock.monotonic() + delay_s
+                self._events.debug(
+                    "feed_retry", message=f"the change feed tries again: {_reason(exc)}", in_s=delay_s
+                )
+                if isinstance(exc, SuperuserRefused):
+                    self._lost("identity")
+
+    async def _sleep(self) -> None:
+        """Until something is to be done, and not before the pause after a failure is over."""
+        pause_s = self._not_before - self._clock.monotonic()
+        if pause_s > 0:
+            await asyncio.sleep(pause_s)
+        if self._current is None:
+            return
+        due_s = min(self._idle_due(self._current), self._age_due(self._current)) - self._clock.monotonic()
+        try:
+            async with asyncio.timeout(max(0.0, due_s)):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+
+    async def _attend(self) -> None:
+        stream, now = self._current, self._clock.monotonic()
+        if stream is None:
+            await self._connect()
+        elif self._age_due(stream) <= now or stream.covered != self._wanted():
+            await self._replace(stream)
+        elif self._is_touched or self._idle_due(stream) <= now:
+            try:
+                if not await self._prove(stream):
+                    self._lost("silent")
+            finally:
+                self._is_touched = False
+        self._failures = 0
+
+    def _idle_due(self, stream: FeedStream) -> float:
+        return max(stream.heard_at, stream.opened_at) + self._config.renew_idle_s
+
+    def _age_due(self, stream: FeedStream) -> float:
+        due = stream.opened_at + self._config.renew_age_s
+        if stream.token_ends_at is None:
+            return due
+        left_s = stream.token_ends_at - _TOKEN_MARGIN_S - self._clock.now()
+        return min(due, self._clock.monotonic() + left_s)
+
+    def _wanted(self) -> dict[str, bool]:
+        collections = self._schema.snapshot.by_id.values()
+        return {c.id: c.id in self._full for c in collections if not c.is_view}
+
+    def _next_delay_s(self) -> float:
+        self._failures += 1
+        shortest, longest = _RETRY_S
+        return min(longest, shortest * 2.0 ** min(self._failures - 1, 10))
+
+    async def _connect(self) -> None:
+        self.own = await self._prepare()
+        await self._schema.refresh()
+        stream = await self._open_stream()
+        if not await self._prove(stream):
+            await self._close(stream)
+            raise UpstreamLost(
+                "the event of an own write did not come: does a proxy in between hold events back, does a "
+                "hook of PocketBase suppress them, do several PocketBase servers stand behind one address?"
+            )
+        is_first = self.epoch == 0
+        self._current = stream
+        self._meter.feed_live(True)
+        self._move_epoch()
+        for tell in self._on_live:
+            tell()
+        if not is_first:
+            self._meter.feed_reconnected()
+            self._events.info("feed_up", message="PocketBase's changes are followed again", epoch=self.epoch)
+
+    async def _open_stream(self) -> FeedStream:
+        wanted = self._wanted()
+        if len(wanted) > MAX_TOPICS:
+            raise FeedRefused(
+                f"PocketBase has {len(wanted)} collections and lets one stream follow {MAX_TOPICS}"
+            )
+        stream = FeedStream(
+            self._client,
+            self._superuser,
+            wanted,
+            self._clock,
+            on_change=self._take,
+            on_end=self._on_end,
+        )
+        self._open.add(stream)
+        try:
+            await stream.open()
+        except BaseException:
+            self._open.discard(stream)
+            raise
+        return stream
+
+    async def _replace(self, old: FeedStream) -> None:
+        """Open and prove the successor, then let go of ``old``: no moment without a subscription."""
+        new = await self._open_stream()
+        try:
+            is_proved = await self._prove(new, old)
+        except BaseException:
+            await self._close(new)
+            raise
+        if self._current is not old:  # it was lost meanwhile, and a gap told
+            await self._close(new)
+        elif is_proved:
+            self._current = new
+            self._tasks.spawn(self._linger(old), name="replaced change feed")
+        elif old.is_open and new.is_open and new.heard_at > float("-inf"):
+            self._lost("silent")  # only the old one is deaf, but for how long?
+            await self._close(new)
+        else:
+            await self._close(new)
+            raise UpstreamLost
+
+    async def _linger(self, old: FeedStream) -> None:
+        await asyncio.sleep(_LINGER_S)
+        await self._close(old)
+
+    async def _prove(self, *streams: FeedStream) -> bool:
+        """Write the heartbeat; whether its event came on all ``streams``.
+
+        Raises:
+            HaptaError, TimeoutError: it could not be written, which proves nothing.
+        """
+        assert self.own is not None
+        since = self._clock.monotonic()
+        async with asyncio.timeout(_ANSWER_S):
+            status, _ = await self._superuser.request(
+                "PATCH", heartbeat_path(self.own), {}, lane=Lane.STREAMS
+            )
+        if status == 404:
+            self.own = await self._prepare()  # somebody deleted the row
+        if status != 200:
+            raise UpstreamLost(f"PocketBase does not take the heartbeat (status {status})")
+        self.own_write(self.own.meta, HEARTBEAT_ID, since)
+        deadline = self._clock.monotonic() + _ECHO_S
+        heard = [await stream.heard_since(since, deadline - self._clock.monotonic()) for stream in streams]
+        return all(heard)
+
+    async def _close(self, stream: FeedStream) -> None:
+        self._open.discard(stream)
+        await stream.close()
+
+    def _take(self, change: Change) -> None:
+        self._meter.feed_event(change.action)
+        lag_s = self._echoes.event_seen(change.collection_id, change.record_id, change.received_at)
+        if lag_s is not None:
+            self._meter.feed_lag(lag_s)
+        for tell in self._on_change:
+            try:
+                tell(change)
+            except Exception as exc:
+                self._events.error(
+                    "feed_consumer",
+                    message=f"a part of Hapta failed on a change; all it stored is dropped: {exc!r}",
+                )
+                self._lost("consumer")
+
+    def _on_end(self, stream: FeedStream, reason: str) -> None:
+        self._open.discard(stream)
+        if stream is self._current:
+            self._lost(reason)
+
+    def _lost(self, reason: str) -> None:
+        """Changes may be missed from here on. Everything that depends on the feed learns it now."""
+        stream, self._current = self._current, None
+        if stream is None:
+            return
+        self._meter.feed_live(False)
+        self._meter.feed_gap(reason)
+        self._move_epoch()
+        self._events.warning(
+            "feed_gap", message="PocketBase's changes could not be followed for a moment", reason=reason
+        )
+        self._tasks.spawn(self._close(stream), name="lost change feed")
+        self._wake.set()
+
+    def _move_epoch(self) -> None:
+        self.epoch += 1
+        for tell in self._on_gap:
+            tell()
+
+
+def _reason(exc: BaseException) -> str:
+    if isinstance(exc, TimeoutError):
+        return "it does not answer in time"
+    return exc.message if isinstance(exc, HaptaError) else str(exc)
