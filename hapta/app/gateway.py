@@ -12,6 +12,7 @@ from hapta.app.database import (
     prepare_embedded,
 )
 from hapta.app.readiness import Readiness
+from hapta.app.watch import Watch
 from hapta.config import Loaded
 from hapta.model.address import Address, parse_networks
 from hapta.model.clock import Clock
@@ -72,6 +73,7 @@ class Gateway:
         self._listener: Listener | None = None
         self._metrics_listener: MetricsListener | None = None
         self._readiness: Readiness | None = None
+        self._watch: Watch | None = None
         self.prepared: Prepared | None = None
 
     @property
@@ -101,8 +103,9 @@ class Gateway:
             listener.bind(server.host, server.port)
             await self._start_metrics()
             database = await self._start_database(adopt_data=adopt_data, keep_trying=keep_trying)
-            self._readiness = Readiness(database.client, reception, self._clock)
-            front.handle = self._pipeline(database, self._readiness)
+            watch = await self._start_watch(database)
+            self._readiness = Readiness(database.client, reception, watch.why_not_ready, self._clock)
+            front.handle = self._pipeline(database, self._readiness, watch)
             await listener.start()
         except BaseException:
             await self.stop()
@@ -159,7 +162,20 @@ class Gateway:
         database.client.breaker.on_changed = metrics.breaker_open.set
         return database
 
-    def _pipeline(self, database: EmbeddedDatabase | RemoteDatabase, readiness: Readiness) -> Handler:
+    async def _start_watch(self, database: EmbeddedDatabase | RemoteDatabase) -> Watch:
+        self._watch = Watch(
+            database,
+            self._loaded.config,
+            clock=self._clock,
+            events=self._outputs.events,
+            metrics=self._outputs.metrics,
+        )
+        await self._watch.start()
+        return self._watch
+
+    def _pipeline(
+        self, database: EmbeddedDatabase | RemoteDatabase, readiness: Readiness, watch: Watch
+    ) -> Handler:
         config, metrics = self._loaded.config, self._outputs.metrics
         budget = SpoolBudget(config.server.spool_bytes, metrics.spooled_bytes.set)
         spool_dir = str(self._loaded.path(config.server.spool_dir)) if config.server.spool_dir else None
@@ -171,6 +187,7 @@ class Gateway:
                 admin_lock(config.admin),
                 hold_bodies(budget, config.server.memory_body_bytes, spool_dir),
                 batch_lock,
+                *watch.stages(),
                 settings_watch(database.settings_may_differ, self._on_settings_trouble),
             ],
             Upstream(
@@ -200,6 +217,8 @@ class Gateway:
         """Stop at once whatever still runs."""
         if self._listener is not None:
             await self._listener.stop()
+        if self._watch is not None:
+            await self._watch.stop()
         if self._database is not None:
             await self._database.stop()
         elif self.prepared is not None:

@@ -3,7 +3,7 @@
 from hapta.feed.changes import Change
 from hapta.feed.feed import ChangeFeed
 from hapta.feed.install import InstallFailed, install
-from hapta.feed.layout import Own
+from hapta.feed.layout import OWN_NAMES, Own
 from hapta.feed.meters import GAP_REASONS, EventLog, FeedMeter
 from hapta.feed.schema import Collection, Schema, fold_name
 from hapta.feed.stream import FeedRefused
@@ -11,6 +11,7 @@ from hapta.feed.watch import Features, SchemaUnconfirmed, SchemaWatch
 
 __all__ = [
     "GAP_REASONS",
+    "OWN_NAMES",
     "Change",
     "ChangeFeed",
     "Collection",

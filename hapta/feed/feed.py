@@ -41,7 +41,6 @@ _ANSWER_S = 5.0
 _ECHO_S = 2.0
 _LINGER_S = 2.0
 """A replaced stream stays open so long: events on their way to it still arrive."""
-_TOKEN_MARGIN_S = 60.0
 _RETRY_S = (0.05, 2.0)
 _REFUSED_RETRY_S = 5.0
 _START_S = 20.0
@@ -96,6 +95,7 @@ class ChangeFeed:
         self._is_touched = False
         self._not_before = float("-inf")
         self._failures = 0
+        self._is_refused = False
         self._on_change: list[Callable[[Change], None]] = []
         self._on_gap: list[Callable[[], None]] = []
         self._on_live: list[Callable[[], None]] = []
@@ -149,7 +149,7 @@ class ChangeFeed:
         stream = self._current
         if stream is None or self._is_touched:
             return
-        if self._clock.monotonic() - stream.heard_at >= _PROBE_AT * self._config.max_silence_s:
+        if self._is_silent(stream, self._clock.monotonic()):
             self._is_touched = True
             self._wake.set()
 
@@ -186,13 +186,15 @@ class ChangeFeed:
             try:
                 await self._attend()
             except _Failures as exc:
-                delay_s = _REFUSED_RETRY_S if isinstance(exc, OperatorError) else self._next_delay_s()
-                self._not_before = self._clock.monotonic() + delay_s
-                self._events.debug(
-                    "feed_retry", message=f"the change feed tries again: {_reason(exc)}", in_s=delay_s
-                )
-                if isinstance(exc, SuperuserRefused):
-                    self._lost("identity")
+                self._failed(exc)
+
+    def _failed(self, exc: BaseException) -> None:
+        is_refusal = isinstance(exc, OperatorError)
+        delay_s = _REFUSED_RETRY_S if is_refusal else self._next_delay_s()
+        self._not_before = self._clock.monotonic() + delay_s
+        if is_refusal and not self._is_refused and not isinstance(exc, SuperuserRefused):
+            self._events.error("feed_refused", message=str(exc), next_try_s=delay_s)
+        self._is_refused = is_refusal
 
     async def _sleep(self) -> None:
         """Until something is to be done, and not before the pause after a failure is over."""
@@ -211,27 +213,30 @@ class ChangeFeed:
 
     async def _attend(self) -> None:
         stream, now = self._current, self._clock.monotonic()
-        if stream is None:
-            await self._connect()
-        elif self._age_due(stream) <= now or stream.covered != self._wanted():
-            await self._replace(stream)
-        elif self._is_touched or self._idle_due(stream) <= now:
-            try:
-                if not await self._prove(stream):
+        try:
+            if stream is None:
+                await self._connect()
+            elif self._age_due(stream) <= now or stream.covered != self._wanted():
+                await self._replace(stream)
+            elif self._needs_proof(stream, now):
+                is_heard = await self._prove(stream) == [True]
+                if not is_heard and self._current is stream:
                     self._lost("silent")
-            finally:
-                self._is_touched = False
-        self._failures = 0
+        finally:
+            self._is_touched = False
+        self._failures, self._is_refused = 0, False
+
+    def _needs_proof(self, stream: FeedStream, now: float) -> bool:
+        return self._idle_due(stream) <= now or (self._is_touched and self._is_silent(stream, now))
+
+    def _is_silent(self, stream: FeedStream, now: float) -> bool:
+        return now - stream.heard_at >= _PROBE_AT * self._config.max_silence_s
 
     def _idle_due(self, stream: FeedStream) -> float:
         return max(stream.heard_at, stream.opened_at) + self._config.renew_idle_s
 
     def _age_due(self, stream: FeedStream) -> float:
-        due = stream.opened_at + self._config.renew_age_s
-        if stream.token_ends_at is None:
-            return due
-        left_s = stream.token_ends_at - _TOKEN_MARGIN_S - self._clock.now()
-        return min(due, self._clock.monotonic() + left_s)
+        return min(stream.opened_at + self._config.renew_age_s, stream.renew_at)
 
     def _wanted(self) -> dict[str, bool]:
         collections = self._schema.snapshot.by_id.values()
@@ -246,7 +251,12 @@ class ChangeFeed:
         self.own = await self._prepare()
         await self._schema.refresh()
         stream = await self._open_stream()
-        if not await self._prove(stream):
+        try:
+            is_heard = await self._prove(stream) == [True]
+        except BaseException:
+            await self._close(stream)
+            raise
+        if not is_heard:
             await self._close(stream)
             raise UpstreamLost(
                 "the event of an own write did not come: does a proxy in between hold events back, does a "
@@ -288,28 +298,27 @@ class ChangeFeed:
         """Open and prove the successor, then let go of ``old``: no moment without a subscription."""
         new = await self._open_stream()
         try:
-            is_proved = await self._prove(new, old)
+            new_is_heard, old_is_heard = await self._prove(new, old)
         except BaseException:
             await self._close(new)
             raise
         if self._current is not old:  # it was lost meanwhile, and a gap told
             await self._close(new)
-        elif is_proved:
+        elif new_is_heard and old_is_heard:
             self._current = new
             self._tasks.spawn(self._linger(old), name="replaced change feed")
-        elif old.is_open and new.is_open and new.heard_at > float("-inf"):
-            self._lost("silent")  # only the old one is deaf, but for how long?
-            await self._close(new)
         else:
             await self._close(new)
-            raise UpstreamLost
+            if old_is_heard:
+                raise UpstreamLost
+            self._lost("silent")  # nobody knows for how long it has been deaf
 
     async def _linger(self, old: FeedStream) -> None:
         await asyncio.sleep(_LINGER_S)
         await self._close(old)
 
-    async def _prove(self, *streams: FeedStream) -> bool:
-        """Write the heartbeat; whether its event came on all ``streams``.
+    async def _prove(self, *streams: FeedStream) -> list[bool]:
+        """Write the heartbeat; on which of ``streams`` its event came.
 
         Raises:
             HaptaError, TimeoutError: it could not be written, which proves nothing.
@@ -326,8 +335,7 @@ class ChangeFeed:
             raise UpstreamLost(f"PocketBase does not take the heartbeat (status {status})")
         self.own_write(self.own.meta, HEARTBEAT_ID, since)
         deadline = self._clock.monotonic() + _ECHO_S
-        heard = [await stream.heard_since(since, deadline - self._clock.monotonic()) for stream in streams]
-        return all(heard)
+        return [await stream.heard_since(since, deadline - self._clock.monotonic()) for stream in streams]
 
     async def _close(self, stream: FeedStream) -> None:
         self._open.discard(stream)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from hapta.feed.layout import LAYOUT, NAMES, ForeignCollection, Own, missing
+from hapta.feed.layout import LAYOUT, NAMES_BY_PART, OWN_NAMES, ForeignCollection, Own, missing
 from hapta.model.errors import OperatorError
 from hapta.upstream.superuser import SuperuserClient
 
@@ -46,7 +46,7 @@ async def install(superuser: SuperuserClient) -> Own:
         found = await _found(superuser)
         changes = _changes(found, superuser.base_url)
         if not changes:
-            own = Own(**{attribute: found[name]["id"] for attribute, name in NAMES.items()})
+            own = Own(**{part: found[name]["id"] for part, name in NAMES_BY_PART.items()})
             await _ensure_heartbeat(superuser, own)
             return own
         status, answer = await superuser.request(
@@ -61,7 +61,7 @@ async def install(superuser: SuperuserClient) -> Own:
 
 
 async def _found(superuser: SuperuserClient) -> Mapping[str, Mapping[str, Any]]:
-    wanted = " || ".join(f'name = "{name}"' for name in NAMES.values())
+    wanted = " || ".join(f'name = "{name}"' for name in sorted(OWN_NAMES))
     status, answer = await superuser.request(
         "GET", f"/api/collections?perPage=50&skipTotal=1&filter={quote(wanted)}"
     )

@@ -33,13 +33,15 @@ class Own:
         return frozenset((self.meta, self.sessions, self.rotations, self.audit))
 
 
-NAMES: Mapping[str, str] = {
+NAMES_BY_PART: Mapping[str, str] = {
     "meta": "hapta_meta",
     "sessions": "hapta_sessions",
     "rotations": "hapta_rotations",
     "audit": "hapta_audit",
 }
 """Collection names by the attribute of :class:`Own` that holds their id."""
+
+OWN_NAMES = frozenset(NAMES_BY_PART.values())
 
 
 def _text(name: str, **more: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from hapta.upstream.client import Lane, UpstreamClient, UpstreamRequest, Upstrea
 from hapta.upstream.superuser import USER_AGENT, SuperuserClient
 
 _OPENED_WITHIN_S = 10.0
+_TOKEN_MARGIN_S = 60.0
 _CONNECTED = "PB_CONNECT"
 
 
@@ -40,7 +41,7 @@ class FeedStream:
     Attributes:
         opened_at: monotonic instant of its subscription.
         heard_at: monotonic instant of its last event; before the first one, minus infinity.
-        token_ends_at: Unix seconds at which the token it was subscribed with ends, if that can be renewed.
+        renew_at: monotonic instant by which to subscribe anew, because the token used ends; perhaps infinity.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class FeedStream:
         self.covered = dict(covered)
         self.opened_at = clock.monotonic()
         self.heard_at = float("-inf")
-        self.token_ends_at: float | None = None
+        self.renew_at = float("inf")
         self._client = client
         self._superuser = superuser
         self._clock = clock
@@ -139,7 +140,10 @@ class FeedStream:
                 f"{status}): {reason} It must see one address on GET and POST /api/realtime"
             )
         self.opened_at = self._clock.monotonic()
-        self.token_ends_at = self._superuser.renew_by()
+        ends_at = self._superuser.renew_by()
+        if ends_at is not None:
+            left_s = ends_at - self._clock.now()
+            self.renew_at = self.opened_at + max(left_s - _TOKEN_MARGIN_S, left_s / 2)
 
     async def _read(self, response: UpstreamResponse) -> None:
         parser, reason = SseParser(), "ended"

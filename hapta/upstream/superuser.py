@@ -72,6 +72,7 @@ class SuperuserClient:
         self._clock = clock
         self._on_refused = on_refused
         self._token: str | None = credentials.token
+        self._renew_at = 0.0 if credentials.token is None else _expiry(credentials.token) - _RENEW_BEFORE_S
         self._lock = asyncio.Lock()
         self.trouble: str | None = None
         self.on_trouble: list[Callable[[str | None], None]] = []
@@ -151,16 +152,9 @@ class SuperuserClient:
 
     async def _current_token(self) -> str:
         token = self._token
-        if token is not None and (self._credentials.password is None or self._lives(token)):
+        if token is not None and (self._credentials.password is None or self._clock.now() < self._renew_at):
             return token
         return await self._login(stale=token)
-
-    def _lives(self, token: str) -> bool:
-        try:
-            exp = jwt.decode(token, options={"verify_signature": False}).get("exp", 0)
-        except jwt.InvalidTokenError:
-            return False
-        return isinstance(exp, int | float) and exp - _RENEW_BEFORE_S > self._clock.now()
 
     async def _login(self, stale: str | None) -> str:
         async with self._lock:
@@ -177,7 +171,8 @@ class SuperuserClient:
                 self._tell(self._refusal(status))
                 raise SuperuserRefused(self._refusal(status))
             token: str = parsed["token"]
-            self._token = token
+            now, ends_at = self._clock.now(), _expiry(token)
+            self._token, self._renew_at = token, max(ends_at - _RENEW_BEFORE_S, (now + ends_at) / 2)
             self._tell(None)
             return token
 
@@ -218,7 +213,11 @@ class SuperuserClient:
 
 
 def _expiry(token: str) -> float:
-    exp = jwt.decode(token, options={"verify_signature": False}).get("exp", 0)
+    """Unix seconds at which a token ends; 0.0 for what is no token."""
+    try:
+        exp = jwt.decode(token, options={"verify_signature": False}).get("exp", 0)
+    except jwt.InvalidTokenError:
+        return 0.0
     return float(exp) if isinstance(exp, int | float) else 0.0
 
 
