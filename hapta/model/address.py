@@ -52,8 +52,8 @@ def is_within(address: Address, networks: Sequence[Network]) -> bool:
     return any(address.version == network.version and address in network for network in networks)
 
 
-def client_address(peer: Address, forwarded_for: str, trusted: Sequence[Network]) -> Address:
-    """The nearest hop that is not one of our own proxies.
+def client_address(peer: Address, forwarded_for: str, trusted: Sequence[Network]) -> Address | None:
+    """The nearest hop that is not one of our own proxies; ``None`` where our proxies do not say who it is.
 
     Args:
         peer: the other end of the connection.
@@ -61,13 +61,16 @@ def client_address(peer: Address, forwarded_for: str, trusted: Sequence[Network]
         trusted: ``server.trusted_proxies``.
     """
     address = peer
-    for hop in reversed([hop.strip() for hop in forwarded_for.split(",") if hop.strip()]):
+    hops = [hop.strip() for hop in forwarded_for.split(",") if hop.strip()]
+    if not hops and is_within(peer, trusted):
+        return None
+    for hop in reversed(hops):
         if not is_within(address, trusted):
             break
         try:
             address = parse_address(_without_port(hop))
         except ValueError:
-            break
+            return None
     return address
 
 

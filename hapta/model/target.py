@@ -3,7 +3,9 @@
 A request target that two parsers could read differently is refused here, not guessed at: an absolute form
 naming another host, a fragment, an escape that does not decode. Everything else stays byte for byte what the
 client sent (Go's ``ServeMux`` matches on the escaped path too, so ``//`` and ``/../`` get PocketBase's own
-307). Only bytes outside ASCII are percent-encoded on the way, which both sides decode to the same bytes.
+307). Only bytes outside ASCII, and in the path those no URL may hold, are percent-encoded on the way, which
+both sides decode to the same bytes: given such a byte, Go would re-encode the path from its decoded form, and
+an escaped slash would become a real one (``net/url`` ``EscapedPath``).
 """
 
 import re
@@ -15,6 +17,7 @@ from hapta.model.errors import BadFraming, BadRequest
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ABSOLUTE = re.compile(r"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 _UNSAFE = re.compile(r"[\x00-\x20\x7f#]")
+_NOT_IN_A_PATH = re.compile(r'["<>\\^`{|}]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,10 @@ def parse_target(raw: str, host: str) -> Target:
     raw = _ascii(raw)
     if _UNSAFE.search(raw):
         raise BadRequest
-    path, _, query = raw.partition("?")
+    path, mark, query = raw.partition("?")
     if "%" in path and _BAD_ESCAPE.search(path):
         raise BadRequest
+    if _NOT_IN_A_PATH.search(path):
+        path = _NOT_IN_A_PATH.sub(lambda found: f"%{ord(found[0]):02X}", path)
+        raw = path + mark + query
     return Target(raw, path, query, tuple(map(_decode, path[1:].split("/"))))

@@ -184,9 +184,11 @@ class Front:
         if has_forwarding_headers(headers):
             if is_trusted:
                 chain = ",".join(headers.getall("X-Forwarded-For", ()))
-                client = client_address(peer, chain, self._reception.trusted)
+                named = client_address(peer, chain, self._reception.trusted)
+                client = named or peer
                 scheme = "https" if headers.get("X-Forwarded-Proto", "").lower() == "https" else "http"
-                is_admin = is_within(client, self._reception.admin_networks)
+                # our proxy speaks for somebody it does not name: nobody we know
+                is_admin = named is not None and is_within(named, self._reception.admin_networks)
             else:
                 is_admin = (
                     False  # it speaks for somebody else: whoever that is, it is not this machine's operator

@@ -8,6 +8,8 @@ a way to learn that the client left. It leans on private attributes of aiohttp 3
 
 import asyncio
 import os
+import socket
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 _LOOPBACK = parse_address("127.0.0.1")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 
 @dataclass(slots=True)
@@ -204,8 +207,15 @@ class Connection(RequestHandler):
         return forget
 
     def abort(self) -> None:
-        """Cut the connection without a goodbye: what was sent so far must not look complete."""
+        """Cut the connection without a goodbye: what was sent so far must not look complete.
+
+        A reset, since an answer that ends with its connection (HTTP/1.0) would look whole after an ordinary
+        close.
+        """
         if self.transport is not None:
+            raw = self.transport.get_extra_info("socket")
+            if raw is not None:
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
             self.transport.abort()
 
     async def drained(self) -> None:

@@ -53,8 +53,10 @@ def _claims_superuser(exchange: Exchange) -> bool:
     tokens = exchange.headers.getall("Authorization", ())
     if any(token_collection(_SCHEME.sub("", token.strip(), count=1)) == SUPERUSERS_ID for token in tokens):
         return True
-    query = parse_qsl(exchange.target.query, keep_blank_values=True)  # the key may be escaped, too
-    return any(key == "token" and token_collection(value) == SUPERUSERS_ID for key, value in query)
+    query = exchange.target.query
+    if "token" not in query and "%" not in query:  # the name itself may be escaped
+        return False
+    return any(key == "token" and token_collection(value) == SUPERUSERS_ID for key, value in parse_qsl(query))
 
 
 def _names_superusers(url: object) -> bool:

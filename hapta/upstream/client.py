@@ -13,6 +13,7 @@ or HEAD without body is sent again, once.
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -21,10 +22,12 @@ from yarl import URL
 
 from hapta.config import UpstreamConfig
 from hapta.model.clock import Clock
-from hapta.model.errors import UpstreamRefused, UpstreamUnavailable
+from hapta.model.errors import UpstreamLost, UpstreamRefused, UpstreamUnavailable
 from hapta.upstream.breaker import CircuitBreaker
+from hapta.upstream.connector import Connector
 from hapta.upstream.errors import upstream_errors
 from hapta.upstream.gate import Gate
+from hapta.upstream.upload import SMALL_BYTES, Upload
 
 if TYPE_CHECKING:
     from hapta.model.exchange import Header
@@ -150,7 +153,7 @@ class UpstreamClient:
         """Make the connection pools; needs the running event loop."""
         for lane in Lane:
             session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=self._config.keepalive_s),
+                connector=Connector(self._config.keepalive_s, self.breaker.succeeded),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 skip_auto_headers=_AUTO_HEADERS,
@@ -198,10 +201,25 @@ class UpstreamClient:
         except BaseException:
             self.breaker.abandoned()
             raise
-        self.breaker.succeeded()
         return UpstreamResponse(response, on_close)
 
     async def _exchange(self, request: UpstreamRequest) -> aiohttp.ClientResponse:
+        body = request.body
+        if body is None or (isinstance(body, bytes) and len(body) <= SMALL_BYTES):
+            response = await self._request(request, body)
+        else:
+            upload = Upload(body, request.answer_s)
+            async with upload.watched():
+                response = await self._request(request, upload.pieces())
+        if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
+            response.close()
+            raise UpstreamLost  # nobody asked for that: Upgrade is not passed on
+        _set_read_timeout(response, request.between_s)
+        return response
+
+    async def _request(
+        self, request: UpstreamRequest, body: bytes | AsyncIterator[bytes] | None
+    ) -> aiohttp.ClientResponse:
         session = self._sessions[request.lane]
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=self._config.connect_timeout_s, sock_read=request.answer_s
@@ -211,28 +229,28 @@ class UpstreamClient:
         while True:
             attempts -= 1
             try:
-                response = await session.request(
+                return await session.request(
                     request.method,
                     url,
                     headers=request.headers,
-                    data=request.body,
+                    data=body,
                     timeout=timeout,
                     allow_redirects=False,
                 )
-                break
             except aiohttp.ClientConnectorError:
                 raise
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                 if attempts == 0:
                     raise
-        _set_read_timeout(response, request.between_s)
-        return response
 
 
 def _set_read_timeout(response: aiohttp.ClientResponse, seconds: float | None) -> None:
     """How long to wait between two pieces from here on; the head had a time of its own."""
     if response.connection is not None and response.connection.protocol is not None:
-        response.connection.protocol.read_timeout = seconds
+        protocol = response.connection.protocol
+        protocol.read_timeout = seconds
+        if seconds is None:
+            protocol.start_timeout()  # which stops the one that runs since the head came
 
 
 def _nothing() -> None:

@@ -1,5 +1,5 @@
-"""HTTP/1.1 as bytes: what is sent goes out exactly as written, what comes back is taken apart by a small strict
-reader of its own.
+"""HTTP/1.1 as bytes: what is sent goes out exactly as written, what comes back is taken apart by a small
+strict reader of its own.
 
 No HTTP library would send most of what these tests send, and none would show what really came back.
 """
@@ -148,7 +148,11 @@ class Wire:
         head, _, self._received = self._received.partition(b"\r\n\r\n")
         status_line, *lines = head.decode("latin-1").split("\r\n")
         version, status, _ = (status_line + " ").split(" ", 2)
-        if not version.startswith("HTTP/1.") or len(status) != 3 or "\n" in head.decode("latin-1").replace("\r\n", ""):
+        if (
+            not version.startswith("HTTP/1.")
+            or len(status) != 3
+            or "\n" in head.decode("latin-1").replace("\r\n", "")
+        ):
             raise Broken(f"not a head: {head[:200]!r}")
         headers = []
         for line in lines:

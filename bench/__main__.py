@@ -1,0 +1,88 @@
+"""The command ``python -m bench``: what to measure, and where the figures go."""
+
+import json
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from bench import passthrough, startup, streams
+from bench.document import filled
+from bench.errors import BenchError
+from bench.machine import description, tool, versions
+from bench.plan import Plan, Section
+
+_PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+_MEASUREMENTS: dict[str, Callable[[Plan], Section]] = {
+    "passthrough": passthrough.measure,
+    "streams": streams.measure,
+    "startup": startup.measure,
+}
+_TOOLS = ("wrk", "nginx", "taskset", "pocketbase")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.argument("what", type=click.Choice([*_MEASUREMENTS, "all"]))
+@click.option("--runs", type=click.IntRange(min=1), help="Rounds of each measurement; 5, or 2 with --quick.")
+@click.option("--quick", is_flag=True, help="Short runs, fewer streams: to see that it works.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Every single run as JSON, here.")
+@click.option("--write-docs", is_flag=True, help="Put the tables into docs/performance.md.")
+def command(what: str, runs: int | None, quick: bool, json_path: Path | None, write_docs: bool) -> None:
+    """Measure Hapta beside its peers; tables go to standard output.
+
+    \b
+    passthrough   a view and a list: PocketBase directly, behind nginx, behind Hapta
+    streams       2,000 idle event streams: memory per client, and that all get an event
+    startup       seconds from start to ready
+
+    Needs Linux, two cores, and wrk and nginx (Debian: apt-get install wrk nginx-light).
+    """
+    for name in _TOOLS:
+        tool(name)
+    names = list(_MEASUREMENTS) if what == "all" else [what]
+    sections = []
+    with tempfile.TemporaryDirectory(prefix="hapta-bench-") as folder:
+        for name in names:
+            home = Path(folder) / name
+            home.mkdir()
+            plan = Plan(home, runs or (2 if quick else 5), 1 if quick else 4, 200 if quick else 2000)
+            sections.append(_MEASUREMENTS[name](plan))
+            print(f"\n## {name}\n\n{sections[-1].tables}\n", flush=True)
+    how = _how()
+    print(how)
+    if json_path is not None:
+        found = {"how": how, "runs": {section.name: section.runs for section in sections}}
+        json_path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if write_docs:
+        page = _PAGE.read_text(encoding="utf-8")
+        for section in sections:
+            page = filled(page, section, how)
+        _PAGE.write_text(page, encoding="utf-8")
+
+
+def _how() -> str:
+    words = shlex.join(["python", "-m", "bench", *sys.argv[1:]])
+    return f"Measured {datetime.now(UTC):%Y-%m-%d} by `{words}` on {description()}: {versions()}."
+
+
+def main() -> int:
+    """Run the command and return its exit code."""
+    try:
+        command.main(prog_name="python -m bench", standalone_mode=False)
+    except click.ClickException as exc:
+        exc.show()
+        return exc.exit_code
+    except BenchError as exc:
+        print(f"bench: {exc}", file=sys.stderr)
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

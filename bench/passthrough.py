@@ -1,0 +1,172 @@
+"""What passing a request on costs: PocketBase alone, behind nginx, behind Hapta.
+
+All servers share one core, so a proxy takes from PocketBase what it uses itself. Each round asks all of them
+one after the other; ratios and differences are taken within a round.
+"""
+
+import os
+import time
+from collections import defaultdict
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+
+from bench import proc, wrk
+from bench.hapta import hapta
+from bench.nginx import plain_proxy
+from bench.plan import Plan, Section
+from bench.pocketbase import PocketBase, pocketbase
+from bench.statistics import Spread, differences, ratios, table
+
+POCKETBASE, NGINX, HAPTA = "PocketBase", "nginx", "Hapta"
+CONNECTIONS = (64, 1)
+LIST = "/api/collections/posts/records?page=1&perPage=30&sort=-created"
+VIEW = "/api/collections/posts/records/{id}"
+_QUIET_SHARE = 0.15
+"""Of one core, used by others: below it the machine counts as quiet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A server to be measured."""
+
+    name: str
+    pid: int
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is asked, over how many connections."""
+
+    name: str
+    path: str
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One contender under one load in one round.
+
+    Attributes:
+        cpu_us: processor time of the contender's own processes per request; without PocketBase's for a proxy.
+        foreign: cores used by processes that have nothing to do with the measurement.
+    """
+
+    load: str
+    connections: int
+    round: int
+    contender: str
+    per_s: float
+    p50_ms: float
+    p99_ms: float
+    cpu_us: float
+    rss_mb: float
+    foreign: float
+
+
+def measure(plan: Plan) -> Section:
+    """Run everything, and make the tables."""
+    runs: list[Run] = []
+    with ExitStack() as stack:
+        upstream = stack.enter_context(pocketbase(plan.home))
+        nginx = stack.enter_context(plain_proxy(plan.home, upstream.port))
+        ours = stack.enter_context(hapta(plan.home, upstream, {"server.keepalive_timeout_s": 600}))
+        contenders = [
+            Contender(POCKETBASE, upstream.pid, upstream.port),
+            Contender(NGINX, nginx.pid, nginx.port),
+            Contender(HAPTA, ours.pid, ours.port),
+        ]
+        for load in _loads(upstream):
+            for number in range(plan.runs):
+                runs += [_run(plan, upstream, contender, load, number) for contender in contenders]
+    return Section("passthrough", render(runs), [asdict(run) for run in runs])
+
+
+def _loads(upstream: PocketBase) -> list[Load]:
+    paths = (("view", VIEW.format(id=upstream.ids[0])), ("list", LIST))
+    return [Load(name, path, connections) for name, path in paths for connections in CONNECTIONS]
+
+
+def _run(plan: Plan, upstream: PocketBase, contender: Contender, load: Load, number: int) -> Run:
+    """One run that nobody disturbed, if one of three is."""
+    url = f"http://127.0.0.1:{contender.port}{load.path}"
+    if number == 0:
+        wrk.load(plan.home, url, load.connections, 1)
+    for _ in range(3):
+        _wait_until_quiet()
+        run = _run_once(plan, upstream, contender, load, number)
+        plan.say(
+            f"{load.name}, {load.connections} connections, round {number + 1}: {contender.name} "
+            f"{run.per_s:,.0f} req/s, p50 {run.p50_ms:.2f} ms, {run.cpu_us:.0f} µs/req, "
+            f"others used {run.foreign:.2f} cores"
+        )
+        if run.foreign < _QUIET_SHARE:
+            break
+    return run
+
+
+def _run_once(plan: Plan, upstream: PocketBase, contender: Contender, load: Load, number: int) -> Run:
+    url = f"http://127.0.0.1:{contender.port}{load.path}"
+    own = proc.tree(contender.pid)
+    servers = {*own, *proc.tree(upstream.pid)}
+    before = proc.cpu_s(own), proc.cpu_s(servers), proc.busy_s(), _children_s(), time.monotonic()
+    report = wrk.load(plan.home, url, load.connections, plan.seconds)
+    after = proc.cpu_s(own), proc.cpu_s(servers), proc.busy_s(), _children_s(), time.monotonic()
+    used_own, used_servers, busy, used_wrk, passed = (b - a for a, b in zip(before, after, strict=True))
+    return Run(
+        load=load.name,
+        connections=load.connections,
+        round=number,
+        contender=contender.name,
+        per_s=report.per_s,
+        p50_ms=report.p50_ms,
+        p99_ms=report.p99_ms,
+        cpu_us=used_own * 1e6 / report.requests,
+        rss_mb=proc.rss_bytes(own) / 2**20,
+        foreign=max(0.0, busy - used_servers - used_wrk) / passed,
+    )
+
+
+def _children_s() -> float:
+    """Processor time of this process and of the children it has waited for: wrk, while the servers run."""
+    return sum(os.times()[:4])
+
+
+def _wait_until_quiet() -> None:
+    """Wait up to ten seconds until other processes leave the cores alone."""
+    for _ in range(20):
+        before = proc.busy_s()
+        time.sleep(0.5)
+        if proc.busy_s() - before < 0.5 * _QUIET_SHARE:
+            return
+
+
+def render(runs: list[Run]) -> str:
+    """One table for each load and number of connections."""
+    groups: dict[tuple[str, int], dict[str, list[Run]]] = defaultdict(lambda: defaultdict(list))
+    for run in runs:
+        groups[run.load, run.connections][run.contender].append(run)
+    return "\n\n".join(_render(load, count, by) for (load, count), by in groups.items())
+
+
+def _render(load: str, connections: int, by_contender: dict[str, list[Run]]) -> str:
+    heads = ["server", "req/s", "× nginx", "p50 ms", "added p50 ms", "p99 ms", "CPU µs/req", "RSS MB"]
+    direct, nginx = by_contender[POCKETBASE], by_contender[NGINX]
+    rows = []
+    for name, runs in by_contender.items():
+        per_s, p50 = [run.per_s for run in runs], [run.p50_ms for run in runs]
+        rows.append(
+            [
+                name,
+                Spread.of(per_s).shown(),
+                ratios(per_s, [run.per_s for run in nginx]).shown(2),
+                Spread.of(p50).shown(2),
+                "–" if name == POCKETBASE else differences(p50, [run.p50_ms for run in direct]).shown(2),
+                Spread.of(run.p99_ms for run in runs).shown(2),
+                Spread.of(run.cpu_us for run in runs).shown(),
+                f"{Spread.of(run.rss_mb for run in runs).middle:.0f}",
+            ]
+        )
+    what = {"view": "A view of one record", "list": "A list of 30 records"}[load]
+    s = "" if connections == 1 else "s"
+    return f"**{what}, {connections} connection{s}**\n\n{table(heads, rows)}"

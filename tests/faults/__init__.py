@@ -1,0 +1,1 @@
+"""Upstreams that fail and clients that misbehave: the right status, nothing left, the next request fine."""

@@ -1,0 +1,1 @@
+"""The same raw request to PocketBase and through Hapta: equal status, body and meaningful headers."""
