@@ -12,6 +12,7 @@ from hapta.app.database import (
     prepare_embedded,
 )
 from hapta.app.readiness import Readiness
+from hapta.app.sessions import Sessions
 from hapta.app.watch import Watch
 from hapta.config import Loaded
 from hapta.model.address import Address, parse_networks
@@ -29,11 +30,12 @@ from hapta.server.front import Finished, Front
 from hapta.server.listener import Listener
 from hapta.server.protocol import Reception
 from hapta.server.transmit import Transmitter
+from hapta.sessions.keys import KeyRing
 from hapta.stages.accept import accept
 from hapta.stages.admin import admin_lock, batch_lock
 from hapta.stages.cors import preflights
 from hapta.stages.hold import hold_bodies
-from hapta.stages.own import own_routes
+from hapta.stages.own import health_routes, no_own_route
 from hapta.stages.settings_watch import settings_watch
 from hapta.stages.streams import OpenStreams
 from hapta.stages.upstream import Upstream
@@ -74,6 +76,7 @@ class Gateway:
         self._metrics_listener: MetricsListener | None = None
         self._readiness: Readiness | None = None
         self._watch: Watch | None = None
+        self._sessions: Sessions | None = None
         self.prepared: Prepared | None = None
 
     @property
@@ -105,7 +108,8 @@ class Gateway:
             database = await self._start_database(adopt_data=adopt_data, keep_trying=keep_trying)
             watch = await self._start_watch(database)
             self._readiness = Readiness(database.client, reception, watch.why_not_ready, self._clock)
-            front.handle = self._pipeline(database, self._readiness, watch)
+            sessions = await self._start_sessions(database, watch)
+            front.handle = self._pipeline(database, self._readiness, watch, sessions)
             await listener.start()
         except BaseException:
             await self.stop()
@@ -173,8 +177,30 @@ class Gateway:
         await self._watch.start()
         return self._watch
 
+    async def _start_sessions(self, database: EmbeddedDatabase | RemoteDatabase, watch: Watch) -> Sessions:
+        secret = self.prepared.secret if self.prepared is not None else self._loaded.secrets.secret
+        assert secret is not None, "the configuration was checked"
+        self._sessions = Sessions(
+            self._loaded.config.sessions,
+            KeyRing.of(secret, self._loaded.secrets.secret_previous),
+            superuser=database.superuser,
+            upstream=database.client,
+            feed=watch.feed,
+            schema=watch.schema,
+            own=watch.own,
+            streams=self._streams,
+            clock=self._clock,
+            events=self._outputs.events,
+        )
+        await self._sessions.start()
+        return self._sessions
+
     def _pipeline(
-        self, database: EmbeddedDatabase | RemoteDatabase, readiness: Readiness, watch: Watch
+        self,
+        database: EmbeddedDatabase | RemoteDatabase,
+        readiness: Readiness,
+        watch: Watch,
+        sessions: Sessions,
     ) -> Handler:
         config, metrics = self._loaded.config, self._outputs.metrics
         budget = SpoolBudget(config.server.spool_bytes, metrics.spooled_bytes.set)
@@ -182,13 +208,17 @@ class Gateway:
         return fold(
             [
                 accept,
-                own_routes(readiness.why_not),
+                health_routes(readiness.why_not),
                 preflights(config.cors, self._clock),
+                *sessions.identify_stages(),
                 admin_lock(config.admin),
+                *sessions.route_stages(),
+                no_own_route,
                 hold_bodies(budget, config.server.memory_body_bytes, spool_dir),
                 batch_lock,
                 *watch.stages(),
                 settings_watch(database.settings_may_differ, self._on_settings_trouble),
+                *sessions.inner_stages(),
             ],
             Upstream(
                 database.client,
@@ -217,6 +247,8 @@ class Gateway:
         """Stop at once whatever still runs."""
         if self._listener is not None:
             await self._listener.stop()
+        if self._sessions is not None:
+            await self._sessions.stop()
         if self._watch is not None:
             await self._watch.stop()
         if self._database is not None:

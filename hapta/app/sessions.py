@@ -11,12 +11,13 @@ from hapta.config import SessionsConfig
 from hapta.feed import Change, ChangeFeed, Own, SchemaWatch
 from hapta.feed.schema import Schema
 from hapta.identity.keeper import SessionKeeper
+from hapta.identity.key_check import check_keys
 from hapta.identity.proof import Prover
 from hapta.identity.raw import PROOFS_PER_MINUTE, AdoptedTokens
 from hapta.identity.restore import RestoreFence
 from hapta.identity.rows import SessionRows
 from hapta.model.clock import Clock
-from hapta.model.errors import HaptaError
+from hapta.model.errors import HaptaError, OperatorError
 from hapta.model.exchange import Stage
 from hapta.model.tasks import TaskSet
 from hapta.observe.events import Events
@@ -131,6 +132,7 @@ class Sessions:
         events: Events,
     ) -> None:
         self._ring = ring
+        self._superuser = superuser
         self._own = own
         self._clock = clock
         self._events = events
@@ -191,8 +193,18 @@ class Sessions:
             cast_doubt(self._doubts, self._collections),
         ]
 
-    def start(self) -> None:
-        """Begin to sweep away what has expired."""
+    async def start(self) -> None:
+        """Look whether ``Secret`` is the one we know, and begin to sweep away what has expired.
+
+        Raises:
+            OperatorError: PocketBase does not answer.
+        """
+        try:
+            warning = await check_keys(self._superuser, self._ring)
+        except HaptaError as exc:
+            raise OperatorError(f"the stored sessions cannot be looked at: {exc}") from exc
+        if warning is not None:
+            self._events.warning("secret_changed", message=warning)
         self._tasks.spawn(self._sweep(), name="sweep of expired sessions")
 
     async def stop(self) -> None:

@@ -32,19 +32,29 @@ def hide_own_collections(names: Collection[str], ids: Collection[str]) -> Stage:
     hidden = {*ids, *names}
 
     async def hide(exchange: Exchange, forward: Handler) -> Answer:
-        operation = exchange.operation
-        is_schema = operation.kind is OperationClass.ADMIN and operation.action == "schema"
-        if is_schema and exchange.method in {"GET", "HEAD"}:
-            if operation.collection is None:
-                exchange.target = filtered(exchange.target, condition)
-            elif operation.collection in hidden or fold_name(operation.collection) in hidden:
-                path = f"/api/collections/{_ABSENT}"
-                query = f"?{exchange.target.query}" if exchange.target.query else ""
-                segments = ("api", "collections", _ABSENT)
-                exchange.target = replace(exchange.target, raw=path + query, path=path, segments=segments)
-        return await forward(exchange)
+        operation, asked = exchange.operation, exchange.target
+        if (
+            operation.kind is not OperationClass.ADMIN
+            or operation.action != "schema"
+            or exchange.method not in {"GET", "HEAD"}
+        ):
+            return await forward(exchange)
+        if operation.collection is None:
+            exchange.target = filtered(asked, condition)
+        elif operation.collection in hidden or fold_name(operation.collection) in hidden:
+            exchange.target = _absent(asked)
+        try:
+            return await forward(exchange)
+        finally:
+            exchange.target = asked  # what is logged is what the client sent
 
     return hide
+
+
+def _absent(target: Target) -> Target:
+    path = f"/api/collections/{_ABSENT}"
+    query = f"?{target.query}" if target.query else ""
+    return replace(target, raw=path + query, path=path, segments=("api", "collections", _ABSENT))
 
 
 def filtered(target: Target, condition: str) -> Target:
