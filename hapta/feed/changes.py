@@ -18,7 +18,7 @@ MAX_TOPICS: Final = 1000
 """PocketBase refuses a subscription of more (``apis/realtime.go``)."""
 
 _SLIM = "?options=" + quote('{"query":{"fields":"id,collectionId,collectionName"}}', safe="")
-_ACTIONS = frozenset({"create", "update", "delete"})
+_ACTIONS = ("create", "update", "delete")
 
 
 class GarbledEvent(ValueError):

@@ -146,19 +146,21 @@ class FeedStream:
             self.renew_at = self.opened_at + max(left_s - _TOKEN_MARGIN_S, left_s / 2)
 
     async def _read(self, response: UpstreamResponse) -> None:
-        parser, reason = SseParser(), "ended"
+        parser, reason = SseParser(), "garbled"
         try:
             async for piece in response.chunks():
                 for event in parser.feed(piece):
                     self._take(event)
+            reason = "ended"
         except HaptaError:
             reason = "lost"
         except (EventTooLarge, GarbledEvent):
-            reason = "garbled"
             response.close()
-        self._is_open = False
-        self._on_end(self, reason)
-        self._news.set()
+        finally:
+            if self._is_open:  # not closed by us: whatever happened here, nothing is heard any more
+                self._is_open = False
+                self._on_end(self, reason)
+                self._news.set()
 
     def _take(self, event: SseEvent) -> None:
         if event.name == _CONNECTED:
