@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hapta.app.control import ControlSocket, Desk
 from hapta.app.database import (
     EmbeddedDatabase,
     RemoteDatabase,
@@ -15,6 +16,7 @@ from hapta.app.readiness import Readiness
 from hapta.app.sessions import Sessions
 from hapta.app.watch import Watch
 from hapta.config import Loaded
+from hapta.identity.overview import Overview
 from hapta.model.address import Address, parse_networks
 from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError, OperatorError
@@ -77,6 +79,7 @@ class Gateway:
         self._readiness: Readiness | None = None
         self._watch: Watch | None = None
         self._sessions: Sessions | None = None
+        self._control = ControlSocket(loaded.path(loaded.config.server.state_dir))
         self.prepared: Prepared | None = None
 
     @property
@@ -110,6 +113,7 @@ class Gateway:
             self._readiness = Readiness(database.client, reception, watch.why_not_ready, self._clock)
             sessions = await self._start_sessions(database, watch)
             front.handle = self._pipeline(database, self._readiness, watch, sessions)
+            await self._control.serve(self._desk(database, watch, sessions).application())
             await listener.start()
         except BaseException:
             await self.stop()
@@ -161,6 +165,7 @@ class Gateway:
             database = RemoteDatabase(
                 self._loaded, self.url, keep_trying=keep_trying, clock=self._clock, events=events
             )
+        self._control.claim()
         self._database = database
         await database.start()
         database.client.breaker.on_changed = metrics.breaker_open.set
@@ -194,6 +199,18 @@ class Gateway:
         )
         await self._sessions.start()
         return self._sessions
+
+    def _desk(self, database: EmbeddedDatabase | RemoteDatabase, watch: Watch, sessions: Sessions) -> Desk:
+        return Desk(
+            url=self.url,
+            keeper=sessions.keeper,
+            overview=Overview(database.superuser, self._clock),
+            feed=watch.feed,
+            watch=watch.schema,
+            open_streams=self._streams.__len__,
+            clock=self._clock,
+            started_at=self._clock.monotonic(),
+        )
 
     def _pipeline(
         self,
@@ -247,6 +264,7 @@ class Gateway:
         """Stop at once whatever still runs."""
         if self._listener is not None:
             await self._listener.stop()
+        await self._control.stop()
         if self._sessions is not None:
             await self._sessions.stop()
         if self._watch is not None:

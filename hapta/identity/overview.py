@@ -39,14 +39,17 @@ class Overview:
         self._api = api
         self._clock = clock
 
-    async def living(self, *, limit: int = PAGE, **wanted: str) -> Found:
-        """Living sessions, of those whose fields are ``wanted``; an empty text asks for nothing.
+    async def living(
+        self, *, collection: str = "", record: str = "", session: str = "", limit: int = PAGE
+    ) -> Found:
+        """Living sessions: all, or those of one auth collection, of one account, with one id.
 
         Raises:
             HaptaError: PocketBase did not answer, or not as it should.
         """
         conditions = ["ended=''", f"exp>'{date_text(self._clock.now())}'"]
-        conditions += [f"{name}={literal(value)}" for name, value in wanted.items() if value]
+        wanted = (("collection", collection), ("record", record), ("id", session))
+        conditions += [f"{name}={_literal(value)}" for name, value in wanted if value]
         query = (
             f"page=1&perPage={min(limit, PAGE)}&sort=-used,-id&fields={','.join(FIELDS)}"
             f"&filter={quote(' && '.join(conditions), safe='')}"
@@ -70,8 +73,15 @@ class Overview:
         Raises:
             HaptaError: PocketBase did not answer, or not as it should.
         """
-        query = f"perPage=1&skipTotal=1&fields=id&filter={quote(f'email={literal(email)}', safe='')}"
+        query = f"perPage=1&skipTotal=1&fields=id&filter={quote(f'email={_literal(email)}', safe='')}"
         status, answer = await self._api.request("GET", f"/api/collections/{collection_id}/records?{query}")
         if status != 200 or not isinstance(answer, Mapping):
             raise RowsRefused(f"accounts could not be looked for (status {status})")
         return str(answer["items"][0]["id"]) if answer["items"] else None
+
+
+def _literal(text: str) -> str:
+    """A string of PocketBase's filter language, which knows no other escape than that of the quote; a
+    backslash, which no id and no address has, is left out, so that it cannot take the last quote along."""
+    quoted = text.replace("\\", "").replace("'", "\\'")
+    return f"'{quoted}'"

@@ -107,7 +107,13 @@ class ControlSocket:
 def _locked(folder: Path) -> Iterator[None]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OperatorError(
+                f"{folder}: another Hapta just starts here, or this is its data directory; start one after "
+                "the other, or give each a server.state_dir of its own"
+            ) from None
         yield
     finally:
         os.close(descriptor)
@@ -136,6 +142,8 @@ def _is_answered(path: Path) -> bool:
 
 
 def _refusal(exc: OSError, path: Path) -> str:
+    if isinstance(exc, FileNotFoundError | NotADirectoryError):
+        return f"{path.parent}: server.state_dir is not a directory; make it, or correct the key"
     if exc.errno is None:  # Python's own words for what does not fit into sockaddr_un.sun_path
         return (
             f"{path}: the path of the control socket is {len(os.fsencode(path))} bytes long, and the system "
