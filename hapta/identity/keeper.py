@@ -8,14 +8,14 @@ costs no read at all.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from cachetools import LRUCache, TTLCache
 
 from hapta.config import SessionsConfig
+from hapta.identity.memory import Known, Remembered
 from hapta.identity.proof import Prover
 from hapta.identity.rows import SessionRows
 from hapta.model.clock import Clock
@@ -74,39 +74,6 @@ class Log(Protocol):
         """Works, but the operator should look at it."""
 
 
-@dataclass(slots=True, eq=False)
-class Known:
-    """A session in memory.
-
-    Attributes:
-        epoch: the feed's epoch its rows were read in.
-        is_proved: PocketBase took its token since anything cast doubt on this identity.
-        proof_round: of the keeper, when that was; a doubt about everybody begins a new round.
-        is_current: its rows have not changed since they were read.
-        seen_at: monotonic instant of the last look.
-    """
-
-    session: Session
-    epoch: int
-    is_proved: bool
-    is_current: bool
-    seen_at: float
-    proof_round: int
-    doubts: int = 0
-    identities: dict[int, Identity] = field(default_factory=dict)
-
-    def identity(self, generation: int) -> Identity:
-        """The identity behind a token of ``generation``."""
-        known = self.identities.get(generation)
-        if known is None:
-            session = self.session
-            known = Identity(
-                session.collection, session.record, session.newest.upstream_token, session.id, generation
-            )
-            self.identities[generation] = known
-        return known
-
-
 class SessionKeeper:
     """Remembers, reads, proves, makes and ends sessions.
 
@@ -148,7 +115,7 @@ class SessionKeeper:
         self._on_ended = on_ended
         self._has_stream = has_stream
         self._tasks = TaskSet()
-        self._known: _Remembered = _Remembered(config.max_remembered)
+        self._known: Remembered = Remembered(config.max_remembered)
         self._tokens: LRUCache[str, tuple[Known, int, int]] = LRUCache(config.max_remembered)
         self._missing: TTLCache[str, bool] = TTLCache(_MISSING_KEPT, _MISSING_KEPT_S, timer=clock.monotonic)
         self._flights: dict[str, asyncio.Task[Known | None]] = {}
@@ -500,42 +467,3 @@ class SessionKeeper:
         """Finish what is being written."""
         await self._tasks.finish(2.0)
         await self._tasks.cancel()
-
-
-class _Remembered:
-    """Known sessions, bounded in number, found by id and by identity."""
-
-    def __init__(self, limit: int) -> None:
-        self._by_id: LRUCache[str, Known] = LRUCache(limit)
-        self._by_identity: dict[str, dict[str, set[str]]] = {}
-
-    def __len__(self) -> int:
-        return len(self._by_id)
-
-    def get(self, session_id: str) -> Known | None:
-        return self._by_id.get(session_id)
-
-    def put(self, known: Known) -> None:
-        session = known.session
-        while session.id not in self._by_id and len(self._by_id) >= self._by_id.maxsize:
-            self._drop(self._by_id.popitem()[1])
-        self._by_id[session.id] = known
-        records = self._by_identity.setdefault(session.collection, {})
-        records.setdefault(session.record, set()).add(session.id)
-
-    def _drop(self, known: Known) -> None:
-        session = known.session
-        records = self._by_identity[session.collection]
-        records[session.record].discard(session.id)
-        if not records[session.record]:
-            del records[session.record]
-            if not records:
-                del self._by_identity[session.collection]
-
-    def of(self, collection: str, record: str | None) -> Iterable[Known]:
-        records = self._by_identity.get(collection, {})
-        ids = records.get(record, set()) if record is not None else set().union(*records.values())
-        return [self._by_id[session_id] for session_id in ids]
-
-    def all(self) -> Iterable[Known]:
-        return list(self._by_id.values())
