@@ -13,6 +13,7 @@ compared as text, so ``alg`` is never looked at (RFC 8725 §3.1).
 
 import hmac
 import json
+import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
@@ -24,10 +25,12 @@ import orjson
 from hapta.sessions.keys import KeyRing, Keys
 
 ISSUER = "hapta"
-MAX_TOKEN_CHARS = 1024
+MAX_TOKEN_CHARS = 12_288
+"""Room for the longest ids PocketBase takes, each character an escape."""
 ID_CHARS = 15
 _MARK_CHARS = 16
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+_SID = re.compile(rf"[a-z0-9]{{{ID_CHARS + _MARK_CHARS}}}")
 _ESCAPES = str.maketrans({">": "\\u003e", "?": "\\u003f", "~": "\\u007e"})
 
 
@@ -170,7 +173,7 @@ def _claims(payload: dict[str, object]) -> Claims | None:
         payload.get("id"),
         payload.get("refreshable"),
     )
-    if not isinstance(sid, str) or len(sid) != ID_CHARS + _MARK_CHARS or not sid.isalnum():
+    if not isinstance(sid, str) or not _SID.fullmatch(sid):
         return None
     if type(generation) is not int or type(exp) is not int or not isinstance(refreshable, bool):
         return None

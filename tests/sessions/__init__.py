@@ -1,0 +1,1 @@
+"""Sessions through a running Hapta, before a real PocketBase."""
