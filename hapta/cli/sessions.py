@@ -60,10 +60,9 @@ def list_(
         raise click.UsageError("--record and --email need --collection")
     if record and email:
         raise click.UsageError("--record and --email name the same thing: give one of them")
-    with _client(config_path, overrides) as client:
-        found = client.ask(
-            "GET", "/sessions", collection=collection, record=record, email=email, limit=str(limit)
-        )
+    found = _client(config_path, overrides).ask(
+        "GET", "/sessions", collection=collection, record=record, email=email, limit=str(limit)
+    )
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -97,13 +96,13 @@ def revoke(
         raise click.UsageError("say which: IDs, --record COLLECTION/ID, --email with --collection, or --all")
     if bool(email) != bool(collection):
         raise click.UsageError("--email and --collection go together")
-    with _client(config_path, overrides) as client:
-        if ids:
-            ended = sum(_end_each(client, ids))
-        elif is_all:
-            ended = _end_all(client, is_sure=yes)
-        else:
-            ended = _end_account(client, collection, record, email)
+    client = _client(config_path, overrides)
+    if ids:
+        ended = sum(_end_each(client, ids))
+    elif is_all:
+        ended = _end_all(client, is_sure=yes)
+    else:
+        ended = _end_account(client, collection, record, email)
     click.echo(f"{_counted(ended)} ended.")
 
 
