@@ -198,7 +198,7 @@ def test_the_previous_secret_still_verifies_and_no_longer_signs() -> None:
 def test_session_ids_have_the_form_of_record_ids_and_do_not_repeat() -> None:
     ids = {new_session_id() for _ in range(1000)}
     assert len(ids) == 1000
-    assert all(len(text) == 15 and text.isalnum() and text.islower() or text.isdigit() for text in ids)
+    assert all((len(text) == 15 and text.isalnum() and text.islower()) or text.isdigit() for text in ids)
 
 
 @given(session=st.text("abc123", min_size=15, max_size=15), generation=st.integers(1, 10**6))
