@@ -18,6 +18,7 @@ from hapta.app import Gateway, Outputs
 from hapta.cli.options import config_options, environment, load_config
 from hapta.config import Loaded
 from hapta.model.clock import SystemClock
+from hapta.model.tasks import TaskSet
 from hapta.observe.access_log import AccessLog
 from hapta.observe.events import Events
 from hapta.observe.metrics import Metrics
@@ -118,14 +119,21 @@ class _Stopping:
         (self.second if self.first.is_set() else self.first).set()
 
     async def unless_stopped(self, work: Coroutine[Any, Any, None], *, twice: bool = False) -> bool:
-        """Do ``work`` unless a signal comes first, which cancels it; whether it was done."""
-        async with asyncio.TaskGroup() as group:
-            working = group.create_task(work)
-            signalled = group.create_task((self.second if twice else self.first).wait())
+        """Do ``work`` unless a signal comes first, which cancels it; whether it was done.
+
+        Raises:
+            Exception: what ``work`` raised, as it is: an OperatorError is for the operator to read.
+        """
+        tasks = TaskSet()
+        working = tasks.spawn(work, name="work")
+        signalled = tasks.spawn((self.second if twice else self.first).wait(), name="signal to stop")
+        try:
             await asyncio.wait((working, signalled), return_when=asyncio.FIRST_COMPLETED)
             is_done = working.done()
-            working.cancel()
-            signalled.cancel()
+        finally:
+            await tasks.cancel()
+        if is_done:
+            working.result()
         return is_done
 
 
