@@ -5,11 +5,13 @@ Events alone prove nothing by their absence. Therefore:
 * **Epoch.** Whatever is stored on the strength of the feed carries the epoch in which its fetch began and is
   unusable in another. The epoch moves when the feed is lost (changes may be missed from here) and again when
   it is back (a fetch begun while it was away may have missed one).
-* **Proof.** A stream counts only once an event has come through it after its subscription: PocketBase takes a
-  subscription with a dead token silently as a guest's, who hears nothing. The proof is a PATCH of Hapta's own
-  row. PocketBase writes one transaction after the other, so the proof also stands behind deletes that were
-  under way when the subscription was made, which would not be told to it.
-* **Silence.** ``is_live`` holds for ``feed.max_silence_s`` after the last event. Whoever serves something
+* **Proof.** A stream counts only once an event that no guest is told has come through it: PocketBase takes a
+  subscription with a dead token silently for a guest's, and makes the stream a guest's when the superuser's
+  password changes, who goes on hearing of public collections. The proof is a PATCH of Hapta's own row; any
+  event of a system collection that is closed to all will do. PocketBase writes one transaction after the
+  other, so the first proof also stands behind deletes that were under way when the subscription was made, of
+  which it would not be told.
+* **Silence.** ``is_live`` holds for ``feed.max_silence_s`` after the last proof. Whoever serves something
   calls :meth:`ChangeFeed.touch`, which sends the PATCH when four fifths of that are over. No touch, no PATCH:
   each call is a row in PocketBase's log. A PATCH that was answered and not heard is a gap.
 * **Replacement.** A stream is replaced by a second one that is subscribed first: before PocketBase cuts it
@@ -37,6 +39,8 @@ from hapta.upstream.superuser import SuperuserClient, SuperuserRefused
 
 _PROBE_AT = 0.8
 """Share of ``max_silence_s`` after which a touch sends the heartbeat: the rest is for its echo."""
+_PREPARED_S = 10.0
+"""Shorter than a request may take otherwise: one on a connection that died silently would never end."""
 _ANSWER_S = 5.0
 _ECHO_S = 2.0
 _LINGER_S = 2.0
@@ -104,13 +108,13 @@ class ChangeFeed:
 
     @property
     def is_live(self) -> bool:
-        """Connected, subscribed, and heard of within ``max_silence_s``."""
+        """Connected, subscribed, and proved within ``max_silence_s``."""
         stream = self._current
         return stream is not None and self._clock.monotonic() - stream.heard_at <= self._config.max_silence_s
 
     @property
     def is_connected(self) -> bool:
-        """Connected and subscribed, however long ago it was last heard of."""
+        """Connected and subscribed, however long ago it was last proved."""
         return self._current is not None
 
     def covers(self, collection_id: str) -> bool:
@@ -242,14 +246,20 @@ class ChangeFeed:
         collections = self._schema.snapshot.by_id.values()
         return {c.id: c.id in self._full for c in collections if not c.is_view}
 
+    def _proofs(self) -> frozenset[str]:
+        """Collections nobody but a superuser is told of; their rules cannot be changed."""
+        collections = self._schema.snapshot.by_id.values()
+        return frozenset(c.id for c in collections if c.is_system and c.rules["listRule"] is None)
+
     def _next_delay_s(self) -> float:
         self._failures += 1
         shortest, longest = _RETRY_S
         return min(longest, shortest * 2.0 ** min(self._failures - 1, 10))
 
     async def _connect(self) -> None:
-        self.own = await self._prepare()
-        await self._schema.refresh()
+        async with asyncio.timeout(_PREPARED_S):
+            self.own = await self._prepare()
+            await self._schema.refresh()
         stream = await self._open_stream()
         try:
             is_heard = await self._prove(stream) == [True]
@@ -282,6 +292,7 @@ class ChangeFeed:
             self._client,
             self._superuser,
             wanted,
+            self._proofs(),
             self._clock,
             on_change=self._take,
             on_end=self._on_end,

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from hapta.feed.layout import LAYOUT, NAMES_BY_PART, OWN_NAMES, ForeignCollection, Own, missing
 from hapta.model.errors import OperatorError
+from hapta.upstream.client import Lane
 from hapta.upstream.superuser import SuperuserClient
 
 HEARTBEAT_ID: Final = "feedheartbeat00"
@@ -50,7 +51,10 @@ async def install(superuser: SuperuserClient) -> Own:
             await _ensure_heartbeat(superuser, own)
             return own
         status, answer = await superuser.request(
-            "PUT", "/api/collections/import", {"collections": changes, "deleteMissing": False}
+            "PUT",
+            "/api/collections/import",
+            {"collections": changes, "deleteMissing": False},
+            lane=Lane.STREAMS,
         )
         if status != 204:  # another Hapta may have been faster: look again
             refusal = f" (status {status}): {_words(answer)}"
@@ -63,7 +67,7 @@ async def install(superuser: SuperuserClient) -> Own:
 async def _found(superuser: SuperuserClient) -> Mapping[str, Mapping[str, Any]]:
     wanted = " || ".join(f'name = "{name}"' for name in sorted(OWN_NAMES))
     status, answer = await superuser.request(
-        "GET", f"/api/collections?perPage=50&skipTotal=1&filter={quote(wanted)}"
+        "GET", f"/api/collections?perPage=50&skipTotal=1&filter={quote(wanted)}", lane=Lane.STREAMS
     )
     if status != 200 or not isinstance(answer, dict):
         raise InstallFailed(
@@ -90,19 +94,22 @@ def _changes(found: Mapping[str, Mapping[str, Any]], base_url: str) -> list[Mapp
 
 
 async def _ensure_heartbeat(superuser: SuperuserClient, own: Own) -> None:
-    status, _ = await superuser.request("GET", heartbeat_path(own) + "?fields=id")
-    if status == 200:
+    if await _has_heartbeat(superuser, own):
         return
     row = {"id": HEARTBEAT_ID, "key": "heartbeat", "value": None}
-    status, answer = await superuser.request("POST", f"/api/collections/{own.meta}/records", row)
-    if status == 200:
-        return
-    again, _ = await superuser.request("GET", heartbeat_path(own) + "?fields=id")
-    if again != 200:  # not because another Hapta made it meanwhile
+    status, answer = await superuser.request(
+        "POST", f"/api/collections/{own.meta}/records", row, lane=Lane.STREAMS
+    )
+    if status != 200 and not await _has_heartbeat(superuser, own):  # another Hapta may have been faster
         raise InstallFailed(
             f"PocketBase at {superuser.base_url} does not let Hapta write to hapta_meta (status {status}): "
             f"{_words(answer)}; does a hook refuse it?"
         )
+
+
+async def _has_heartbeat(superuser: SuperuserClient, own: Own) -> bool:
+    status, _ = await superuser.request("GET", heartbeat_path(own) + "?fields=id", lane=Lane.STREAMS)
+    return status == 200
 
 
 def _words(answer: Any) -> str:

@@ -5,7 +5,7 @@ event between the two is lost; so whoever wants other topics opens another strea
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from multidict import CIMultiDict
 
@@ -33,6 +33,7 @@ class FeedStream:
         client: the door to PocketBase.
         superuser: with whose rights it is subscribed.
         covered: collection ids to subscribe to, and whether with full payloads.
+        proofs: ids of collections of which only a superuser is told.
         clock: monotonic time.
         on_change: told of each change.
         on_end: told once, synchronously, when it ends without having been closed: why, as in
@@ -40,7 +41,8 @@ class FeedStream:
 
     Attributes:
         opened_at: monotonic instant of its subscription.
-        heard_at: monotonic instant of its last event; before the first one, minus infinity.
+        heard_at: monotonic instant of the last event of a collection in ``proofs``; before the first one,
+            minus infinity.
         renew_at: monotonic instant by which to subscribe anew, because the token used ends; perhaps infinity.
     """
 
@@ -49,6 +51,7 @@ class FeedStream:
         client: UpstreamClient,
         superuser: SuperuserClient,
         covered: Mapping[str, bool],
+        proofs: Collection[str],
         clock: Clock,
         *,
         on_change: Callable[[Change], None],
@@ -60,6 +63,7 @@ class FeedStream:
         self.renew_at = float("inf")
         self._client = client
         self._superuser = superuser
+        self._proofs = proofs
         self._clock = clock
         self._on_change = on_change
         self._on_end = on_end
@@ -91,7 +95,7 @@ class FeedStream:
             raise
 
     async def heard_since(self, since: float, within_s: float) -> bool:
-        """Wait for an event at or after the monotonic instant ``since``; ``False`` if none came in time."""
+        """Wait for a proof at or after the monotonic instant ``since``; ``False`` if none came in time."""
         try:
             async with asyncio.timeout(max(0.0, within_s)):
                 while self._is_open and self.heard_at < since:
@@ -165,11 +169,13 @@ class FeedStream:
     def _take(self, event: SseEvent) -> None:
         if event.name == _CONNECTED:
             self._client_id = event.id
-        else:
-            now = self._clock.monotonic()
-            change = parse_change(event, now)
-            if change is None:
-                return
+            self._news.set()
+            return
+        now = self._clock.monotonic()
+        change = parse_change(event, now)
+        if change is None:
+            return
+        if change.collection_id in self._proofs:
             self.heard_at = now
-            self._on_change(change)
-        self._news.set()
+            self._news.set()
+        self._on_change(change)
