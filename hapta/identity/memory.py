@@ -66,7 +66,6 @@ class Remembered:
         ]
         assert len(indexed) == len(set(indexed)) == len(self._by_id)
         assert all(ids for records in self._by_identity.values() for ids in records.values())
-        assert all(known.is_current or known.session.id in self._by_id for known in self.all())
 
     def get(self, session_id: str) -> Known | None:
         return self._by_id.get(session_id)
