@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_network
 
 from cachetools import TTLCache
 
@@ -15,7 +16,7 @@ from hapta.identity.key_check import check_keys
 from hapta.identity.proof import Prover
 from hapta.identity.raw import PROOFS_PER_MINUTE, AdoptedTokens
 from hapta.identity.restore import RestoreFence
-from hapta.identity.rows import SessionRows
+from hapta.identity.rows import SessionRows, date_value
 from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError, OperatorError
 from hapta.model.exchange import Stage
@@ -149,8 +150,7 @@ class Sessions:
             config,
             clock,
             events,
-            on_ended=streams.end,
-            has_stream=streams.has,
+            streams,
         )
         self._adopted = None
         if config.raw_tokens == "adopt":
@@ -229,10 +229,10 @@ class Sessions:
                 self.keeper.session_row_changed(change.record_id, is_gone=is_gone)
         elif change.collection_id == self._own.rotations:
             record = change.record or {}
-            if change.action == "create" and isinstance(record.get("session"), str):
-                self.keeper.session_row_changed(
-                    record["session"], is_gone=False, generation=record.get("generation")
-                )
+            session_id, generation = record.get("session"), record.get("generation")
+            if change.action != "delete" and isinstance(session_id, str) and isinstance(generation, int):
+                used_at = date_value(record.get("first_used"))
+                self.keeper.rotation_row_changed(session_id, generation, used_at)
         elif change.action != "create" and self._collections.is_auth(change.collection_id):
             self._doubts.identity_changed(change.collection_id, change.record_id)
 
@@ -259,6 +259,8 @@ def _proof_allowance(clock: Clock) -> Callable[[str], bool]:
     left: TTLCache[str, Iterator[int]] = TTLCache(_PROOF_ADDRESSES, 60.0, timer=clock.monotonic)
 
     def take(address: str) -> bool:
+        if ":" in address:
+            address = str(ip_network((address, 64), strict=False))  # one host has all of them
         allowance = left.get(address)
         if allowance is None:
             left[address] = allowance = iter(range(PROOFS_PER_MINUTE))

@@ -17,9 +17,9 @@ from cachetools import LRUCache, TTLCache
 from hapta.config import SessionsConfig
 from hapta.identity.memory import Known, Remembered
 from hapta.identity.proof import Prover
-from hapta.identity.rows import SessionRows
+from hapta.identity.rows import RightsLost, SessionRows
 from hapta.model.clock import Clock
-from hapta.model.errors import HaptaError
+from hapta.model.errors import HaptaError, Overloaded
 from hapta.model.identity import Identity
 from hapta.model.tasks import TaskSet
 from hapta.sessions.keys import KeyRing
@@ -40,13 +40,18 @@ _MISSING_KEPT = 20_000
 _WITHOUT_FEED_S = 1.0
 """While the feed is down a session is read again when its last look is older than this."""
 _RETRY_S = (0.2, 1.0, 5.0, 30.0)
+_RECHECKS = 8
+"""Sessions with event streams looked after at once, so that clients' requests find a way past them."""
+MAX_LOOKS = 20
+"""A session that changes faster than it can be looked at is given up."""
 
 
 class SessionEnded(HaptaError):
-    """A genuine session that counts no more, or a token in our form that is not ours."""
+    """A session that counts no more, or a token in our form with a session id that is not ours."""
 
     status, code = 401, "session_ended"
-    message = "The session has ended. Please log in again."
+    message = "The request requires valid record authorization token."
+    """PocketBase's words to whom it takes for a guest (``apis/middlewares.go``)."""
 
 
 class Feed(Protocol):
@@ -67,6 +72,20 @@ class Feed(Protocol):
         ...
 
 
+class Streams(Protocol):
+    """What the keeper needs of the open event streams."""
+
+    def has(self, owner: str) -> bool:
+        """Whether a session has one: it makes no request that would find out that it ended."""
+        ...
+
+    def end(self, owner: str) -> None:
+        """End those of a session."""
+
+    def move(self, owner: str, new_owner: str) -> None:
+        """They belong to another session of the same auth record from now on."""
+
+
 class Log(Protocol):
     """Where the keeper tells what the operator should know."""
 
@@ -85,12 +104,11 @@ class SessionKeeper:
         config: the ``[sessions]`` table.
         clock: wall and monotonic time.
         log: told of replays.
-        on_ended: told the id of every session that ends.
-        has_stream: whether an event stream is bound to a session: it makes no request that would find out.
+        streams: the open event streams; those of a session end with it.
 
     Attributes:
-        admits: asked for the id of every session read from its rows; a restored backup may hold ended ones.
-        on_opened: told the id of every session made here.
+        admits: asked of every session read from its rows; a restored backup may hold ended ones.
+        on_ended: told the id of every session that ends.
     """
 
     def __init__(
@@ -102,8 +120,7 @@ class SessionKeeper:
         config: SessionsConfig,
         clock: Clock,
         log: Log,
-        on_ended: Callable[[str], None],
-        has_stream: Callable[[str], bool],
+        streams: Streams,
     ) -> None:
         self._rows = rows
         self._prover = prover
@@ -112,18 +129,20 @@ class SessionKeeper:
         self._config = config
         self._clock = clock
         self._log = log
-        self._on_ended = on_ended
-        self._has_stream = has_stream
+        self._streams = streams
         self._tasks = TaskSet()
         self._known: Remembered = Remembered(config.max_remembered)
         self._tokens: LRUCache[str, tuple[Known, int, int]] = LRUCache(config.max_remembered)
         self._missing: TTLCache[str, bool] = TTLCache(_MISSING_KEPT, _MISSING_KEPT_S, timer=clock.monotonic)
         self._flights: dict[str, asyncio.Task[Known | None]] = {}
-        self._rotating: dict[str, asyncio.Lock] = {}
+        self._rotations: dict[tuple[str, int], asyncio.Task[str]] = {}
         self._disturbed: set[str] = set()
+        self._ending: dict[str, str] = {}
+        self._rechecking: set[str] = set()
+        self._recheck_turns = asyncio.Semaphore(_RECHECKS)
         self._proof_round = 0
-        self.admits: Callable[[str], bool] = lambda _: True
-        self.on_opened: Callable[[str], None] = lambda _: None
+        self.admits: Callable[[Session], bool] = lambda _: True
+        self.on_ended: Callable[[str], None] = lambda _: None
 
     def __len__(self) -> int:
         return len(self._known)
@@ -135,6 +154,7 @@ class SessionKeeper:
             return None
         known, generation, exp = entry
         feed = self._feed
+        feed.touch()
         if not (
             known.is_proved
             and known.is_current
@@ -146,7 +166,6 @@ class SessionKeeper:
         now = self._clock.now()
         if now >= exp or known.session.judge(generation, now, self._config.overlap_s) is not Verdict.ACCEPT:
             return None
-        feed.touch()
         if known.session.use(generation, now):
             self._note_first_use(known.session, generation, now)
         return known.identity(generation)
@@ -159,10 +178,11 @@ class SessionKeeper:
             address: the client's, for the audit.
 
         Returns:
-            ``None`` for a token that is not ours, or that has expired: a guest, as at PocketBase.
+            ``None`` for a token that is not ours, was tampered with or has expired: a guest, as at
+            PocketBase.
 
         Raises:
-            SessionEnded: revoked, replayed, its identity lost, or made up in our form.
+            SessionEnded: revoked, replayed, its identity lost, or of a session id we never gave away.
             HaptaError: PocketBase had to be asked and did not answer.
         """
         if (identity := self.recall(token)) is not None:
@@ -174,9 +194,12 @@ class SessionKeeper:
         if parsed is None or self._clock.now() >= parsed.claims.exp:
             return None
         claims = parsed.claims
+        self._feed.touch()
         known = await self._look_up(claims.session)
-        if known is None or not is_genuine(self._ring, parsed, known.session.salt):
+        if known is None:
             raise SessionEnded
+        if not is_genuine(self._ring, parsed, known.session.salt):
+            return None
         return await self._judge(token, parsed, known, address)
 
     async def _judge(self, token: str, parsed: Parsed, known: Known, address: str) -> Identity:
@@ -184,7 +207,7 @@ class SessionKeeper:
         now = self._clock.now()
         verdict = known.session.judge(claims.generation, now, overlap_s)
         if verdict is Verdict.UNKNOWN:
-            known.is_current = False  # another process may have made it and its event be on its way
+            self._rows_changed(known)  # another process may have made it and its event be on its way
             again = await self._look_up(claims.session)
             if again is None:
                 raise SessionEnded
@@ -223,18 +246,16 @@ class SessionKeeper:
         return self._feed.is_live or self._clock.monotonic() - known.seen_at < _WITHOUT_FEED_S
 
     async def _fetch(self, session_id: str) -> Known | None:
-        while True:
+        for _ in range(MAX_LOOKS):
             self._disturbed.discard(session_id)
             epoch, proof_round = self._feed.epoch, self._proof_round
             known = self._known.get(session_id)
             if known is None or not known.is_current or known.epoch != epoch or not self._feed.is_live:
-                session = await self._rows.load(session_id)
+                session = await self._load(session_id, known)
                 if session is None:
                     self._missing[session_id] = True
-                    self._forget_missing(session_id)
+                    self._end_here(session_id, "deleted")
                     return None
-                if not self.admits(session_id):
-                    session.ended_reason = session.ended_reason or "restored"
                 known = self._remember(session, epoch, is_proved=False)
             if known.session.ended_reason:
                 return known
@@ -243,38 +264,49 @@ class SessionKeeper:
             lives = await self._prover.lives(
                 newest.upstream_token, known.session.collection, known.session.record
             )
-            if (session_id in self._disturbed or doubts != known.doubts) or (
-                (epoch, proof_round) != (self._feed.epoch, self._proof_round)
-            ):
-                continue  # something changed while we asked: what we know may be older than that
+            if session_id in self._disturbed:
+                known.is_current = False
+                continue  # what was read may be older than the change
+            if doubts != known.doubts or (epoch, proof_round) != (self._feed.epoch, self._proof_round):
+                continue  # PocketBase may have been asked before the change
             if not lives:
-                await self.end(session_id, "identity_lost")
-                return self._known.get(session_id)
+                self._end_later(session_id, "identity_lost")
+                return known
             known.is_proved, known.proof_round = True, proof_round
             known.seen_at = self._clock.monotonic()
             return known
+        raise Overloaded
+
+    async def _load(self, session_id: str, known: Known | None) -> Session | None:
+        try:
+            session = await self._rows.load(session_id)
+        except RightsLost:
+            if known is None:
+                raise
+            return known.session  # goes on for as long as PocketBase takes its token
+        if session is not None and not self.admits(session):
+            session.ended_reason = session.ended_reason or "restored"
+        return session
 
     def _remember(self, session: Session, epoch: int, *, is_proved: bool) -> Known:
         before = self._known.get(session.id)
-        if before is not None and before.session.ended_reason:
-            session.ended_reason = before.session.ended_reason  # what ended here stays ended
+        session.ended_reason = self._ending.get(session.id) or session.ended_reason
+        if before is not None:
+            session.keep(before.session)  # what happened here may not be written down yet
         known = Known(session, epoch, is_proved, True, self._clock.monotonic(), self._proof_round)
         self._known.put(known)
         return known
-
-    def _forget_missing(self, session_id: str) -> None:
-        known = self._known.get(session_id)
-        if known is not None:
-            known.session.ended_reason = known.session.ended_reason or "deleted"
-            self._on_ended(session_id)
 
     # making
 
     async def open(
         self, *, collection: str, record: str, upstream_token: str, exp: int, refreshable: bool,
-        device: str, address: str,
+        device: str, address: str, replaces: str | None = None,
     ) -> str:  # fmt: skip
         """Make a session for a login that PocketBase accepted just now; returns the client's token.
+
+        Args:
+            replaces: a session of the same auth record, which ends; its event streams go on.
 
         Raises:
             HaptaError: it could not be stored; the login must fail.
@@ -284,10 +316,19 @@ class SessionKeeper:
         first = Generation(1, upstream_token, now, exp, first_used_at=now)
         session = Session(new_session_id(), collection, record, new_salt(), refreshable, {1: first})
         await self._rows.create(session, device=device, address=address)
-        self._remember(session, epoch, is_proved=True)
-        self.on_opened(session.id)
+        self._remember(session, epoch, is_proved=False)  # something may have happened since the login
+        if replaces is not None:
+            self._streams.move(replaces, session.id)
+            await self._replaced(replaces)
         self._tasks.spawn(self._end_oldest(collection, record, now), name="sessions of one identity")
         return self._token(session, first)
+
+    async def _replaced(self, session_id: str) -> None:
+        reason = "new_login"
+        try:
+            await self.end(session_id, reason)
+        except HaptaError:  # the login is made and must be answered
+            self._end_later(session_id, reason)
 
     async def refresh(self, identity: Identity, upstream_token: str, exp: int) -> str:
         """The next generation after ``identity``'s, whoever makes it first.
@@ -302,13 +343,16 @@ class SessionKeeper:
         """
         session_id = identity.session
         assert session_id is not None
-        lock = self._rotating.setdefault(session_id, asyncio.Lock())
-        try:
-            async with lock:
-                return await self._refresh(session_id, identity.generation, upstream_token, exp)
-        finally:
-            if not lock.locked():
-                self._rotating.pop(session_id, None)
+        key = (session_id, identity.generation)
+        flight = self._rotations.get(key)
+        if flight is None:
+            flight = self._tasks.spawn(
+                self._refresh(session_id, identity.generation, upstream_token, exp),
+                name=f"rotation of {session_id}",
+            )
+            self._rotations[key] = flight
+            flight.add_done_callback(lambda _: self._rotations.pop(key, None))
+        return await asyncio.shield(flight)
 
     async def _refresh(self, session_id: str, generation: int, upstream_token: str, exp: int) -> str:
         known = await self._look_up(session_id)
@@ -317,6 +361,8 @@ class SessionKeeper:
         session, number = known.session, generation + 1
         made = session.generations.get(number)
         if made is None:
+            if number <= max(session.generations):
+                raise SessionEnded  # it retired and was forgotten while PocketBase was asked
             made = await self._rows.rotate(
                 session_id, Generation(number, upstream_token, self._clock.now(), exp)
             )
@@ -367,16 +413,32 @@ class SessionKeeper:
             HaptaError: it is not known to be ended at rest; here it is.
         """
         self._end_here(session_id, reason)
-        return await self._rows.end(session_id, reason, self._clock.now())
+        existed = await self._rows.end(session_id, reason, self._clock.now())
+        self._end_here(session_id, reason)  # it may have been read meanwhile
+        return existed
 
     def _end_here(self, session_id: str, reason: str) -> None:
+        if session_id in self._flights:
+            self._disturbed.add(session_id)
         known = self._known.get(session_id)
         if known is not None and not known.session.ended_reason:
             known.session.ended_reason = reason
-        self._on_ended(session_id)
+        self._streams.end(session_id)
+        self.on_ended(session_id)
+
+    def _end_later(self, session_id: str, reason: str) -> None:
+        """End a session here now, and at rest as soon as PocketBase takes it."""
+        self._ending[session_id] = reason
+        self._end_here(session_id, reason)
+
+        async def persist() -> None:
+            await self._rows.end(session_id, reason, self._clock.now())
+            self._ending.pop(session_id, None)
+
+        self._tasks.spawn(self._persist(persist), name=f"end {session_id}")
 
     def _replayed(self, session: Session, generation: int, address: str) -> None:
-        self._end_here(session.id, "replay")
+        self._end_later(session.id, "replay")
         self._log.warning(
             "replay",
             message="a retired session token was used again; the session was ended",
@@ -385,15 +447,11 @@ class SessionKeeper:
             address=address,
         )
 
-        async def persist() -> None:
-            await self._rows.end(session.id, "replay", self._clock.now())
-
         async def audit() -> None:
             await self._rows.audit(
                 "replay", session=session, address=address, detail={"generation": generation}
             )
 
-        self._tasks.spawn(self._persist(persist), name=f"end {session.id}")
         self._tasks.spawn(self._persist(audit), name=f"audit {session.id}")
 
     def _note_first_use(self, session: Session, generation: int, at: float) -> None:
@@ -425,12 +483,16 @@ class SessionKeeper:
     def _doubt(self, known: Known) -> None:
         known.is_proved = False
         known.doubts += 1
-        if self._has_stream(known.session.id):
-            self._tasks.spawn(self._recheck(known.session.id), name=f"recheck {known.session.id}")
+        session_id = known.session.id
+        if self._streams.has(session_id) and session_id not in self._rechecking:
+            self._rechecking.add(session_id)
+            self._tasks.spawn(self._recheck(session_id), name=f"recheck {session_id}")
 
     async def _recheck(self, session_id: str) -> None:
-        with suppress(HaptaError):  # the next request asks again
-            await self._look_up(session_id)
+        async with self._recheck_turns:
+            self._rechecking.discard(session_id)
+            with suppress(HaptaError):  # the next request asks again
+                await self._look_up(session_id)
 
     def has_ended(self, session_id: str) -> bool:
         """Whether a session is known to have ended."""
@@ -448,20 +510,33 @@ class SessionKeeper:
             self._doubt(known)
         self._disturbed.update(self._flights)
 
-    def session_row_changed(self, session_id: str, *, is_gone: bool, generation: int | None = None) -> None:
-        """A row of a session changed.
+    def session_row_changed(self, session_id: str, *, is_gone: bool) -> None:
+        """A session's row changed.
 
         Args:
             is_gone: it was deleted or ended.
-            generation: a rotation row of this number appeared or changed.
         """
-        known = self._known.get(session_id)
-        if session_id in self._flights:
-            self._disturbed.add(session_id)
         if is_gone:
             self._end_here(session_id, "ended_elsewhere")
-        elif known is not None and generation is not None and generation not in known.session.generations:
-            known.is_current = False
+        elif session_id in self._flights:
+            self._disturbed.add(session_id)
+
+    def rotation_row_changed(self, session_id: str, generation: int, first_used_at: float | None) -> None:
+        """A generation was made or used for the first time, by this process or another."""
+        if session_id in self._flights:
+            self._disturbed.add(session_id)
+        known = self._known.get(session_id)
+        if known is None:
+            return
+        if generation not in known.session.generations:
+            self._rows_changed(known)
+        elif first_used_at is not None:
+            known.session.was_used(generation, first_used_at)
+
+    def _rows_changed(self, known: Known) -> None:
+        known.is_current = False
+        if known.session.id in self._flights:
+            self._disturbed.add(known.session.id)
 
     async def close(self) -> None:
         """Finish what is being written."""

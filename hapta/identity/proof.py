@@ -6,11 +6,13 @@ it answers names the record (``apis/file.go``).
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import jwt
 import orjson
 from multidict import CIMultiDict
 
+from hapta.identity.rows import LAST_DATE
 from hapta.model.errors import UpstreamLost
 from hapta.upstream.client import Lane, UpstreamClient, UpstreamRequest
 from hapta.upstream.superuser import USER_AGENT
@@ -22,9 +24,37 @@ def unverified_claims(token: str) -> Mapping[str, object] | None:
     """What a JWT says, whoever made it; ``None`` if it is none."""
     try:
         claims = jwt.decode(token, options={"verify_signature": False})
-    except (jwt.InvalidTokenError, ValueError):
+    except (jwt.InvalidTokenError, ValueError, RecursionError):
         return None
     return claims if isinstance(claims, Mapping) else None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthToken:
+    """What one of PocketBase's auth tokens says.
+
+    Attributes:
+        exp: Unix seconds, not beyond what a date can name.
+    """
+
+    text: str = field(repr=False)
+    collection: str
+    record: str
+    exp: int
+    refreshable: bool
+
+
+def understand_auth_token(text: str) -> AuthToken | None:
+    """An auth token's claims, unverified; ``None`` for every other text."""
+    claims = unverified_claims(text)
+    if claims is None or claims.get("type") != "auth":
+        return None
+    record, collection, exp = claims.get("id"), claims.get("collectionId"), claims.get("exp")
+    if not isinstance(record, str) or not isinstance(collection, str):
+        return None
+    if not isinstance(exp, int | float) or not 0 <= exp < float("inf"):
+        return None
+    return AuthToken(text, collection, record, int(min(exp, LAST_DATE)), claims.get("refreshable") is True)
 
 
 class Prover:
@@ -48,13 +78,14 @@ class Prover:
             UpstreamRequest("POST", "/api/files/token", headers, None, Lane.RECORDS, _ANSWER_S, _ANSWER_S)
         )
         raw = await response.read()
-        if response.status in (401, 403, 404):
-            return False
-        if response.status != 200:
-            raise UpstreamLost
         try:
-            answered = orjson.loads(raw)["token"]
+            answered = orjson.loads(raw)
+            if response.status == 401 and answered["status"] == 401:
+                return False  # PocketBase's own words; everything else says nothing of the token
+            file_token = answered["token"]
         except (orjson.JSONDecodeError, KeyError, TypeError):
             raise UpstreamLost from None
-        claims = unverified_claims(answered) or {}
+        if response.status != 200 or not isinstance(file_token, str):
+            raise UpstreamLost
+        claims = unverified_claims(file_token) or {}
         return claims.get("id") == record and claims.get("collectionId") == collection

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from hapta.identity.keeper import Feed
-from hapta.identity.proof import Prover, unverified_claims
+from hapta.identity.keeper import MAX_LOOKS, Feed
+from hapta.identity.proof import Prover, understand_auth_token
 from hapta.model.clock import Clock
-from hapta.model.errors import HaptaError
+from hapta.model.errors import HaptaError, Overloaded
 from hapta.model.identity import Identity
 from hapta.model.tasks import TaskSet
 
@@ -92,10 +92,10 @@ class AdoptedTokens:
     def recall(self, token: str) -> Identity | None:
         """The identity of a token that needs no second look."""
         adopted = self._adopted.get(token)
-        if adopted is None or not self._is_good(adopted):
+        if adopted is None:
             return None
         self._feed.touch()
-        return adopted.identity
+        return adopted.identity if self._is_good(adopted) else None
 
     def _is_good(self, adopted: _Adopted) -> bool:
         if not adopted.is_proved or adopted.epoch != self._feed.epoch or self._clock.now() >= adopted.exp:
@@ -128,21 +128,16 @@ class AdoptedTokens:
             flight.add_done_callback(lambda _: self._flights.pop(token, None))
         return await asyncio.shield(flight)
 
-    def _understand(self, token: str) -> tuple[Identity, float] | None:
+    def _understand(self, token: str) -> tuple[Identity, int] | None:
         if len(token) > MAX_TOKEN_CHARS:
             return None
-        claims = unverified_claims(token)
-        if claims is None or claims.get("type") != "auth":
+        found = understand_auth_token(token)
+        if found is None or found.exp <= self._clock.now() or not self._is_auth_collection(found.collection):
             return None
-        record, collection, exp = claims.get("id"), claims.get("collectionId"), claims.get("exp")
-        if not isinstance(record, str) or not isinstance(collection, str) or not isinstance(exp, int | float):
-            return None
-        if exp <= self._clock.now() or not self._is_auth_collection(collection):
-            return None
-        return Identity(collection, record, token, None), float(exp)
+        return Identity(found.collection, found.record, token, None), found.exp
 
     async def _prove(self, token: str, identity: Identity, exp: float) -> Identity | None:
-        while True:
+        for _ in range(MAX_LOOKS):
             epoch, proof_round = self._feed.epoch, self._proof_round
             before = self._adopted.get(token)
             adopted = before or _Adopted(identity, exp, epoch, False, 0.0)
@@ -167,6 +162,7 @@ class AdoptedTokens:
             adopted.is_proved, adopted.epoch, adopted.proof_round = True, epoch, proof_round
             adopted.seen_at = self._clock.monotonic()
             return identity
+        raise Overloaded  # the record changes faster than it can be looked at
 
     def _refuse(self, token: str) -> None:
         self._refused[token] = self._clock.monotonic() + _REFUSED_KEPT_S
@@ -198,7 +194,8 @@ class AdoptedTokens:
 
     async def _recheck(self, token: str) -> None:
         with suppress(HaptaError):  # the next request asks again
-            await self.resolve(token, "")
+            if token in self._adopted:
+                await self.resolve(token, "")
 
     async def close(self) -> None:
         """End the questions under way."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from hapta.model.errors import UpstreamLost
+from hapta.model.errors import OperatorError, UpstreamLost
 from hapta.sessions.keys import KeyRing
 from hapta.sessions.rotation import Generation, Session
 from hapta.sessions.seal import open_token, seal_token
@@ -20,6 +20,8 @@ from hapta.sessions.token import rotation_id
 SESSIONS, ROTATIONS, AUDIT = "hapta_sessions", "hapta_rotations", "hapta_audit"
 _EXPAND = f"{ROTATIONS}_via_session"
 PAGE = 500
+LAST_DATE = 253_402_300_799
+"""The last second a date can name; a token may be made to live longer."""
 
 
 class SuperuserApi(Protocol):
@@ -32,7 +34,7 @@ class SuperuserApi(Protocol):
 
 def date_text(at: float) -> str:
     """An instant as PocketBase writes it, in UTC with milliseconds."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + "Z"
+    return datetime.fromtimestamp(min(at, LAST_DATE), UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + "Z"
 
 
 def date_value(text: object) -> float | None:
@@ -43,8 +45,25 @@ def date_value(text: object) -> float | None:
 
 
 class RowsRefused(UpstreamLost):
-    """PocketBase does not do with Hapta's own rows what it should; the client sees 504, the operator an
-    event."""
+    """PocketBase does not do with Hapta's own rows what it should; the client gets 504 and no reason.
+
+    Args:
+        detail: the reason, for the log.
+    """
+
+    def __init__(self, detail: str) -> None:
+        super().__init__()
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+class RightsLost(RowsRefused):
+    """PocketBase refuses Hapta its superuser rights just now."""
+
+    status, code = 503, "rights_lost"
+    message = "The database is not available. Please try again shortly."
 
 
 class SessionRows:
@@ -79,7 +98,7 @@ class SessionRows:
             "used": date_text(first.issued_at),
             "exp": date_text(first.exp),
         }
-        status, answer = await self._api.request("POST", f"/api/collections/{SESSIONS}/records", row)
+        status, answer = await self._ask("POST", f"/api/collections/{SESSIONS}/records", row)
         if status != 200:
             raise RowsRefused(f"a session could not be stored (status {status}: {_why(answer)})")
 
@@ -90,9 +109,9 @@ class SessionRows:
             HaptaError: PocketBase did not answer, or not as it should.
         """
         path = f"/api/collections/{SESSIONS}/records/{session_id}?expand={_EXPAND}"
-        status, row = await self._api.request("GET", path)
-        if status == 404:
-            return None
+        status, row = await self._ask("GET", path)
+        if status == 404 and isinstance(row, Mapping) and row.get("status") == 404:
+            return None  # PocketBase's own words, not those of something before it
         if status != 200 or not isinstance(row, Mapping):
             raise RowsRefused(f"a session could not be read (status {status})")
         return self._session(row)
@@ -112,6 +131,10 @@ class SessionRows:
         if not generations:
             return None  # sealed under a Secret we do not have: as good as not there
         newest = max(generations)
+        for number, generation in generations.items():
+            successor = generations.get(number + 1)
+            if generation.first_used_at is None and successor is not None:
+                generation.first_used_at = successor.issued_at  # only who used it could refresh it
         for number in range(1, newest - 1):
             # rows of forgotten generations are gone, but generation 1 stands in the session's own row
             if number + 1 not in generations:
@@ -154,7 +177,7 @@ class SessionRows:
             "issued": date_text(made.issued_at),
             "exp": date_text(made.exp),
         }
-        status, answer = await self._api.request("POST", f"/api/collections/{ROTATIONS}/records", row)
+        status, answer = await self._ask("POST", f"/api/collections/{ROTATIONS}/records", row)
         if status == 200:
             return made
         if status == 400:
@@ -168,19 +191,19 @@ class SessionRows:
     async def first_used(self, session_id: str, number: int, at: float) -> None:
         """Note when a generation was first used: from then on the one before it retires."""
         path = f"/api/collections/{ROTATIONS}/records/{rotation_id(session_id, number)}"
-        await self._api.request("PATCH", path, {"first_used": date_text(at)})
+        await self._write("PATCH", path, {"first_used": date_text(at)})
 
     async def touch(self, session_id: str, *, used_at: float, exp: float) -> None:
         """Bring what the operator sees up to date."""
         changes = {"used": date_text(used_at), "exp": date_text(exp)}
-        await self._api.request("PATCH", f"/api/collections/{SESSIONS}/records/{session_id}", changes)
+        await self._write("PATCH", f"/api/collections/{SESSIONS}/records/{session_id}", changes)
 
     async def forget(self, session_id: str, numbers: Sequence[int]) -> None:
         """Delete rows of generations that no verdict needs any more."""
         for number in numbers:
             if number > 1:
                 row_id = rotation_id(session_id, number)
-                await self._api.request("DELETE", f"/api/collections/{ROTATIONS}/records/{row_id}")
+                await self._write("DELETE", f"/api/collections/{ROTATIONS}/records/{row_id}")
 
     async def end(self, session_id: str, reason: str, at: float) -> bool:
         """End a session for good; whether there was one.
@@ -189,12 +212,7 @@ class SessionRows:
             HaptaError: it is not known to be ended.
         """
         changes = {"ended": date_text(at), "ended_reason": reason}
-        status, _ = await self._api.request(
-            "PATCH", f"/api/collections/{SESSIONS}/records/{session_id}", changes
-        )
-        if status not in (200, 404):
-            raise RowsRefused(f"a session could not be ended (status {status})")
-        return status == 200
+        return await self._write("PATCH", f"/api/collections/{SESSIONS}/records/{session_id}", changes)
 
     async def of_identity(self, collection: str, record: str, now: float) -> list[Mapping[str, Any]]:
         """The rows of an auth record's living sessions, last used first."""
@@ -222,7 +240,7 @@ class SessionRows:
 
     async def delete(self, session_id: str) -> None:
         """Delete a session with its rotations."""
-        await self._api.request("DELETE", f"/api/collections/{SESSIONS}/records/{session_id}")
+        await self._write("DELETE", f"/api/collections/{SESSIONS}/records/{session_id}")
 
     async def audit(self, kind: str, *, session: Session, address: str, detail: Mapping[str, object]) -> None:
         """Write down what an operator should see later."""
@@ -234,7 +252,23 @@ class SessionRows:
             "address": address,
             "detail": dict(detail),
         }
-        await self._api.request("POST", f"/api/collections/{AUDIT}/records", row)
+        await self._write("POST", f"/api/collections/{AUDIT}/records", row)
+
+    async def _write(self, method: str, path: str, json: Mapping[str, object] | None = None) -> bool:
+        """Write to a row; whether there was one."""
+        status, answer = await self._ask(method, path, json)
+        if status not in (200, 204, 404):
+            raise RowsRefused(f"a session's row could not be written (status {status}: {_why(answer)})")
+        return status != 404
+
+    async def _ask(self, method: str, path: str, json: Mapping[str, object] | None = None) -> tuple[int, Any]:
+        try:
+            status, answer = await self._api.request(method, path, json)
+        except OperatorError as exc:
+            raise RightsLost(str(exc)) from exc
+        if status in (401, 403):
+            raise RightsLost(f"PocketBase refuses Hapta its superuser rights (status {status})")
+        return status, answer
 
     async def _list(self, condition: str, *, sort: str, expand: bool = False) -> list[Mapping[str, Any]]:
         rows: list[Mapping[str, Any]] = []
@@ -243,7 +277,7 @@ class SessionRows:
             query = f"page={page}&perPage={PAGE}&skipTotal=1&sort={sort}&filter={quote(condition, safe='')}"
             if expand:
                 query += f"&expand={_EXPAND}"
-            status, answer = await self._api.request("GET", f"/api/collections/{SESSIONS}/records?{query}")
+            status, answer = await self._ask("GET", f"/api/collections/{SESSIONS}/records?{query}")
             if status != 200 or not isinstance(answer, Mapping):
                 raise RowsRefused(f"sessions could not be listed (status {status})")
             rows += answer["items"]

@@ -91,6 +91,19 @@ class Session:
         used.first_used_at = now
         return True
 
+    def was_used(self, generation: int, at: float) -> None:
+        """Somebody else saw a generation's first use; of two first uses the earlier one counts."""
+        used = self.generations.get(generation)
+        if used is not None and (used.first_used_at is None or at < used.first_used_at):
+            used.first_used_at = at
+
+    def keep(self, before: "Session") -> None:
+        """Keep what was known of the same session before it was read again."""
+        self.ended_reason = before.ended_reason or self.ended_reason
+        for number, generation in before.generations.items():
+            if generation.first_used_at is not None:
+                self.was_used(number, generation.first_used_at)
+
     def forgettable(self, now: float, overlap_s: float) -> list[int]:
         """Generations no verdict needs any more: two are kept, and all whose predecessor still counts."""
         newest = max(self.generations)

@@ -61,6 +61,12 @@ class OpenStreams:
             stream.owner = owner
             self._by_owner.setdefault(owner, set()).add(stream)
 
+    def move(self, owner: str, new_owner: str) -> None:
+        """The streams of ``owner`` belong to ``new_owner`` from now on."""
+        for stream in self._by_owner.pop(owner, ()):
+            stream.owner = new_owner
+            self._by_owner.setdefault(new_owner, set()).add(stream)
+
     def _unbind(self, stream: "EventStream") -> None:
         streams = self._by_owner.get(stream.owner)
         if streams is not None:

@@ -8,13 +8,12 @@ searched for auth tokens; each that lives becomes a session too.
 import re
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from hapta.identity.keeper import SessionKeeper
-from hapta.identity.proof import Prover, unverified_claims
+from hapta.identity.proof import AuthToken, Prover, understand_auth_token
 from hapta.model.address import prefix_of
 from hapta.model.errors import UpstreamLost
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
@@ -28,27 +27,6 @@ SCANNED_BYTES = 1024 * 1024
 MAX_DEVICE_CHARS = 200
 _JWT = re.compile(rb"eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{16,}")
 _K = OperationClass
-
-
-@dataclass(frozen=True, slots=True)
-class _AuthToken:
-    """An auth token of PocketBase's, understood."""
-
-    text: str
-    collection: str
-    record: str
-    exp: int
-    refreshable: bool
-
-
-def _understand(text: str) -> _AuthToken | None:
-    claims = unverified_claims(text)
-    if claims is None or claims.get("type") != "auth":
-        return None
-    record, collection, exp = claims.get("id"), claims.get("collectionId"), claims.get("exp")
-    if not isinstance(record, str) or not isinstance(collection, str) or not isinstance(exp, int | float):
-        return None
-    return _AuthToken(text, collection, record, int(exp), claims.get("refreshable") is True)
 
 
 def swap_tokens(
@@ -89,7 +67,7 @@ def swap_tokens(
         body = await _whole(answer)
         parsed = _parse(body)
         token = parsed.get("token") if isinstance(parsed, Mapping) else None
-        found = _understand(token) if isinstance(token, str) else None
+        found = understand_auth_token(token) if isinstance(token, str) else None
         if found is None:
             if isinstance(token, str):
                 raise UpstreamLost  # a token in a form nobody knows must not leave
@@ -98,7 +76,7 @@ def swap_tokens(
         answer.body = body.replace(found.text.encode(), own.encode())
         return answer
 
-    async def _own_token(exchange: Exchange, found: _AuthToken) -> str:
+    async def _own_token(exchange: Exchange, found: AuthToken) -> str:
         action, presented = exchange.operation.action, exchange.identity
         if action == "auth-refresh" and presented is not None and presented.session is not None:
             if not found.refreshable:
@@ -106,17 +84,12 @@ def swap_tokens(
             return await keeper.refresh(presented, found.text, found.exp)
         if action != "impersonate":
             on_login(found.collection, found.record)
-        own = await _open(exchange, found)
-        if (
-            action.startswith("auth-with-")
-            and presented is not None
-            and presented.session is not None
-            and presented.owns(found.collection, found.record)
-        ):
-            await keeper.end(presented.session, "new_login")
-        return own
+        replaces = None
+        if action.startswith("auth-with-") and presented is not None:
+            replaces = presented.session if presented.owns(found.collection, found.record) else None
+        return await _open(exchange, found, replaces)
 
-    async def _open(exchange: Exchange, found: _AuthToken) -> str:
+    async def _open(exchange: Exchange, found: AuthToken, replaces: str | None = None) -> str:
         return await keeper.open(
             collection=found.collection,
             record=found.record,
@@ -125,6 +98,7 @@ def swap_tokens(
             refreshable=found.refreshable,
             device=exchange.headers.get("User-Agent", "")[:MAX_DEVICE_CHARS],
             address=prefix_of(exchange.client),
+            replaces=replaces,
         )
 
     def _file_token(answer: Answer) -> Answer:
@@ -143,7 +117,7 @@ def swap_tokens(
             return answer
         swapped = plain
         for text in dict.fromkeys(_JWT.findall(plain)):
-            found = _understand(text.decode())
+            found = understand_auth_token(text.decode())
             if found is None or not is_auth_collection(found.collection):
                 continue
             if await prover.lives(found.text, found.collection, found.record):
