@@ -139,6 +139,7 @@ class Sessions:
         self._events = events
         self._streams = streams
         self._tasks = TaskSet()
+        self._schema = schema
         self._collections = _AuthCollections(schema)
         self.rows = SessionRows(superuser, ring)
         self._prover = Prover(upstream)
@@ -187,7 +188,7 @@ class Sessions:
                 self._prover,
                 self._ring,
                 is_auth_collection=self._collections.is_auth,
-                on_login=self._doubts.identity_changed,
+                on_login=self._on_login,
             ),
             fence_restores(self._fence),
             cast_doubt(self._doubts, self._collections),
@@ -235,6 +236,11 @@ class Sessions:
                 self.keeper.rotation_row_changed(session_id, generation, used_at)
         elif change.action != "create" and self._collections.is_auth(change.collection_id):
             self._doubts.identity_changed(change.collection_id, change.record_id)
+
+    def _on_login(self, collection: str, record: str | None) -> None:
+        found = self._schema.snapshot.resolve(collection)
+        if found is not None:
+            self._doubts.identity_changed(found.id, record)
 
     def _on_gap(self) -> None:
         self._doubts.everything_changed()

@@ -1,9 +1,9 @@
 """A restored backup must not revive sessions that had ended since it was made.
 
 A restore brings back old rows: sessions that were ended or deleted after the backup live again in it. So
-before Hapta passes a restore on, it reads which sessions live now; from then on only these, as long as they do,
-and what is made later, are admitted, and when PocketBase is back the others are ended in the restored rows
-too. A
+before Hapta passes a restore on, it reads which sessions live now; from then on only these, as long as they
+do, and what is made later, are admitted, and when PocketBase is back the others are ended in the restored
+rows too. A
 restore behind Hapta's back cannot be told from a restart: then the sessions this process saw end stay ended
 here, and no more can be said.
 """

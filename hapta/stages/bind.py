@@ -1,14 +1,24 @@
 """Binds a client's event stream to the session that subscribed it."""
 
 from collections.abc import Callable
+from urllib.parse import parse_qsl
 
 import orjson
 
 from hapta.identity.raw import owner_of
+from hapta.model.errors import BadRequest
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.model.operation import OperationClass
 from hapta.stages.batch import collect
 from hapta.stages.streams import OpenStreams
+
+_CLIENT_ID = "clientid"
+
+
+class UnreadableSubscription(BadRequest):
+    """Neither JSON nor a plain form."""
+
+    message = "Failed to read the submitted data."
 
 
 def bind_streams(streams: OpenStreams, has_ended: Callable[[str], bool]) -> Stage:
@@ -20,26 +30,43 @@ def bind_streams(streams: OpenStreams, has_ended: Callable[[str], bool]) -> Stag
     """
 
     async def bind(exchange: Exchange, forward: Handler) -> Answer:
-        answer = await forward(exchange)
-        if exchange.operation.kind is not OperationClass.REALTIME_SUBSCRIBE or answer.status >= 300:
-            return answer
         identity = exchange.identity
-        if identity is not None and exchange.body is not None:
-            client_id = _client_id(await collect(exchange.body.chunks()))
-            if client_id is not None:
-                owner = owner_of(identity)
+        if (
+            exchange.operation.kind is not OperationClass.REALTIME_SUBSCRIBE
+            or identity is None
+            or exchange.body is None
+        ):
+            return await forward(exchange)
+        body = await collect(exchange.body.chunks())
+        client_ids = _client_ids(body, exchange.headers.get("Content-Type", ""))
+        answer = await forward(exchange)
+        if answer.status < 300:
+            owner = owner_of(identity)
+            for client_id in client_ids:
                 streams.bind(client_id, owner)
-                if has_ended(owner):
-                    streams.end(owner)
+            if has_ended(owner):
+                streams.end(owner)
         return answer
 
     return bind
 
 
-def _client_id(body: bytes) -> str | None:
+def _client_ids(body: bytes, content_type: str) -> list[str]:
+    """Every client id PocketBase could take out of a subscription; Go matches the names of members in any
+    letter case, and of several the last counts.
+
+    Raises:
+        UnreadableSubscription: it cannot be told, so a stream could go on after its session.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "application/x-www-form-urlencoded":
+        return [value for name, value in parse_qsl(body.decode("latin-1")) if name.lower() == _CLIENT_ID]
     try:
-        document = orjson.loads(body)
+        document = orjson.loads(body) if kind == "application/json" else None
     except orjson.JSONDecodeError:
-        return None
-    client_id = document.get("clientId") if isinstance(document, dict) else None
-    return client_id if isinstance(client_id, str) else None
+        document = None
+    if not isinstance(document, dict):
+        raise UnreadableSubscription
+    return [
+        value for name, value in document.items() if name.lower() == _CLIENT_ID and isinstance(value, str)
+    ]

@@ -17,16 +17,16 @@ from hapta.identity.proof import unverified_claims
 from hapta.identity.raw import AdoptedTokens
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.model.identity import Identity
-from hapta.model.operation import OperationClass
+from hapta.model.operation import Operation, OperationClass
 from hapta.sessions.keys import KeyRing
 from hapta.sessions.seal import is_file_token, open_file_token
 
 _SCHEME = re.compile(r"bearer\s+", re.IGNORECASE)
 _K = OperationClass
-_WITHOUT_IDENTITY = frozenset({_K.HEALTH, _K.DASHBOARD, _K.PREFLIGHT})
-_DROPS_ENDED = frozenset({_K.OAUTH2_REDIRECT, _K.FILE})
+_WITHOUT_IDENTITY = frozenset({_K.DASHBOARD, _K.PREFLIGHT})
+_DROPS_ENDED = frozenset({_K.OAUTH2_REDIRECT, _K.FILE, _K.HEALTH})
 _LOGIN_ACTIONS = re.compile(r"auth-with-.*|auth-methods|request-.*|confirm-.*")
-_OPENS_FILE_TOKENS = frozenset({_K.FILE, _K.ADMIN, _K.UNKNOWN})
+_READ = frozenset({"GET", "HEAD"})
 
 
 class Sessions(Protocol):
@@ -57,7 +57,7 @@ def identify(
         operation = exchange.operation
         if operation.kind in _WITHOUT_IDENTITY:
             return await forward(exchange)
-        if operation.kind in _OPENS_FILE_TOKENS and "token=" in exchange.target.query:
+        if exchange.target.query and _takes_file_tokens(operation):
             exchange.upstream_target = _with_open_file_token(exchange, ring, adopts=adopted is not None)
         sent = exchange.headers.get("Authorization")
         if sent:
@@ -87,7 +87,13 @@ def identify(
 
 def _drops_ended(exchange: Exchange) -> bool:
     operation = exchange.operation
+    if operation.kind is _K.UNKNOWN:  # static files, as far as can be told: routes of apps stand under /api/
+        return exchange.method in _READ and exchange.target.segments[0] != "api"
     return operation.kind in _DROPS_ENDED or _LOGIN_ACTIONS.fullmatch(operation.action) is not None
+
+
+def _takes_file_tokens(operation: Operation) -> bool:
+    return operation.kind in (_K.FILE, _K.UNKNOWN) or operation.action == "backups"
 
 
 def _is_pocketbase_token(token: str) -> bool:
@@ -97,15 +103,16 @@ def _is_pocketbase_token(token: str) -> bool:
 
 
 def _with_open_file_token(exchange: Exchange, ring: KeyRing, *, adopts: bool) -> str:
+    """The target with every sealed file token opened; empty where there is none."""
     target = exchange.target
-    pieces = []
-    for piece in target.query.split("&"):
+    pieces = target.query.split("&")
+    for number, piece in enumerate(pieces):
         key, _, value = piece.partition("=")
         if unquote_plus(key) == "token":
             text = unquote_plus(value)
             if is_file_token(text):
-                piece = f"{key}={open_file_token(ring, text) or ''}"
+                pieces[number] = f"{key}={open_file_token(ring, text) or ''}"
             elif not adopts and _is_pocketbase_token(text):
-                piece = f"{key}="
-        pieces.append(piece)
-    return f"{target.path}?{'&'.join(pieces)}"
+                pieces[number] = f"{key}="
+    query = "&".join(pieces)
+    return f"{target.path}?{query}" if query != target.query else ""

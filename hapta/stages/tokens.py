@@ -27,6 +27,8 @@ SCANNED_BYTES = 1024 * 1024
 MAX_DEVICE_CHARS = 200
 _JWT = re.compile(rb"eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{16,}")
 _K = OperationClass
+_FIRST_LEGS = frozenset({"auth-with-otp", "auth-with-oauth2"})
+"""May set a new password, and with it end all tokens, though a second factor is still to come."""
 
 
 def swap_tokens(
@@ -35,7 +37,7 @@ def swap_tokens(
     ring: KeyRing,
     *,
     is_auth_collection: Callable[[str], bool],
-    on_login: Callable[[str, str], None],
+    on_login: Callable[[str, str | None], None],
 ) -> Stage:
     """Replaces tokens in answers.
 
@@ -44,8 +46,8 @@ def swap_tokens(
         prover: tells living tokens from others in answers of unknown routes.
         ring: keys of file tokens.
         is_auth_collection: whether an id is that of a known auth collection.
-        on_login: told collection and record of every login before its session is made: PocketBase may have
-            changed the auth record.
+        on_login: told collection (name or id) and record (``None``: not known) of every login before its
+            session is made: PocketBase may have changed the auth record.
     """
 
     async def stage(exchange: Exchange, forward: Handler) -> Answer:
@@ -63,15 +65,18 @@ def swap_tokens(
 
     async def _auth_answer(exchange: Exchange, answer: Answer) -> Answer:
         if answer.status != 200:
+            if answer.status == 401 and exchange.operation.action in _FIRST_LEGS:
+                on_login(exchange.operation.collection or "", None)
             return answer
         body = await _whole(answer)
         parsed = _parse(body)
         token = parsed.get("token") if isinstance(parsed, Mapping) else None
         found = understand_auth_token(token) if isinstance(token, str) else None
+        answer.body, answer.length = body, None
         if found is None:
             if isinstance(token, str):
                 raise UpstreamLost  # a token in a form nobody knows must not leave
-            return answer
+            return await _scanned(exchange, answer)  # a hook gave it a shape of its own
         own = await _own_token(exchange, found)
         answer.body = body.replace(found.text.encode(), own.encode())
         return answer
