@@ -2,13 +2,16 @@
 
 from hapta.config.errors import ConfigError, ConfigErrors
 from hapta.config.load import Loaded, load
+from hapta.config.rates import Rate, parse_rate
 from hapta.config.remote import check_secrets, require_secrets
 from hapta.config.schema import (
     AdminConfig,
     Config,
     CorsConfig,
     FeedConfig,
+    LimitConfig,
     LogConfig,
+    LoginConfig,
     MetricsConfig,
     RateLimitConfig,
     ServerConfig,
@@ -25,9 +28,12 @@ __all__ = [
     "ConfigErrors",
     "CorsConfig",
     "FeedConfig",
+    "LimitConfig",
     "Loaded",
     "LogConfig",
+    "LoginConfig",
     "MetricsConfig",
+    "Rate",
     "RateLimitConfig",
     "Secrets",
     "ServerConfig",
@@ -35,5 +41,6 @@ __all__ = [
     "UpstreamConfig",
     "check_secrets",
     "load",
+    "parse_rate",
     "require_secrets",
 ]
