@@ -129,9 +129,9 @@ class Following:
             assert answer.status_code == status, answer.text
         return answer.json() if answer.content else None
 
-    async def write(self, collection: str = "posts", **fields: Any) -> str:
+    async def write(self, into: str = "posts", **fields: Any) -> str:
         """Create a record; returns its id."""
-        made = await self.ask("POST", f"/api/collections/{collection}/records", {"title": "x", **fields})
+        made = await self.ask("POST", f"/api/collections/{into}/records", {"title": "x", **fields})
         return str(made["id"])
 
     def told(self) -> Counter[tuple[str, str]]:

@@ -33,7 +33,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hapta.feed.stream._OPENED_WITHIN_S", 0.5)
     monkeypatch.setattr("hapta.feed.feed._ANSWER_S", 0.3)
     monkeypatch.setattr("hapta.feed.feed._ECHO_S", 0.3)
-    monkeypatch.setattr("hapta.feed.feed._REFUSED_RETRY_S", 0.2)
+    monkeypatch.setattr("hapta.feed.feed._REFUSED_RETRY_S", (0.1, 0.2))
 
 
 async def test_started_it_is_live_in_its_first_epoch(served: PocketBase, follow: Follow) -> None:
