@@ -2,8 +2,8 @@
 
 Replaced are: moments after ``since`` (rows of the seed keep their exact dates), generated ids, suffixes of
 file names, realtime client ids, one-time codes, the server's own addresses, and tokens, of which claims and
-rough lifetime remain; of file tokens nothing does, for Hapta's show nothing. Ids and suffixes are numbered in order of appearance: two servers must repeat the same
-ones at the same places.
+rough lifetime remain; of file tokens nothing does, for Hapta's show nothing. Ids and suffixes are numbered in
+order of appearance: two servers must repeat the same ones at the same places.
 """
 
 import base64
