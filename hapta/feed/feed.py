@@ -3,8 +3,8 @@
 Events alone prove nothing by their absence. Therefore:
 
 * **Epoch.** Whatever is stored on the strength of the feed carries the epoch in which its fetch began and is
-  unusable in another. The epoch moves when the feed is lost (changes may be missed from here) and again when
-  it is back (a fetch begun while it was away may have missed one).
+  unusable in another. The epoch moves when the feed is lost (changes may be missed from here), when it is
+  back (a fetch begun while it was away may have missed one), and when it follows more collections.
 * **Proof.** A stream counts only once an event that no guest is told has come through it: PocketBase takes a
   subscription with a dead token silently for a guest's, and makes the stream a guest's when the superuser's
   password changes, who goes on hearing of public collections. The proof is a PATCH of Hapta's own row; any
@@ -21,7 +21,8 @@ Events alone prove nothing by their absence. Therefore:
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+import traceback
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from hapta.config import FeedConfig
 from hapta.feed.changes import MAX_TOPICS, Change
@@ -45,6 +46,8 @@ _ANSWER_S = 5.0
 _ECHO_S = 2.0
 _LINGER_S = 2.0
 """A replaced stream stays open so long: events on their way to it still arrive."""
+_OTHER_PAYLOADS_S = 1.0
+"""A stream is replaced no sooner because of :meth:`ChangeFeed.wants_full` alone."""
 _RETRY_S = (0.05, 2.0)
 _REFUSED_RETRY_S = (0.5, 5.0)
 """A refused login costs PocketBase a tenth of a second."""
@@ -65,7 +68,7 @@ class ChangeFeed:
             not have them.
 
     Attributes:
-        epoch: moves on every gap; what was taken in another epoch is unusable.
+        epoch: what was taken in another epoch is unusable.
         own: ids of Hapta's collections, once started.
     """
 
@@ -181,6 +184,7 @@ class ChangeFeed:
     async def stop(self) -> None:
         """Disconnect; the epoch stays where it is, ``is_live`` is over."""
         self._current = None
+        self._meter.feed_live(False)
         await self._tasks.cancel()
         for stream in tuple(self._open):
             await self._close(stream)
@@ -208,9 +212,9 @@ class ChangeFeed:
             await asyncio.sleep(pause_s)
         if self._current is None:
             return
-        due_s = min(self._idle_due(self._current), self._age_due(self._current)) - self._clock.monotonic()
+        due = min(self._idle_due(self._current), self._replacement_due(self._current))
         try:
-            async with asyncio.timeout(max(0.0, due_s)):
+            async with asyncio.timeout(max(0.0, due - self._clock.monotonic())):
                 await self._wake.wait()
         except TimeoutError:
             pass
@@ -221,7 +225,7 @@ class ChangeFeed:
         try:
             if stream is None:
                 await self._connect()
-            elif self._age_due(stream) <= now or stream.covered != self._wanted():
+            elif self._replacement_due(stream) <= now:
                 await self._replace(stream)
             elif self._needs_proof(stream, now):
                 is_heard = await self._prove(stream) == [True]
@@ -240,8 +244,12 @@ class ChangeFeed:
     def _idle_due(self, stream: FeedStream) -> float:
         return max(stream.heard_at, stream.opened_at) + self._config.renew_idle_s
 
-    def _age_due(self, stream: FeedStream) -> float:
-        return min(stream.opened_at + self._config.renew_age_s, stream.renew_at)
+    def _replacement_due(self, stream: FeedStream) -> float:
+        wanted = self._wanted()
+        if stream.covered.keys() != wanted.keys():
+            return stream.opened_at
+        due = min(stream.opened_at + self._config.renew_age_s, stream.renew_at)
+        return due if stream.covered == wanted else min(due, stream.opened_at + _OTHER_PAYLOADS_S)
 
     def _wanted(self) -> dict[str, bool]:
         collections = self._schema.snapshot.by_id.values()
@@ -277,8 +285,7 @@ class ChangeFeed:
         self._current = stream
         self._meter.feed_live(True)
         self._move_epoch()
-        for tell in self._on_live:
-            tell()
+        self._tell(self._on_live)
         if not is_first:
             self._meter.feed_reconnected()
             self._events.info("feed_up", message="PocketBase's changes are followed again", epoch=self.epoch)
@@ -318,6 +325,8 @@ class ChangeFeed:
             await self._close(new)
         elif new_is_heard and old_is_heard:
             self._current = new
+            if new.covered.keys() - old.covered.keys():
+                self._move_epoch()  # a read of these may be under way that missed a change
             self._tasks.spawn(self._linger(old), name="replaced change feed")
         else:
             await self._close(new)
@@ -362,11 +371,8 @@ class ChangeFeed:
             try:
                 tell(change)
             except Exception as exc:
-                self._events.error(
-                    "feed_consumer",
-                    message=f"a part of Hapta failed on a change; all it stored is dropped: {exc!r}",
-                )
-                self._lost("consumer")
+                self._report(exc)
+                self._lost("consumer")  # what it stored may be wrong now
 
     def _on_end(self, stream: FeedStream, reason: str) -> None:
         self._open.discard(stream)
@@ -389,8 +395,22 @@ class ChangeFeed:
 
     def _move_epoch(self) -> None:
         self.epoch += 1
-        for tell in self._on_gap:
-            tell()
+        self._tell(self._on_gap)
+
+    def _tell(self, callbacks: Sequence[Callable[[], None]]) -> None:
+        for tell in callbacks:
+            try:
+                tell()
+            except Exception as exc:
+                self._report(exc)
+
+    def _report(self, exc: Exception) -> None:
+        trace = "".join(traceback.format_exception(exc))
+        self._events.error(
+            "feed_consumer",
+            message="a part of Hapta failed on a change or gap; please report it",
+            trace=trace,
+        )
 
 
 def _reason(exc: BaseException) -> str:

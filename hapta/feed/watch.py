@@ -28,6 +28,7 @@ from hapta.upstream.superuser import NotPocketBase, SuperuserClient
 SETTLE_S = 0.5
 """Another process's change was applied by a serving PocketBase within 0.3 s."""
 
+_CONFIRMED_WITHIN_S = 5.0
 _PAGE = 1000
 _STAMPS_SQL = "SELECT group_concat(id || ' ' || updated, char(10)) FROM _collections"
 
@@ -151,8 +152,9 @@ class SchemaWatch:
 
     async def _confirm(self) -> None:
         try:
-            await self._look()
-        except (HaptaError, OperatorError) as exc:
+            async with asyncio.timeout(_CONFIRMED_WITHIN_S):
+                await self._look()
+        except (HaptaError, OperatorError, TimeoutError) as exc:
             raise SchemaUnconfirmed from exc
 
     async def _look(self) -> None:
@@ -193,15 +195,13 @@ class SchemaWatch:
         status, answer = await self._superuser.request(
             "POST", "/api/sql", {"query": _STAMPS_SQL}, lane=Lane.STREAMS
         )
-        if status != 200:
+        try:
+            return frozenset(answer["rows"][0][0].split("\n")) if status == 200 else None
+        except (KeyError, IndexError, TypeError, AttributeError):
             return None
-        return frozenset(str(answer["rows"][0][0]).split("\n"))
 
     async def _probe(self) -> None:
-        try:
-            has_sql = await self._stamps() is not None
-        except (KeyError, IndexError, TypeError):
-            has_sql = False
+        has_sql = await self._stamps() is not None
         status, settings = await self._superuser.request("GET", "/api/settings", lane=Lane.STREAMS)
         batch = settings.get("batch") if status == 200 and isinstance(settings, Mapping) else None
         self.features = Features(has_sql, isinstance(batch, Mapping) and bool(batch.get("enabled")))

@@ -330,6 +330,25 @@ async def test_a_consumer_that_fails_on_a_change_is_a_gap_and_the_others_hear_on
     assert await following.is_told(await following.write())
 
 
+async def test_a_consumer_that_fails_on_a_gap_does_not_keep_it_from_the_others(
+    make_pocketbase: MakePocketBase, follow: Follow
+) -> None:
+    pocketbase = make_pocketbase()
+    following = await follow(pocketbase, is_started=False)
+    told: list[int] = []
+
+    def fail() -> None:
+        raise RuntimeError("not prepared for this")
+
+    following.feed.on_gap(fail)
+    following.feed.on_live(fail)
+    following.feed.on_gap(lambda: told.append(following.feed.epoch))
+    await following.start()
+    await asyncio.to_thread(pocketbase.stop)
+    assert await holds(lambda: told == [1, 2])
+    assert following.events.names.count("feed_consumer") == 3
+
+
 async def test_the_heartbeat_s_row_deleted_by_somebody_is_made_again(
     served: PocketBase, follow: Follow
 ) -> None:
