@@ -36,7 +36,7 @@ from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError, OperatorError, UpstreamLost
 from hapta.model.tasks import TaskSet
 from hapta.upstream.client import Lane, UpstreamClient
-from hapta.upstream.superuser import SuperuserClient, SuperuserRefused
+from hapta.upstream.superuser import SuperuserClient
 
 _PROBE_AT = 0.8
 """Share of ``max_silence_s`` after which a touch sends the heartbeat: the rest is for its echo."""
@@ -201,7 +201,7 @@ class ChangeFeed:
         is_refusal = isinstance(exc, OperatorError)
         delay_s = self._next_delay_s(_REFUSED_RETRY_S if is_refusal else _RETRY_S)
         self._not_before = self._clock.monotonic() + delay_s
-        if is_refusal and not self._is_refused and not isinstance(exc, SuperuserRefused):
+        if is_refusal and not self._is_refused and self._superuser.trouble is None:
             self._events.error("feed_refused", message=str(exc), next_try_s=delay_s)
         self._is_refused = is_refusal
 

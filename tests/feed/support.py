@@ -69,7 +69,15 @@ class Following:
         requests: method and path of each request Hapta made as superuser.
     """
 
-    def __init__(self, pocketbase: PocketBase, url: str, *, is_local: bool, **config: Any) -> None:
+    def __init__(
+        self,
+        pocketbase: PocketBase,
+        url: str,
+        *,
+        is_local: bool,
+        credentials: Credentials | None = None,
+        **config: Any,
+    ) -> None:
         self.pocketbase = pocketbase
         self.config = FeedConfig(**config)
         self.clock = SystemClock()
@@ -79,7 +87,9 @@ class Following:
         self.epochs: list[int] = []
         self.requests: list[tuple[str, str]] = []
         self.client = UpstreamClient(url, UpstreamConfig(), self.clock)
-        self.superuser = SuperuserClient(self.client, Credentials(GATEWAY_EMAIL, PASSWORD), self.clock)
+        self.superuser = SuperuserClient(
+            self.client, credentials or Credentials(GATEWAY_EMAIL, PASSWORD), self.clock
+        )
         self._count_requests()
         notify_dir = pocketbase.data_dir / ".notify" if is_local else None
         self.schema = SchemaWatch(
@@ -106,7 +116,7 @@ class Following:
             self.requests.append((method, path.partition("?")[0]))
             return await exchange(method, path, *rest)
 
-        self.superuser._exchange = counted  # type: ignore[method-assign]
+        self.superuser._exchange = counted  # type: ignore[assignment, method-assign]
 
     async def open(self) -> None:
         await self.client.open()

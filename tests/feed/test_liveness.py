@@ -9,7 +9,7 @@ import pytest
 
 from hapta.feed import Change
 from hapta.model.errors import OperatorError
-from hapta.upstream.superuser import SuperuserRefused
+from hapta.upstream.superuser import Credentials, SuperuserRefused
 from tests.conftest import MakePocketBase
 from tests.feed.conftest import Follow
 from tests.feed.support import SwallowingProxy, holds
@@ -131,7 +131,7 @@ async def test_a_stream_lives_through_pocketbase_s_idle_cut(
     make_pocketbase: MakePocketBase, follow: Follow
 ) -> None:
     kept, cut = await follow(make_pocketbase()), await follow(make_pocketbase())
-    cut.feed._idle_due = lambda _: float("inf")  # type: ignore[method-assign]
+    cut.feed._idle_due = lambda stream: float("inf")  # type: ignore[method-assign]
     cut.feed._wake.set()
     await asyncio.sleep(330)
     assert cut.meter.gaps == ["ended"], "PocketBase no longer cuts what is idle for 300 s"
@@ -309,6 +309,40 @@ async def test_tokens_that_died_while_the_password_still_works_are_a_gap(
     assert following.meter.gaps == ["identity"]
     await following.gets_live()
     assert await following.is_told(await following.write("closed"))
+
+
+@pytest.mark.usefixtures("_impatient")
+async def test_an_admin_token_that_died_is_a_gap_told_as_trouble(
+    make_pocketbase: MakePocketBase, follow: Follow
+) -> None:
+    pocketbase = make_pocketbase()
+    accounts = pocketbase.rows("_superusers", filter=f"email='{GATEWAY_EMAIL}'")
+    path = f"/api/collections/_superusers/impersonate/{accounts[0]['id']}"
+    token = pocketbase.admin.post(path, json={"duration": 3600}).json()["token"]
+    following = await follow(pocketbase, credentials=Credentials(token=token))
+    account = f"/api/collections/_superusers/records/{accounts[0]['id']}"
+    await following.ask("PATCH", account, {"password": PASSWORD, "passwordConfirm": PASSWORD})
+    status, _ = await following.superuser.request("GET", "/api/settings")
+    assert status == 401
+    assert "check AdminToken" in str(following.superuser.trouble)
+    assert following.meter.gaps == ["identity"]
+    await asyncio.sleep(0.3)
+    assert not following.feed.is_connected
+    assert "feed_refused" not in following.events.names, "told once, as trouble"
+
+
+async def test_tokens_of_short_life_are_not_fetched_for_each_request(
+    make_pocketbase: MakePocketBase, follow: Follow
+) -> None:
+    pocketbase = make_pocketbase()
+    change = {"authToken": {"duration": 60}}
+    pocketbase.admin.patch("/api/collections/_superusers", json=change).raise_for_status()
+    following = await follow(pocketbase)
+    for _ in range(5):
+        await following.superuser.request("GET", "/api/settings")
+    logins = [path for _, path in following.requests if path.endswith("/auth-with-password")]
+    assert len(logins) == 1
+    assert following.requests.count(("POST", "/api/realtime")) == 1
 
 
 async def test_a_consumer_that_fails_on_a_change_is_a_gap_and_the_others_hear_on(

@@ -215,7 +215,8 @@ async def test_full_payloads_come_for_those_collections_that_are_asked_for(follo
     assert await following.is_told(post)
     assert await following.is_told(topic)
     records = {change.collection_id: change.record for change in following.changes}
-    assert records[posts] is not None
-    assert (records[posts]["title"], records[posts]["internal"]) == ("whole", "hidden")
+    whole = records[posts]
+    assert whole is not None
+    assert (whole["title"], whole["internal"]) == ("whole", "hidden")
     assert records[topics] is None
     assert following.meter.gaps == []
