@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.conftest import MakeHapta, MakePocketBase
 from tests.support.hapta import Hapta
 from tests.support.pocketbase import ADMIN_EMAIL, PASSWORD, PocketBase
-from tests.support.process import free_port
+from tests.support.process import free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
 ADMIN = {"AdminEmail": ADMIN_EMAIL, "AdminPassword": PASSWORD}
@@ -155,6 +156,8 @@ def test_a_broken_upstream_is_told_from_a_broken_gateway(
     pocketbase = make_pocketbase()
     hapta = make_hapta(upstream=pocketbase.url)
     pocketbase.stop()
+    ready = f"{hapta.url}/api/hapta/health/ready"
+    wait_until(lambda: httpx.get(ready).status_code == 503, "it knows")  # an answer is remembered for 0.5 s
     done = hapta_test(tmp_path, "--url", hapta.url, "--json")
     checks = report(done)
     assert checks["live"]["status"] == "ok"
