@@ -12,6 +12,7 @@ from hapta.app.database import (
     host_to_send,
     prepare_embedded,
 )
+from hapta.app.limits import Limiting
 from hapta.app.readiness import Readiness
 from hapta.app.sessions import Sessions
 from hapta.app.watch import Watch
@@ -220,6 +221,13 @@ class Gateway:
         sessions: Sessions,
     ) -> Handler:
         config, metrics = self._loaded.config, self._outputs.metrics
+        limiting = Limiting(
+            config,
+            schema=watch.schema,
+            has_ended=sessions.keeper.has_ended,
+            clock=self._clock,
+            metrics=metrics,
+        )
         budget = SpoolBudget(config.server.spool_bytes, metrics.spooled_bytes.set)
         spool_dir = str(self._loaded.path(config.server.spool_dir)) if config.server.spool_dir else None
         return fold(
@@ -228,11 +236,13 @@ class Gateway:
                 health_routes(readiness.why_not),
                 preflights(config.cors, self._clock),
                 *sessions.identify_stages(),
+                *limiting.outer_stages(),
                 admin_lock(config.admin),
                 *sessions.route_stages(),
                 no_own_route,
                 hold_bodies(budget, config.server.memory_body_bytes, spool_dir),
                 batch_lock,
+                *limiting.inner_stages(),
                 *watch.stages(),
                 settings_watch(database.settings_may_differ, self._on_settings_trouble),
                 *sessions.inner_stages(),

@@ -123,6 +123,7 @@ class Metrics:
         spooled_bytes: request bodies now lying in temporary files.
         log_lines_dropped: access lines given up because the log could not take them.
         breaker_open: 1 while PocketBase is not asked because it did not answer.
+        limit_table_keys: callers and accounts the limits remember now.
         untrusted_forwarding: requests with forwarding headers from a peer outside ``server.trusted_proxies``.
 
     It is also the feed's meter (``hapta.feed.FeedMeter``).
@@ -161,6 +162,12 @@ class Metrics:
             "Requests with forwarding headers from a peer that is no trusted proxy.",
             registry=registry,
         )
+        self._limited = Counter(
+            "hapta_limited", "Requests refused by a limit (429).", ["rule"], registry=registry
+        )
+        self.limit_table_keys = Gauge(
+            "hapta_limit_table_keys", "Callers and accounts the limits remember now.", registry=registry
+        )
         self._feed_live = Gauge(
             "hapta_feed_live", "1 while the change feed is connected and subscribed.", registry=registry
         )
@@ -196,6 +203,10 @@ class Metrics:
     def upstream_done(self, kind: OperationClass, outcome: str, seconds: float) -> None:
         """Count one upstream request that ended in one of :data:`OUTCOMES`; on the event loop only."""
         self._upstream.by_class[kind].add(outcome if outcome in OUTCOMES else OTHER, seconds)
+
+    def limited(self, rule: str) -> None:
+        """Count a request refused by a limit, by the name it has in the configuration."""
+        self._limited.labels(rule).inc()
 
     def connection_refused(self, reason: str) -> None:
         """Count a connection closed at once for one of :data:`REFUSALS`."""
