@@ -134,7 +134,7 @@ def _rule(name: str, limit: LimitConfig, message: str) -> Rule:
         Who(limit.who),
         Quota.of(rate.count, rate.duration_s, limit.burst or rate.count),
         limit.message or message,
-        int(limit.cost) if limit.cost.is_integer() else limit.cost,
+        int(limit.cost) if limit.cost == int(limit.cost) else limit.cost,
         limit.class_,
         limit.collection,
         tuple(limit.path_prefix.strip("/").split("/")) if limit.path_prefix.strip("/") else (),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _BUCKETS = 1024
 _LOOKS = 8
-_LOOKS_WHEN_FULL = 64
+_LOOKS_WHEN_FULL = 16
 _SWEPT_FROM = 1024
 _SHARED_SHARE = 8
 """The shared entries may be an eighth of the own ones."""
