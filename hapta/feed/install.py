@@ -12,7 +12,7 @@ from urllib.parse import quote
 from hapta.feed.layout import LAYOUT, NAMES_BY_PART, OWN_NAMES, ForeignCollection, Own, missing
 from hapta.model.errors import OperatorError
 from hapta.upstream.client import Lane
-from hapta.upstream.superuser import SuperuserClient
+from hapta.upstream.superuser import NotPocketBase, SuperuserClient
 
 HEARTBEAT_ID: Final = "feedheartbeat00"
 """The row of ``hapta_meta`` whose PATCH proves that the change feed hears."""
@@ -37,6 +37,7 @@ async def install(superuser: SuperuserClient) -> Own:
 
     Raises:
         InstallFailed: a foreign collection stands in the way, or PocketBase refuses, in its own words.
+        NotPocketBase: what answers does not speak of collections as PocketBase does.
         SuperuserRefused: Hapta has no superuser access.
         UpstreamRefused, UpstreamLost, UpstreamUnavailable: PocketBase did not answer.
     """
@@ -69,12 +70,18 @@ async def _found(superuser: SuperuserClient) -> Mapping[str, Mapping[str, Any]]:
     status, answer = await superuser.request(
         "GET", f"/api/collections?perPage=50&skipTotal=1&filter={quote(wanted)}", lane=Lane.STREAMS
     )
-    if status != 200 or not isinstance(answer, dict):
+    if status != 200:
         raise InstallFailed(
             f"PocketBase at {superuser.base_url} does not show its collections (status {status}): "
             f"{_words(answer)}"
         )
-    return {item["name"]: item for item in answer["items"]}
+    try:
+        return {item["name"]: item for item in answer["items"]}
+    except (KeyError, TypeError) as exc:
+        raise NotPocketBase(
+            f"{superuser.base_url} shows collections in a form Hapta does not know ({exc!r}); PocketBase "
+            "must be 0.38 or newer"
+        ) from exc
 
 
 def _changes(found: Mapping[str, Mapping[str, Any]], base_url: str) -> list[Mapping[str, Any]]:

@@ -160,9 +160,9 @@ def missing(wanted: Mapping[str, Any], found: Mapping[str, Any] | None) -> Mappi
     """
     if found is None:
         return wanted
-    if found["id"] != wanted["id"] or found["type"] != wanted["type"] or not found["system"]:
+    if any(found.get(key) != wanted[key] for key in ("id", "type", "system")):
         raise ForeignCollection("it is not one that Hapta made")
-    fields = {field["name"]: field for field in found["fields"]}
+    fields = {field["name"]: field for field in found.get("fields", ())}
     changed = []
     for field in wanted["fields"]:
         present = fields.get(field["name"])
