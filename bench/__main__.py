@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from bench import passthrough, startup, streams
+from bench import passthrough, sessions, startup, streams
 from bench.document import filled
 from bench.errors import BenchError
 from bench.machine import description, tool, versions
@@ -20,6 +20,7 @@ _PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 _MEASUREMENTS: dict[str, Callable[[Plan], Section]] = {
     "passthrough": passthrough.measure,
     "streams": streams.measure,
+    "sessions": sessions.measure,
     "startup": startup.measure,
 }
 _TOOLS = ("wrk", "nginx", "taskset", "pocketbase")
@@ -37,6 +38,7 @@ def command(what: str, runs: int | None, quick: bool, json_path: Path | None, wr
     \b
     passthrough   a view and a list: PocketBase directly, behind nginx, behind Hapta
     streams       2,000 idle event streams: memory per client, and that all get an event
+    sessions      checking a token, logging in, memory for 10,000 sessions
     startup       seconds from start to ready
 
     Needs Linux, two cores, and wrk and nginx (Debian: apt-get install wrk nginx-light).

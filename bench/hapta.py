@@ -11,7 +11,7 @@ from bench.pocketbase import EMAIL, PASSWORD, PocketBase
 from bench.process import child, free_port, wait_until_ok
 
 _ROOT = Path(__file__).parent.parent
-_SECRET = "bench-secret-Zk3vQ9xW7uT1bN5mR8cY2pL6"
+SECRET = "bench-secret-Zk3vQ9xW7uT1bN5mR8cY2pL6"
 READY = "/api/hapta/health/ready"
 
 
@@ -63,5 +63,5 @@ def _environment(upstream: PocketBase | None) -> dict[str, str]:
     kept["PYTHONPATH"] = str(_ROOT)
     if upstream is not None:
         kept |= {"DatabaseURL": upstream.url, "AdminEmail": EMAIL, "AdminPassword": PASSWORD}
-        kept["Secret"] = _SECRET
+        kept["Secret"] = SECRET
     return kept
