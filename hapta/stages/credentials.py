@@ -80,6 +80,8 @@ def _form_fields(form: str) -> list[tuple[str, str]]:
 def _multipart_fields(text: bytes, boundary: bytes) -> list[tuple[str, str]]:
     if b"name*" in text.lower() or b"content-transfer-encoding" in text.lower():
         raise _Unclear  # Go decodes both in ways of its own
+    if b"--" + boundary + b"--" not in text:
+        raise _Unclear  # cut off
     fields: list[tuple[str, str]] = []
 
     def on_field(field: Field) -> None:
