@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -71,8 +72,13 @@ def _how() -> str:
     return f"Measured {datetime.now(UTC):%Y-%m-%d} by `{words}` on {description()}: {versions()}."
 
 
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> int:
     """Run the command and return its exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)  # so that the servers end with it
     try:
         command.main(prog_name="python -m bench", standalone_mode=False)
     except click.ClickException as exc:

@@ -88,11 +88,12 @@ def _loads(upstream: PocketBase) -> list[Load]:
 
 
 def _run(plan: Plan, upstream: PocketBase, contender: Contender, load: Load, number: int) -> Run:
-    """One run that nobody disturbed, if one of three is."""
+    """The least disturbed of up to three runs; the first that nobody disturbed ends the search."""
     url = f"http://127.0.0.1:{contender.port}{load.path}"
     if number == 0:
         wrk.load(plan.home, url, load.connections, 1)
-    for _ in range(3):
+    tries: list[Run] = []
+    while len(tries) < 3 and not any(run.foreign < _QUIET_SHARE for run in tries):
         _wait_until_quiet()
         run = _run_once(plan, upstream, contender, load, number)
         plan.say(
@@ -100,9 +101,8 @@ def _run(plan: Plan, upstream: PocketBase, contender: Contender, load: Load, num
             f"{run.per_s:,.0f} req/s, p50 {run.p50_ms:.2f} ms, {run.cpu_us:.0f} µs/req, "
             f"others used {run.foreign:.2f} cores"
         )
-        if run.foreign < _QUIET_SHARE:
-            break
-    return run
+        tries.append(run)
+    return min(tries, key=lambda run: run.foreign)
 
 
 def _run_once(plan: Plan, upstream: PocketBase, contender: Contender, load: Load, number: int) -> Run:
@@ -169,4 +169,6 @@ def _render(load: str, connections: int, by_contender: dict[str, list[Run]]) -> 
         )
     what = {"view": "A view of one record", "list": "A list of 30 records"}[load]
     s = "" if connections == 1 else "s"
-    return f"**{what}, {connections} connection{s}**\n\n{table(heads, rows)}"
+    others = max(run.foreign for runs in by_contender.values() for run in runs)
+    disturbed = f"Other processes used at most {others:.2f} cores during a run."
+    return f"**{what}, {connections} connection{s}**\n\n{table(heads, rows)}\n\n{disturbed}"

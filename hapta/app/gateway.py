@@ -15,6 +15,7 @@ from hapta.app.database import (
 from hapta.app.limits import Limiting
 from hapta.app.readiness import Readiness
 from hapta.app.sessions import Sessions
+from hapta.app.spool_dir import spool_directory
 from hapta.app.watch import Watch
 from hapta.config import Loaded
 from hapta.identity.overview import Overview
@@ -108,12 +109,13 @@ class Gateway:
         reception, listener, front = self._reception_and_listener()
         try:
             listener.bind(server.host, server.port)
+            spool_dir = spool_directory(self._loaded)
             await self._start_metrics()
             database = await self._start_database(adopt_data=adopt_data, keep_trying=keep_trying)
             watch = await self._start_watch(database)
             self._readiness = Readiness(database.client, reception, watch.why_not_ready, self._clock)
             sessions = await self._start_sessions(database, watch)
-            front.handle = self._pipeline(database, self._readiness, watch, sessions)
+            front.handle = self._pipeline(database, self._readiness, watch, sessions, spool_dir)
             await self._control.serve(self._desk(database, watch, sessions).application())
             await listener.start()
         except BaseException:
@@ -219,6 +221,7 @@ class Gateway:
         readiness: Readiness,
         watch: Watch,
         sessions: Sessions,
+        spool_dir: str | None,
     ) -> Handler:
         config, metrics = self._loaded.config, self._outputs.metrics
         limiting = Limiting(
@@ -229,7 +232,6 @@ class Gateway:
             metrics=metrics,
         )
         budget = SpoolBudget(config.server.spool_bytes, metrics.spooled_bytes.set)
-        spool_dir = str(self._loaded.path(config.server.spool_dir)) if config.server.spool_dir else None
         return fold(
             [
                 accept,
@@ -240,7 +242,9 @@ class Gateway:
                 admin_lock(config.admin),
                 *sessions.route_stages(),
                 no_own_route,
-                hold_bodies(budget, config.server.memory_body_bytes, spool_dir),
+                hold_bodies(
+                    budget, config.server.memory_body_bytes, spool_dir, on_trouble=self._on_spool_trouble
+                ),
                 batch_lock,
                 *limiting.inner_stages(),
                 *watch.stages(),
@@ -324,6 +328,13 @@ class Gateway:
                 message=f"{peer} sends forwarding headers but is not in server.trusted_proxies: they are "
                 "ignored, and it may not act as superuser. If it is your proxy, add it there",
             )
+
+    def _on_spool_trouble(self, exc: OSError) -> None:
+        self._outputs.events.error(
+            "spool",
+            message=f"a request body could not be put into a file: {exc.strerror or exc}; "
+            "make room, or set server.spool_dir",
+        )
 
     def _on_settings_trouble(self, exc: Exception) -> None:
         message = str(exc) if isinstance(exc, OperatorError) else f"{type(exc).__name__}: {exc}"

@@ -119,22 +119,18 @@ class _Stopping:
         (self.second if self.first.is_set() else self.first).set()
 
     async def unless_stopped(self, work: Coroutine[Any, Any, None], *, twice: bool = False) -> bool:
-        """Do ``work`` unless a signal comes first, which cancels it; whether it was done.
-
-        Raises:
-            Exception: what ``work`` raised, as it is: an OperatorError is for the operator to read.
-        """
+        """Do ``work`` unless a signal comes first, which cancels it; whether it was done."""
         tasks = TaskSet()
         working = tasks.spawn(work, name="work")
-        signalled = tasks.spawn((self.second if twice else self.first).wait(), name="signal to stop")
+        signalled = tasks.spawn((self.second if twice else self.first).wait(), name="signal")
         try:
             await asyncio.wait((working, signalled), return_when=asyncio.FIRST_COMPLETED)
-            is_done = working.done()
+            if working.done():
+                working.result()  # raises what ended it
+                return True
+            return False
         finally:
             await tasks.cancel()
-        if is_done:
-            working.result()
-        return is_done
 
 
 def _raise_open_file_limit() -> None:

@@ -27,7 +27,8 @@ class IncomingBody:
         length: announced length in bytes, ``None`` for chunked coding.
         expects_continue: the client waits for ``100 Continue`` before it sends (RFC 9110 §10.1.1); it is told
             when the first byte is asked for, so a request refused before that never sends its body.
-        min_bytes_per_s: the average a body must keep once ``grace_s`` is over; 0 for no floor.
+        min_bytes_per_s: the average a body must keep once ``grace_s`` is over; 0 for no floor. Only the time
+            spent waiting for the client counts, not that in which nobody asked for the next piece.
         grace_s: also the longest silence between two pieces.
     """
 
@@ -49,6 +50,7 @@ class IncomingBody:
         self._min_bytes_per_s = min_bytes_per_s
         self._grace_s = grace_s
         self._clock = clock
+        self._waited_s = 0.0
         self.received_bytes = 0
 
     @property
@@ -59,21 +61,20 @@ class IncomingBody:
         if self._expects_continue:
             self._expects_continue = False
             self._connection.send_continue()
-        started = self._clock.monotonic()
         while True:
-            piece = await self._next(started)
+            piece = await self._next()
             if not piece:
                 return
             self.received_bytes += len(piece)
             yield piece
 
-    async def _next(self, started: float) -> bytes:
+    async def _next(self) -> bytes:
+        began = self._clock.monotonic()
         try:
             if not self._min_bytes_per_s:
                 return await self._content.readany()
             earned_s = self._grace_s + self.received_bytes / self._min_bytes_per_s
-            left_s = started + earned_s - self._clock.monotonic()
-            async with asyncio.timeout(min(left_s, self._grace_s)):
+            async with asyncio.timeout(min(earned_s - self._waited_s, self._grace_s)):
                 return await self._content.readany()
         except TimeoutError as exc:
             raise BodyTooSlow from exc
@@ -85,3 +86,5 @@ class IncomingBody:
             raise ClientGone from exc
         except (HttpProcessingError, ClientError) as exc:
             raise BadFraming from exc
+        finally:
+            self._waited_s += self._clock.monotonic() - began

@@ -39,6 +39,7 @@ from hapta.server.transmit import Transmitter, error_answer
 if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
 
+_VERSIONS = ((1, 0), (1, 1))
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 CLIENT_LEFT = 0
 """Status in the log of a request whose client was gone before its answer began."""
@@ -110,13 +111,15 @@ class Front:
             keeps = await self._answer(request, connection)
         finally:
             self.under_way -= 1
+            has_more = connection.answered()
+        keeps = keeps and has_more
         return cast("StreamResponse", WRITTEN_AND_OPEN if keeps else WRITTEN_AND_CLOSING)
 
     async def _answer(self, request: BaseRequest, connection: Connection) -> bool:
         started = self._clock.monotonic()
         request_id = self._request_id(request)
         exchange: Exchange | None = None
-        keep_alive = request.keep_alive and not self._reception.is_draining
+        keep_alive = request.keep_alive
         answer, reason = Answer(CLIENT_LEFT), ""
         try:
             try:
@@ -131,7 +134,9 @@ class Front:
                 self._on_crash(request_id, exc)
                 answer = error_answer(HaptaError())
                 answer.headers.append((b"X-Request-Id", request_id.encode()))
-            if exchange is None or request.headers.get("Upgrade"):
+            if self._reception.is_draining:
+                keep_alive = False
+            elif exchange is None or request.headers.get("Upgrade"):
                 keep_alive = False  # where the next request would begin is not ours to guess
             reason = answer.reason
             keep_alive = await self._transmitter.send(
@@ -145,6 +150,10 @@ class Front:
             keep_alive, reason = False, "client_gone"
         except HaptaError as error:
             keep_alive, reason = False, error.code
+        except Exception as exc:
+            self._on_crash(request_id, exc)
+            connection.abort()  # the answer has begun: another one in its middle would be a lie
+            keep_alive = False
         finally:
             self._on_finished(
                 Finished(
@@ -176,6 +185,8 @@ class Front:
             raise TargetTooLong
         if sum(len(name) + len(value) + 4 for name, value in request.raw_headers) > config.max_header_bytes:
             raise HeadersTooLarge
+        if request.version not in _VERSIONS or request.method == "CONNECT":
+            raise BadFraming  # no head of its own, frames of another kind, or a tunnel: not what follows here
         _check_transfer_coding(headers, request.version)
         expects_continue = _expects_continue(headers)
         target = parse_target(raw_path, headers.get("Host", ""))

@@ -67,17 +67,28 @@ def new_request_id() -> str:
 
 
 class Connection(RequestHandler):
-    """A client connection."""
+    """A client connection.
+
+    Attributes:
+        is_gone: the client has left.
+        is_half_closed: it sends nothing more, and waits for an answer.
+        ends_with_client: what is being answered ends when the client sends nothing more.
+        is_peer_trusted: the peer is one of our own proxies.
+        is_admin_network: the peer is within ``admin.networks``.
+    """
 
     __slots__ = (
+        "_answered",
         "_deadline",
         "_gone_callbacks",
         "_head_bytes",
         "_is_admitted",
         "_last_payload",
         "_reception",
+        "ends_with_client",
         "is_admin_network",
         "is_gone",
+        "is_half_closed",
         "is_peer_trusted",
         "peer",
         "peer_text",
@@ -102,7 +113,10 @@ class Connection(RequestHandler):
         self._head_bytes = 0
         self._last_payload: StreamReader | None = None
         self._gone_callbacks: dict[int, Callable[[], None]] = {}
+        self._answered = 0
         self.is_gone = False
+        self.is_half_closed = False
+        self.ends_with_client = False
         self.is_peer_trusted = False
         self.is_admin_network = False
         self.peer: Address = _LOOPBACK
@@ -141,6 +155,24 @@ class Connection(RequestHandler):
         for callback in tuple(self._gone_callbacks.values()):
             callback()
         self._gone_callbacks.clear()
+
+    def eof_received(self) -> bool:  # type: ignore[override] # asyncio takes either
+        """The client sends nothing more: it has left, or it closed its half and still reads (RFC 9112 §9.6).
+
+        Returns:
+            Whether its other half stays open: while an answer is due, as PocketBase does. Who has really left
+            answers what is written with a reset. An event stream may have nothing to write for minutes, and
+            ends here.
+        """
+        is_body_whole = self._last_payload is None or self._last_payload.is_eof()
+        is_answer_due = self._request_count > self._answered
+        self.is_half_closed = is_answer_due and is_body_whole and not self.ends_with_client
+        return self.is_half_closed
+
+    def answered(self) -> bool:
+        """An answer is out; whether another request can come, or has come already."""
+        self._answered += 1
+        return bool(self._messages) or not self.is_half_closed
 
     def data_received(self, data: bytes) -> None:
         count = self._request_count

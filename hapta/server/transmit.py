@@ -75,6 +75,8 @@ class Transmitter:
     def __init__(self, send_timeout_s: float, clock: Clock) -> None:
         self._send_timeout_s = send_timeout_s
         self._clock = clock
+        self._date_of = -1
+        self._date_text = b""
 
     def render_error(self, error: HaptaError, request_id: str) -> bytes:
         """A whole response to a request that never became one; the connection closes after it."""
@@ -134,6 +136,10 @@ class Transmitter:
     ) -> bool:
         chunked = answer.length is None and is_http_11
         keep_alive = keep_alive and (chunked or answer.length is not None)
+        if answer.is_event_stream and connection.is_half_closed:
+            stream.abort()
+            raise ClientGone
+        connection.ends_with_client = answer.is_event_stream
         forget = connection.on_gone(stream.abort)
         try:
             head = self._head(
@@ -152,6 +158,7 @@ class Transmitter:
             connection.abort()
             raise
         finally:
+            connection.ends_with_client = False
             forget()
             stream.abort()
         return keep_alive
@@ -172,4 +179,8 @@ class Transmitter:
                 raise ClientGone from None
 
     def _date(self) -> bytes:
-        return formatdate(self._clock.now(), usegmt=True).encode()
+        """Rendered once a second: that costs more than all other fields of a head together."""
+        second = int(self._clock.now())
+        if second != self._date_of:
+            self._date_of, self._date_text = second, formatdate(second, usegmt=True).encode()
+        return self._date_text

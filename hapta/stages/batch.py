@@ -7,6 +7,7 @@ in any letter case. What is not understood here without doubt is refused in the 
 batch it cannot read: two readers of one batch must never see two batches.
 """
 
+import logging
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
@@ -25,6 +26,9 @@ MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
 _PAYLOAD = "@jsonPayload"
 _EXTENDED_NAME = re.compile(rb";\s*name\*", re.IGNORECASE)
 _PLAIN_ENCODINGS = frozenset({b"", b"7bit", b"8bit", b"binary"})
+
+
+logging.getLogger("python_multipart").addHandler(logging.NullHandler())  # it comments on clients' garbage
 
 
 class UnreadableBatch(BadRequest):
@@ -47,7 +51,10 @@ async def batch_payloads(body: RequestBody | None, content_type: str, query: str
     """
     if body is None or body.length == 0:
         return []
-    kind, options = parse_options_header(content_type)
+    try:
+        kind, options = parse_options_header(content_type)
+    except ValueError as exc:
+        raise UnreadableBatch from exc
     if kind.startswith(b"application/json"):
         texts = [await collect(body.chunks())]
     elif kind == b"multipart/form-data":

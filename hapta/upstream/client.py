@@ -10,7 +10,7 @@ switch has no public name; it is turned off here and a test against a dropping s
 or HEAD without body is sent again, once.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 READ_BYTES = 256 * 1024
 _MAX_FIELD_BYTES = 128 * 1024
-_AUTO_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+_NO_CONTENT_TYPE: CIMultiDict[None] = CIMultiDict({"Content-Type": None})
 
 
 class Lane(StrEnum):
@@ -124,8 +124,20 @@ class UpstreamResponse:
         """Give connection and slot back; a connection with an unread answer on it is closed. Idempotent."""
         if self._on_close is not None:
             on_close, self._on_close = self._on_close, None
-            self._response.release() if self._response.content.at_eof() else self._response.close()
+            if not self._response.closed:  # read to its end, it has given its connection back by itself
+                self._release()
             on_close()
+
+    def _release(self) -> None:
+        content = self._response.content
+        if content.at_eof():
+            self._response.release()
+            return
+        if content.exception() is None:
+            # else aiohttp sets the one exception it has for this, which would keep the stack of every reader
+            # that ever met it
+            content.set_exception(aiohttp.ClientConnectionError("given up"))
+        self._response.close()
 
     abort = close
 
@@ -148,6 +160,7 @@ class UpstreamClient:
             Lane.TRANSFERS: Gate(config.max_transfers, config.max_waiting, config.max_wait_s),
         }
         self._sessions: dict[Lane, aiohttp.ClientSession] = {}
+        self._timeouts: dict[float | None, aiohttp.ClientTimeout] = {}
 
     async def open(self) -> None:
         """Make the connection pools; needs the running event loop."""
@@ -156,7 +169,7 @@ class UpstreamClient:
                 connector=Connector(self._config.keepalive_s, self.breaker.succeeded),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
-                skip_auto_headers=_AUTO_HEADERS,
+                request_class=_Request,
                 max_line_size=_MAX_FIELD_BYTES,
                 max_field_size=_MAX_FIELD_BYTES,
                 read_bufsize=READ_BYTES,
@@ -217,16 +230,25 @@ class UpstreamClient:
         _set_read_timeout(response, request.between_s)
         return response
 
+    def _timeout(self, answer_s: float | None) -> aiohttp.ClientTimeout:
+        """One object for each duration: there are few, and many requests."""
+        timeout = self._timeouts.get(answer_s)
+        if timeout is None:
+            connect_s = self._config.connect_timeout_s
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_s, sock_read=answer_s)
+            self._timeouts[answer_s] = timeout
+        return timeout
+
     async def _request(
         self, request: UpstreamRequest, body: bytes | AsyncIterator[bytes] | None
     ) -> aiohttp.ClientResponse:
         session = self._sessions[request.lane]
-        timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=self._config.connect_timeout_s, sock_read=request.answer_s
-        )
+        timeout = self._timeout(request.answer_s)
         url = URL(self.base_url + request.target, encoded=True)
         attempts = 2 if request.is_repeatable else 1
         while True:
+            if session.closed:
+                raise UpstreamRefused  # Hapta is stopping
             attempts -= 1
             try:
                 return await session.request(
@@ -242,6 +264,16 @@ class UpstreamClient:
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                 if attempts == 0:
                     raise
+
+
+class _Request(aiohttp.ClientRequest):
+    """A request that has the fields it was given, and none of aiohttp's own.
+
+    What ``skip_auto_headers`` does as well, with two copies of the header section for every request.
+    """
+
+    def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
+        self._skip_auto_headers = _NO_CONTENT_TYPE
 
 
 def _set_read_timeout(response: aiohttp.ClientResponse, seconds: float | None) -> None:

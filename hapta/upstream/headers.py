@@ -113,7 +113,8 @@ def _add_forwarding(headers: CIMultiDict[str], exchange: Exchange, client_host: 
     headers["X-Forwarded-Host"] = _sendable(host)
     headers["X-Forwarded-Proto"] = exchange.scheme
     headers["Forwarded"] = _forwarded(received, exchange, client_host, peer)
-    headers["X-Real-IP"] = headers[CLIENT_IP_HEADER] = str(exchange.client)
+    client = peer if exchange.client is exchange.peer else str(exchange.client)
+    headers["X-Real-IP"] = headers[CLIENT_IP_HEADER] = client
 
 
 def _forwarded(received: Mapping[str, str], exchange: Exchange, host: str, peer: str) -> str:

@@ -29,15 +29,26 @@ def ask(url: str, method: str, target: str, *fields: str, body: bytes | None = N
         return wire.reply(method)
 
 
+def status_from(source: str, url: str, target: str) -> int:
+    """The status of a GET from another loopback address."""
+    with connection(url, source=source) as raw:
+        raw.sendall(request("GET", target, "Connection: close"))
+        received, _ = everything(raw)
+        return int(received[9:12])
+
+
 @contextmanager
-def connection(url: str, *, receive_buffer: int | None = None) -> Iterator[socket.socket]:
-    """A plain connection; with a small ``receive_buffer`` the other side soon has to wait."""
+def connection(
+    url: str, *, receive_buffer: int | None = None, source: str = "127.0.0.1"
+) -> Iterator[socket.socket]:
+    """A plain connection from ``source``; with a small ``receive_buffer`` the other side soon has to wait."""
     parts = urlsplit(url)
     raw = socket.socket()
     try:
         if receive_buffer is not None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         raw.settimeout(10)
+        raw.bind((source, 0))
         raw.connect((parts.hostname, parts.port))
         yield raw
     finally:

@@ -4,8 +4,7 @@ import os
 import re
 from pathlib import Path
 
-import httpx
-
+from tests.faults.clients import ask
 from tests.support.hapta import Hapta
 from tests.support.process import wait_until
 
@@ -15,11 +14,11 @@ class Gauges:
 
     def __init__(self, hapta: Hapta, metrics_port: int) -> None:
         self.hapta = hapta
-        self._url = f"http://127.0.0.1:{metrics_port}/metrics"
+        self._url = f"http://127.0.0.1:{metrics_port}"
 
     def read(self) -> dict[str, float]:
         """All gauges and counters without labels, by name."""
-        text = httpx.get(self._url, timeout=5).text
+        text = ask(self._url, "GET", "/metrics", "Connection: close").body.decode()
         return {name: float(value) for name, value in re.findall(r"^(\w+) (\S+)$", text, re.MULTILINE)}
 
     def value(self, name: str) -> float:

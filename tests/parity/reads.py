@@ -32,7 +32,7 @@ _ROUTES = (
     "/api/collections?perPage=2",
     "/api/collections/posts",
     "/api/collections/meta/oauth2-providers",
-    "/api/logs?perPage=1&skipTotal=1&fields=perPage,page",
+    "/api/logs?skipTotal=1&filter=data.status=999",
     "/api/logs/stats?filter=data.status=999",
     "/api/logs/nothing",
     "/api/crons",

@@ -1,0 +1,1 @@
+"""What two parsers could read differently: the answer, and what reached the upstream."""
