@@ -63,7 +63,7 @@ def test_a_request_under_way_is_finished_once_though_its_client_left(
     watched: Watched, method: str, how: str
 ) -> None:
     path = RECORDS if method == "POST" else f"{RECORDS}/abcdefghijklmno"
-    watched.double.plan(method, path, says(0.3, response()))
+    watched.double.plan(method, path, says(0.15, response()))
     made = watched.double.connections_made
     with connection(watched.url) as raw:
         body = None if method in ("GET", "DELETE") else HALF
@@ -71,7 +71,7 @@ def test_a_request_under_way_is_finished_once_though_its_client_left(
         wait_until(lambda: watched.double.count(method, path) == 1, "it arrives")
         leave(raw, how)
         watched.gauges.wait_for("open_connections", 0)
-    time.sleep(0.4)
+    time.sleep(0.2)
     assert watched.double.count(method, path) == 1
     open_before = watched.double.open_connections
     assert ask(watched.url, "GET", RECORDS).status == 200
@@ -137,7 +137,7 @@ def test_a_hundred_clients_that_leave_at_every_stage_leave_nothing(watched: Watc
                 raw.sendall(message[: n * 500])
             else:
                 raw.sendall(request("GET", "/api/custom/slow"))
-                time.sleep(n / 1000)
+                time.sleep(n / 4000)
             leave(raw, "reset" if n % 3 else "close")
 
 

@@ -139,6 +139,7 @@ def test_both_killed_at_once_start_again_with_all_that_was_acknowledged(hapta: H
     assert set(load.acknowledged) <= stored_texts(hapta.url)
 
 
+@pytest.mark.all_modes
 def test_readiness_tells_while_it_is_down(hapta: Hapta) -> None:
     binary = pocketbase_pid(str(hapta.home))
     os.kill(binary, signal.SIGSTOP)

@@ -261,8 +261,8 @@ class UpstreamDouble:
                 head = await reader.readuntil(b"\r\n\r\n")
                 talk = Talk(self, line, head[:-4])
                 await self._script(talk)(talk)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # the other side is gone
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # the other side is gone, or the test is over
         finally:
             self._lines.discard(line)
             writer.close()
