@@ -13,7 +13,7 @@ from cachetools import TTLCache
 from hapta.config import CorsConfig
 from hapta.model.clock import Clock
 from hapta.model.exchange import Answer, Exchange, Handler, Header, Stage
-from hapta.model.operation import OperationClass, classify
+from hapta.model.operation import OperationClass, classify, is_own_path
 from hapta.upstream.headers import header
 
 _ALLOW_ORIGIN = b"access-control-allow-origin"
@@ -59,10 +59,6 @@ def _is_known_route(exchange: Exchange) -> bool:
     return classify(method, exchange.target.segments).kind is not OperationClass.UNKNOWN
 
 
-def _is_own_route(exchange: Exchange) -> bool:
-    return classify("GET", exchange.target.segments).kind is OperationClass.OWN
-
-
 def preflights(config: CorsConfig, clock: Clock) -> Stage:
     """Answers preflights from the memo and learns from PocketBase.
 
@@ -81,7 +77,9 @@ def preflights(config: CorsConfig, clock: Clock) -> Stage:
             return answer
         origin = exchange.headers["Origin"]
         is_known = len(origin) <= MAX_ORIGIN_BYTES and _is_known_route(exchange)
-        learned = _OWN_GRANT if _is_own_route(exchange) else memo.get(origin) if is_known else None
+        learned = (
+            _OWN_GRANT if is_own_path(exchange.target.segments) else memo.get(origin) if is_known else None
+        )
         asked = exchange.headers.get("Access-Control-Request-Headers") or None  # empty asks for nothing
         if learned is not None:
             answer = Answer(learned.status, list(learned.headers))

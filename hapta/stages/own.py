@@ -6,7 +6,7 @@ import orjson
 
 from hapta.model.errors import NotFound
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
-from hapta.model.operation import OperationClass
+from hapta.model.operation import OperationClass, is_own_path
 
 Readiness = Callable[[], Awaitable[str | None]]
 """Why Hapta is not ready to serve, or ``None``."""
@@ -41,6 +41,6 @@ def health_routes(why_not_ready: Readiness) -> Stage:
 
 async def no_own_route(exchange: Exchange, forward: Handler) -> Answer:
     """What no stage before it knows under Hapta's own paths does not exist; PocketBase is not asked."""
-    if exchange.operation.kind is OperationClass.OWN:
+    if is_own_path(exchange.target.segments):
         raise NotFound
     return await forward(exchange)
