@@ -81,8 +81,8 @@ def measure(plan: Plan) -> Section:
         run = _round(plan, number)
         at_first, then = run.first - run.direct_user, run.again - run.direct_user
         plan.say(
-            f"sessions, round {number + 1}: Hapta adds {at_first:.0f} µs to a view at first sight, {then:.0f} "
-            f"µs then, {run.login - run.direct_login:.2f} ms to a login; "
+            f"sessions, round {number + 1}: Hapta adds {at_first:.0f} µs to a view at first sight, "
+            f"{then:.0f} µs then, {run.login - run.direct_login:.2f} ms to a login; "
             f"{run.session_bytes / 1024:.2f} KiB a session"
         )
         runs.append(run)
@@ -112,14 +112,17 @@ def _round(plan: Plan, number: int) -> Run:
             time.sleep(_SETTLE_S)
             grown = proc.rss_bytes([ours.pid]) - before
         direct_login, login = _logins(upstream, ours)
-        views = (direct_guest, direct_user, guest, first, again)
-        logins = (direct_login, login)
         return Run(
-            number,
-            count,
-            *(median(seconds) * 1e6 for seconds in views),
-            *(median(seconds) * 1e3 for seconds in logins),
-            grown / count,
+            round=number,
+            sessions=count,
+            direct_guest=median(direct_guest) * 1e6,
+            direct_user=median(direct_user) * 1e6,
+            guest=median(guest) * 1e6,
+            first=median(first) * 1e6,
+            again=median(again) * 1e6,
+            direct_login=median(direct_login) * 1e3,
+            login=median(login) * 1e3,
+            session_bytes=grown / count,
         )
 
 

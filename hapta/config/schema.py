@@ -246,7 +246,7 @@ class RateLimitConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Further requests that a record write PocketBase refuses (4xx) counts as; 0: none."""
 
     max_keys: Annotated[int, Meta(ge=1000, le=10_000_000)] = 100_000
-    """Addresses or identities each limit remembers at once, about 110 bytes each; more share a count per /24
+    """Addresses or identities each limit remembers at once, about 130 bytes each; more share a count per /24
     (IPv6: /48) network."""
 
 

@@ -30,8 +30,8 @@ class Quota:
         burst: requests at once after a pause, at least 1 and at most ``max``.
         step_ns: what one request adds to the TAT.
         tolerance_ns: how far the TAT may be ahead.
-        ceiling_ns: how far what is charged afterwards may move it: nobody is refused for longer than one
-            duration.
+        ceiling_ns: how far it may be ahead at all, whatever something cost: nobody is refused for longer than
+            one duration and a step.
     """
 
     max: int
@@ -92,8 +92,8 @@ class Decision:
 def decide(quota: Quota, tat: int, steps_ns: int, now: int) -> Decision:
     """Decide one request.
 
-    What costs more than the whole burst is allowed when all of it is there, and then charged in full: it must
-    be possible at all.
+    What costs more than the whole burst is allowed when all of it is there, and then owed, up to the quota's
+    ceiling: it must be possible at all.
 
     Args:
         quota: what is allowed.
@@ -103,8 +103,11 @@ def decide(quota: Quota, tat: int, steps_ns: int, now: int) -> Decision:
     """
     start = tat if tat > now else now
     tolerance = quota.tolerance_ns
-    wait = start - now - tolerance + (steps_ns if steps_ns < tolerance else tolerance)
-    return Decision(quota, start + steps_ns if wait <= 0 else start, now, wait)
+    if steps_ns <= tolerance:
+        wait = start + steps_ns - now - tolerance
+        return Decision(quota, start + steps_ns if wait <= 0 else start, now, wait)
+    wait = start - now
+    return Decision(quota, start if wait else now + min(steps_ns, quota.ceiling_ns), now, wait)
 
 
 def remaining(quota: Quota, tat: int, now: int) -> int:

@@ -1,5 +1,6 @@
 """The installation under test: how it is asked, and what the checks have learned about it so far."""
 
+import asyncio
 import json
 import secrets
 import ssl
@@ -14,6 +15,7 @@ from hapta.sessions.token import ID_CHARS, ISSUER
 
 ANSWER_S: Final = 15.0
 CONNECT_S: Final = 5.0
+PATIENCE_S: Final = 3
 USER_AGENT: Final = "hapta-test"
 """Fixed, so that PocketBase's login alerts know it as one device."""
 
@@ -133,6 +135,15 @@ class Installation:
             self.sessions.append(str(claims.get("sid"))[:ID_CHARS])
 
     async def ask(self, method: str, path: str, *, token: str = "", **more: Any) -> httpx.Response:
+        """:meth:`ask_once`, and again when it is told by a limit to come back in a moment."""
+        while True:
+            answer = await self.ask_once(method, path, token=token, **more)
+            pause = answer.headers.get("Retry-After", "")
+            if answer.status_code != 429 or not pause.isdecimal() or int(pause) > PATIENCE_S:
+                return answer
+            await asyncio.sleep(int(pause))
+
+    async def ask_once(self, method: str, path: str, *, token: str = "", **more: Any) -> httpx.Response:
         """One request and its whole answer, whatever the status.
 
         Args:
@@ -144,9 +155,9 @@ class Installation:
         Raises:
             Failed: there was no answer.
         """
-        headers = {**more.pop("headers", {}), **({"Authorization": token} if token else {})}
+        headers = {**more.get("headers", {}), **({"Authorization": token} if token else {})}
         try:
-            return await self.http.request(method, path, headers=headers, **more)
+            return await self.http.request(method, path, **{**more, "headers": headers})
         except httpx.HTTPError as exc:
             raise Failed(no_answer(exc, self.url)) from exc
 

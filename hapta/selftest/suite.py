@@ -6,7 +6,7 @@ from typing import Final
 
 import httpx
 
-from hapta.selftest import files, front, login, own, realtime, records, sessions
+from hapta.selftest import files, front, limits, login, own, realtime, records, sessions
 from hapta.selftest.check import Check, Result, Status, run_check, run_checks
 from hapta.selftest.installation import Credentials, Installation, Setup
 
@@ -45,6 +45,7 @@ CHECKS: Final = (
     Check("realtime event", realtime.deliver, (*_USER, "event stream"), writes=True),
     Check("logout", sessions.logout, ("own tokens", "event stream"), writes=True),
     Check("batch", records.batch, _USER, writes=True),
+    Check("limit", limits.limit, _SESSION, writes=True),
     Check("delete", records.delete, ("create",), writes=True),
 )
 """Logins count as writes: PocketBase notes the device, and may send a mail about it."""

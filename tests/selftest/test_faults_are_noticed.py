@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
@@ -17,6 +17,16 @@ from tests.support.pocketbase import ADMIN_EMAIL, PASSWORD, PocketBase
 RECORDS, FILES = "/records", "/api/files/"
 MINE, REFRESH, LOGOUT = "/api/hapta/sessions", "_users/auth-refresh", "/api/hapta/logout"
 ADMIN = Credentials(ADMIN_EMAIL, PASSWORD)
+
+
+@pytest.fixture(scope="module")
+def hapta(pocketbase: PocketBase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hapta]:
+    """One with limits that can be reached, and not by a mere test."""
+    limits = {"ratelimit.max": 12_000, "ratelimit.duration": 60, "ratelimit.burst": 1000}
+    server = Hapta(tmp_path_factory.mktemp("hapta"), pocketbase.url, limits)
+    server.start()
+    yield server
+    server.stop()
 
 
 def run(hapta: Hapta, fault: Fault, *, read_only: bool = False) -> list[Result]:
@@ -197,6 +207,18 @@ def a_guest_is_somebody() -> Fault:
     def fault(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
         is_guest = request.url.path == MINE and "Authorization" not in request.headers
         return httpx.Response(200, json={"items": []}) if is_guest else answer
+
+    return fault
+
+
+def shut_out_after_a_batch() -> Fault:
+    """Once it refused a batch, it refuses everything."""
+    is_shut = False
+
+    def fault(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+        nonlocal is_shut
+        is_shut = is_shut or answer.status_code == 429
+        return refusal(429)(answer) if is_shut and "/hapta_test_" in request.url.path else answer
 
     return fault
 
@@ -403,6 +425,21 @@ FAULTS = [
     pytest.param(
         when("POST", "/api/batch", lambda a: httpx.Response(200, json=[{"status": 400, "body": {}}])),
         "batch", "status is 400", id="a batch that failed in part",
+    ),
+    pytest.param(
+        when("POST", "/api/batch", lambda a: refusal(400)(a) if a.status_code == 429 else a),
+        "limit", "with ", id="no limit",
+    ),
+    pytest.param(
+        when("POST", "/api/batch", lambda a: httpx.Response(429, json={"error": "slow down"})),
+        "limit", "not in PocketBase's form", id="a refusal of another form",
+    ),
+    pytest.param(
+        when("POST", "/api/batch", without("Retry-After")),
+        "limit", "does not say in Retry-After", id="no Retry-After",
+    ),
+    pytest.param(
+        shut_out_after_a_batch(), "limit", "a list is refused, too: expected 200, got 429", id="shut out"
     ),
     pytest.param(
         when("GET", RECORDS + "/", lambda a: httpx.Response(200, json={}) if a.status_code == 404 else a),

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from hapta.config import SessionsConfig
-from hapta.identity.keeper import SessionKeeper
+from hapta.identity.keeper import SessionEnded, SessionKeeper
 from hapta.identity.rows import SessionRows, date_value
 from hapta.model.clock import ManualClock
 from hapta.model.errors import HaptaError, UpstreamLost
@@ -299,10 +299,12 @@ class Process:
         """The token's next generation, as auth-refresh makes it."""
         identity = await self.who(token)
         assert identity is not None
-        assert self.database.living.get(identity.upstream_token) == (USERS, identity.record)
+        if identity.upstream_token not in self.database.living:
+            raise SessionEnded  # PocketBase takes it for a guest's
         await asyncio.sleep(0)
         upstream_token = self.database.issue(identity.record)
-        return await self.keeper.refresh(identity, upstream_token, int(self.clock.now() + WEEK_S))
+        exp = int(self.clock.now()) + WEEK_S + len(self.database.living)  # no two alike, as if later
+        return await self.keeper.refresh(identity, upstream_token, exp)
 
     def deliver(self, count: int | None = None) -> None:
         """Hand the oldest waiting events to the keeper, as :mod:`hapta.app.sessions` does."""
@@ -340,7 +342,8 @@ class Process:
 
     async def stop(self) -> None:
         """End it as a kill does: what is not written yet stays unwritten."""
-        self.database.feeds.remove(self.events)
+        feeds = self.database.feeds
+        feeds[:] = [feed for feed in feeds if feed is not self.events]
         await self.keeper._tasks.cancel()
 
     @property

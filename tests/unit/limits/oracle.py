@@ -19,11 +19,12 @@ class Oracle:
 
     def take(self, cost: Fraction, now_s: Fraction) -> Fraction:
         """0 when taken, else the seconds until it would be."""
-        start_s, price_s = max(self.tat_s, now_s), cost * self.step_s
+        start_s = max(self.tat_s, now_s)
+        price_s = cost * self.step_s
         wait_s = start_s + min(price_s, self.tolerance_s) - now_s - self.tolerance_s
         if wait_s > 0:
             return wait_s
-        self.tat_s = start_s + price_s
+        self.tat_s = min(start_s + price_s, now_s + self.ceiling_s)
         return Fraction(0)
 
     def charge_more(self, cost: Fraction, now_s: Fraction) -> None:
@@ -33,4 +34,5 @@ class Oracle:
 
     def remaining(self, now_s: Fraction) -> int:
         """Requests that would be allowed at once."""
-        return max(0, int((self.tolerance_s - max(0, self.tat_s - now_s)) // self.step_s))
+        owed_s = max(Fraction(0), self.tat_s - now_s)
+        return max(0, int((self.tolerance_s - owed_s) // self.step_s))

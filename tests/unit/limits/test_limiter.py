@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from msgspec import convert
 
 from hapta.config import LimitConfig, RateLimitConfig
 from hapta.limits.limiter import Charged, Limiter, Refusal
@@ -60,7 +61,7 @@ def test_switched_off_there_are_no_rules_at_all() -> None:
     ],
 )
 def test_who_is_counted_together(who: str, others: list[tuple[Subject, int]]) -> None:
-    limited = limiter(few=LimitConfig(rate="3/minute", who=who))
+    limited = limiter(few=convert({"rate": "3/minute", "who": who}, LimitConfig))
     assert count(limited, ADA, LIST) == 3
     assert [count(limited, subject, LIST) for subject, _ in others] == [allowed for _, allowed in others]
 

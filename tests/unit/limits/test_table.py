@@ -83,8 +83,8 @@ def test_when_networks_are_too_many_as_well_they_share_a_fixed_number_of_counts(
     assert table.take(300_000 << 8, 1, MINUTE).allowed
 
 
-@settings(max_examples=40)
-@given(keys=st.lists(st.integers(0, 5000), max_size=3000), gap=st.integers(0, NS))
+@settings(max_examples=40, deadline=None)  # on a busy machine
+@given(keys=st.lists(st.integers(0, 1500), max_size=3000), gap=st.integers(0, NS))
 def test_no_key_is_ever_allowed_more_than_without_a_bound(keys: list[int], gap: int) -> None:
     small, large, now = Table(QUOTA, 1000), Table(QUOTA, 10**6), 0
     for key in keys:
