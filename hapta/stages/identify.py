@@ -21,7 +21,8 @@ from hapta.model.operation import Operation, OperationClass
 from hapta.sessions.keys import KeyRing
 from hapta.sessions.seal import is_file_token, open_file_token
 
-_SCHEME = re.compile(r"bearer\s+", re.IGNORECASE)
+_SCHEME = re.compile(r"bearer ", re.IGNORECASE)
+"""As PocketBase strips it: in any letter case, with exactly one space."""
 _K = OperationClass
 _WITHOUT_IDENTITY = frozenset({_K.DASHBOARD, _K.PREFLIGHT})
 _DROPS_ENDED = frozenset({_K.OAUTH2_REDIRECT, _K.FILE, _K.HEALTH})
@@ -62,7 +63,7 @@ def identify(
         sent = exchange.headers.get("Authorization")
         if sent:
             try:
-                await _identify(exchange, _SCHEME.sub("", sent.strip(), count=1), sent)
+                await _identify(exchange, _SCHEME.sub("", sent, count=1) if _SCHEME.match(sent) else sent, sent)
             except SessionEnded:
                 if not _drops_ended(exchange):
                     raise
