@@ -158,6 +158,23 @@ async def test_a_stream_that_is_replaced_for_its_age_loses_nothing(
     assert await holds(lambda: len(following.feed._open) <= 2), "replaced streams are closed"
 
 
+async def test_a_replaced_stream_is_listened_to_for_a_while(
+    served: PocketBase, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What PocketBase began to tell it may still be on its way."""
+    monkeypatch.setattr("hapta.feed.feed._LINGER_S", 0.4)
+    following = await follow(served)
+    old = following.feed._current
+    following.feed.wants_full([following.schema.snapshot.by_name["posts"].id])
+    assert await holds(lambda: following.feed._current is not old)
+    await asyncio.sleep(0.2)
+    following.changes.clear()
+    record = await following.write()
+    assert await holds(lambda: [change.record_id for change in following.changes] == [record] * 2)
+    assert await holds(lambda: len(following.feed._open) == 1)
+    assert following.meter.gaps == []
+
+
 async def test_a_stream_is_replaced_before_its_token_ends(
     served: PocketBase, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
