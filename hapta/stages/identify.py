@@ -63,7 +63,9 @@ def identify(
         sent = exchange.headers.get("Authorization")
         if sent:
             try:
-                await _identify(exchange, _SCHEME.sub("", sent, count=1) if _SCHEME.match(sent) else sent, sent)
+                await _identify(
+                    exchange, _SCHEME.sub("", sent, count=1) if _SCHEME.match(sent) else sent, sent
+                )
             except SessionEnded:
                 if not _drops_ended(exchange):
                     raise

@@ -216,7 +216,7 @@ async def _errors(
     try:
         return await handler(request)
     except HaptaError as exc:
-        return _error(exc.status, exc.message)
+        return _error(exc.status, str(exc))
     except web.HTTPException as exc:
         return _error(exc.status, "There is no such route.")
 
