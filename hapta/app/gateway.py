@@ -21,8 +21,8 @@ from hapta.config import Loaded
 from hapta.identity.overview import Overview
 from hapta.model.address import Address, parse_networks
 from hapta.model.clock import Clock
-from hapta.model.errors import HaptaError, OperatorError
-from hapta.model.exchange import Handler
+from hapta.model.errors import HaptaError, OperatorError, UpstreamUnavailable
+from hapta.model.exchange import Answer, Exchange, Handler
 from hapta.model.operation import OperationClass
 from hapta.observe.access_log import AccessLog
 from hapta.observe.events import Events
@@ -111,13 +111,23 @@ class Gateway:
             listener.bind(server.host, server.port)
             spool_dir = spool_directory(self._loaded)
             await self._start_metrics()
+            if keep_trying:  # which may take hours: who asks meanwhile is told, not kept waiting
+                front.handle = fold([accept, own_routes(_still_waiting)], _unavailable)
+                await listener.start()
             database = await self._start_database(adopt_data=adopt_data, keep_trying=keep_trying)
+<<<<<<< HEAD
             watch = await self._start_watch(database)
             self._readiness = Readiness(database.client, reception, watch.why_not_ready, self._clock)
             sessions = await self._start_sessions(database, watch)
             front.handle = self._pipeline(database, self._readiness, watch, sessions, spool_dir)
             await self._control.serve(self._desk(database, watch, sessions).application())
             await listener.start()
+=======
+            self._readiness = Readiness(database.client, reception, self._clock)
+            front.handle = self._pipeline(database, self._readiness, spool_dir)
+            if not keep_trying:
+                await listener.start()
+>>>>>>> main
         except BaseException:
             await self.stop()
             raise
@@ -341,6 +351,14 @@ class Gateway:
         self._outputs.events.error(
             "settings", message=f"PocketBase's settings could not be checked: {message}"
         )
+
+
+async def _still_waiting() -> str | None:
+    return "Hapta waits for its database."
+
+
+async def _unavailable(exchange: Exchange) -> Answer:
+    raise UpstreamUnavailable
 
 
 def own_url(host: str, port: int) -> str:

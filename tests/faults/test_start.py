@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import MakeHapta
 from tests.faults.clients import ask
 from tests.faults.processes import processes_in
+from tests.faults.test_upstream_breaks import assert_refusal
 from tests.support.hapta import Hapta
 from tests.support.pocketbase import PASSWORD, PocketBase
 from tests.support.process import free_port, wait_until
@@ -192,6 +193,22 @@ def test_wait_keeps_trying_until_pocketbase_comes_up(double: UpstreamDouble, mak
     double.forget()
     hapta.wait_until_ready()
     assert hapta.log.count('"waiting"') == 1
+
+
+def test_who_asks_while_it_waits_is_told_at_once(double: UpstreamDouble, make_hapta: MakeHapta) -> None:
+    double.die()
+    hapta = make_hapta(upstream=double.url, arguments=["--wait"], started=False)
+    hapta.launch()
+    wait_until(lambda: "waiting" in hapta.log, "it says that it waits")
+    assert ask(hapta.url, "GET", "/api/hapta/health/live").status == 200
+    assert ask(hapta.url, "GET", "/api/hapta/health/ready").status == 503
+    refused = ask(hapta.url, "POST", "/api/collections/posts/records", body=b"{}")
+    assert_refusal(refused, 503, "The database is not available. Please try again shortly.")
+    assert refused.get("retry-after")
+    double.listen()
+    hapta.wait_until_ready()
+    assert ask(hapta.url, "GET", "/api/collections/posts/records").status == 200
+    assert double.count("POST", "/api/collections/posts/records") == 0
 
 
 def test_wait_does_not_wait_for_other_credentials(pocketbase: PocketBase, make_hapta: MakeHapta) -> None:
