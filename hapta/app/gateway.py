@@ -112,22 +112,16 @@ class Gateway:
             spool_dir = spool_directory(self._loaded)
             await self._start_metrics()
             if keep_trying:  # which may take hours: who asks meanwhile is told, not kept waiting
-                front.handle = fold([accept, own_routes(_still_waiting)], _unavailable)
+                front.handle = fold([accept, health_routes(_still_waiting), no_own_route], _unavailable)
                 await listener.start()
             database = await self._start_database(adopt_data=adopt_data, keep_trying=keep_trying)
-<<<<<<< HEAD
             watch = await self._start_watch(database)
             self._readiness = Readiness(database.client, reception, watch.why_not_ready, self._clock)
             sessions = await self._start_sessions(database, watch)
             front.handle = self._pipeline(database, self._readiness, watch, sessions, spool_dir)
             await self._control.serve(self._desk(database, watch, sessions).application())
-            await listener.start()
-=======
-            self._readiness = Readiness(database.client, reception, self._clock)
-            front.handle = self._pipeline(database, self._readiness, spool_dir)
             if not keep_trying:
                 await listener.start()
->>>>>>> main
         except BaseException:
             await self.stop()
             raise
