@@ -15,7 +15,7 @@ from hapta.cli.options import config_options, load_config
 from hapta.model.errors import OperatorError
 from hapta.observe.redact import printable
 
-_COLUMNS = ("session", "account", "last used", "created", "expires", "address", "device")
+_COLUMNS = ("session", "account", "refreshed", "created", "expires", "address", "device")
 _DEVICE_WIDTH = 60
 _LIMIT = 500
 
@@ -25,7 +25,7 @@ def command() -> None:
     """Show who is logged in through the running Hapta, and log people out.
 
     \b
-    hapta sessions list                                      everybody, last used first
+    hapta sessions list                                      everybody, last refreshed first
     hapta sessions list --collection users --email a@b.org   one account
     hapta sessions revoke 3jx0w2kq8r5m1ab                    end one session
     hapta sessions revoke --record users/9d8w3n1v6z0c2yq     end all of one account
@@ -55,7 +55,7 @@ def list_(
     limit: int,
     as_json: bool,
 ) -> None:
-    """Living sessions, last used first."""
+    """Living sessions, last refreshed first."""
     if (record or email) and not collection:
         raise click.UsageError("--record and --email need --collection")
     if record and email:

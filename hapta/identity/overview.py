@@ -1,4 +1,4 @@
-"""Sessions as the operator looks for them: of everybody or of one account, counted, newest use first.
+"""Sessions as the operator looks for them: of everybody or of one account, counted, last refreshed first.
 
 Only what may be seen is read: no salt, nothing sealed.
 """
@@ -19,7 +19,7 @@ class Found:
     """What was looked for.
 
     Attributes:
-        rows: up to as many as asked for, last used first.
+        rows: up to as many as asked for, last refreshed first.
         total: how many there are in all.
     """
 

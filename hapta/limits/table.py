@@ -133,8 +133,7 @@ class Table:
             return
         if not self._buckets:
             self._buckets = [0] * _BUCKETS
-        bucket = self._bucket(folded)
-        self._buckets[bucket] = max(tat, self._buckets[bucket])
+        self._buckets[self._bucket(folded)] = tat
 
     @staticmethod
     def _bucket(folded: Key) -> int:

@@ -1,8 +1,8 @@
 """What the control socket answers.
 
     GET    /status                            how it is
-    GET    /sessions?collection=&record=      living sessions, last used first; &email= instead of record,
-                                              &limit= (500)
+    GET    /sessions?collection=&record=      living sessions, last refreshed first; &email= instead of
+                                              record, &limit= (500)
     GET    /sessions/{id}                     one of them
     DELETE /sessions/{id}                     end it
     DELETE /sessions?collection=&record=      end all of one account; &email= instead of record
@@ -22,6 +22,7 @@ from aiohttp import web
 from hapta import __version__
 from hapta.feed import Features, Schema
 from hapta.identity.overview import Found, Overview
+from hapta.identity.rows import RowsRefused
 from hapta.model.clock import Clock
 from hapta.model.errors import BadRequest, HaptaError, NotFound
 
@@ -164,7 +165,7 @@ class Desk:
             try:
                 await self.keeper.end(row["id"], ENDED_BY_OPERATOR)
             except HaptaError as exc:
-                raise NotAllEnded(f"{number} of {len(found.rows)} sessions ended, then: {exc}") from exc
+                raise NotAllEnded(f"{number} of {len(found.rows)} sessions ended, then: {_why(exc)}") from exc
         return {"ended": len(found.rows)}
 
     async def _one(self, request: web.Request) -> Found:
@@ -216,9 +217,14 @@ async def _errors(
     try:
         return await handler(request)
     except HaptaError as exc:
-        return _error(exc.status, str(exc))
+        return _error(exc.status, _why(exc))
     except web.HTTPException as exc:
         return _error(exc.status, "There is no such route.")
+
+
+def _why(exc: HaptaError) -> str:
+    """What a client is not told, and the operator is."""
+    return exc.detail if isinstance(exc, RowsRefused) else exc.message
 
 
 def _error(status: int, message: str) -> web.Response:

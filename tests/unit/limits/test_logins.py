@@ -119,6 +119,15 @@ def test_a_network_with_a_living_session_is_not_locked_whatever_happened_there()
         guarded.clock.advance(2)
 
 
+def test_a_network_with_a_living_session_does_not_stand_in_the_common_line() -> None:
+    guarded = Guarded(failures=2)
+    for number in range(10):
+        guarded.fail(guarded.attempt(elsewhere(number)), 2)
+    assert guarded.guard.admit(guarded.attempt(elsewhere(100))).is_admitted
+    assert guarded.guard.admit(guarded.attempt(elsewhere(101))).wait_s > 0
+    assert guarded.guard.admit(guarded.attempt(is_exempt=True)) == GO
+
+
 def test_many_at_once_gain_nothing_over_one_after_the_other() -> None:
     guarded = Guarded(failures=5)
     tries = [guarded.guard.admit(guarded.attempt()) for _ in range(100)]
@@ -165,6 +174,8 @@ def test_failures_are_forgotten_after_a_while() -> None:
     guarded = Guarded(failures=2, forget_s=100, lock_s=10)
     guarded.fail(guarded.attempt(), 2)
     guarded.clock.advance(101)
+    assert guarded.guard.admit(guarded.attempt()) == GO
+    guarded.guard.failed(guarded.attempt())
     assert guarded.guard.admit(guarded.attempt()) == GO
 
 

@@ -43,6 +43,15 @@ def test_idle_keys_make_room_for_new_ones() -> None:
     assert len(table) <= 2000
 
 
+def test_a_key_makes_room_the_moment_it_owes_nothing() -> None:
+    table = Table(QUOTA, 1024)
+    for key in range(1024):
+        table.take(key, 1, 0)
+    for key in range(1024):
+        table.take(1_000_000 + key, 1, NS)
+    assert len(table._shared.tats) == 0
+
+
 def test_keys_that_owe_are_never_dropped() -> None:
     table = Table(QUOTA, 2000)
     for key in range(20_000):
