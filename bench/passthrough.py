@@ -77,8 +77,10 @@ def measure(plan: Plan) -> Section:
             Contender(HAPTA, ours.pid, ours.port),
         ]
         for load in _loads(upstream):
+            for contender in contenders:
+                wrk.load(plan.home, _url(contender, load), load.connections, 1)
             for number in range(plan.runs):
-                runs += [_run(plan, upstream, contender, load, number) for contender in contenders]
+                runs += _round(plan, upstream, contenders, load, number)
     return Section("passthrough", render(runs), [asdict(run) for run in runs])
 
 
@@ -87,30 +89,39 @@ def _loads(upstream: PocketBase) -> list[Load]:
     return [Load(name, path, connections) for name, path in paths for connections in CONNECTIONS]
 
 
-def _run(plan: Plan, upstream: PocketBase, contender: Contender, load: Load, number: int) -> Run:
-    """The least disturbed of up to three runs; the first that nobody disturbed ends the search."""
-    url = f"http://127.0.0.1:{contender.port}{load.path}"
-    if number == 0:
-        wrk.load(plan.home, url, load.connections, 1)
-    tries: list[Run] = []
-    while len(tries) < 3 and not any(run.foreign < _QUIET_SHARE for run in tries):
+def _round(
+    plan: Plan, upstream: PocketBase, contenders: list[Contender], load: Load, number: int
+) -> list[Run]:
+    """All contenders one after the other; the least disturbed of up to three tries.
+
+    A try as a whole: a ratio means something only between runs that saw the same machine.
+    """
+    tries: list[list[Run]] = []
+    while len(tries) < 3 and not any(_disturbance(runs) < _QUIET_SHARE for runs in tries):
         _wait_until_quiet()
-        run = _run_once(plan, upstream, contender, load, number)
+        runs = [_run(plan, upstream, contender, load, number) for contender in contenders]
         plan.say(
-            f"{load.name}, {load.connections} connections, round {number + 1}: {contender.name} "
-            f"{run.per_s:,.0f} req/s, p50 {run.p50_ms:.2f} ms, {run.cpu_us:.0f} µs/req, "
-            f"others used {run.foreign:.2f} cores"
+            f"{load.name}, {load.connections} connections, round {number + 1}, try {len(tries) + 1}: "
+            + ", ".join(f"{run.contender} {run.per_s:,.0f} req/s ({run.cpu_us:.0f} µs)" for run in runs)
+            + f"; others used up to {_disturbance(runs):.2f} cores"
         )
-        tries.append(run)
-    return min(tries, key=lambda run: run.foreign)
+        tries.append(runs)
+    return min(tries, key=_disturbance)
 
 
-def _run_once(plan: Plan, upstream: PocketBase, contender: Contender, load: Load, number: int) -> Run:
-    url = f"http://127.0.0.1:{contender.port}{load.path}"
+def _url(contender: Contender, load: Load) -> str:
+    return f"http://127.0.0.1:{contender.port}{load.path}"
+
+
+def _disturbance(runs: list[Run]) -> float:
+    return max(run.foreign for run in runs)
+
+
+def _run(plan: Plan, upstream: PocketBase, contender: Contender, load: Load, number: int) -> Run:
     own = proc.tree(contender.pid)
     servers = {*own, *proc.tree(upstream.pid)}
     before = proc.cpu_s(own), proc.cpu_s(servers), proc.busy_s(), _children_s(), time.monotonic()
-    report = wrk.load(plan.home, url, load.connections, plan.seconds)
+    report = wrk.load(plan.home, _url(contender, load), load.connections, plan.seconds)
     after = proc.cpu_s(own), proc.cpu_s(servers), proc.busy_s(), _children_s(), time.monotonic()
     used_own, used_servers, busy, used_wrk, passed = (b - a for a, b in zip(before, after, strict=True))
     return Run(

@@ -4,6 +4,7 @@ Both give the same three things: an opened client, superuser access, and PocketB
 what Hapta needs. Its own one is put right by itself; of somebody else's the operator is told.
 """
 
+import asyncio
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -28,6 +29,9 @@ from hapta.observe.events import Events
 from hapta.observe.metrics import Metrics
 from hapta.upstream.client import UpstreamClient
 from hapta.upstream.superuser import Credentials, SuperuserClient, wait_for_superuser
+
+_SETTINGS_TRIES = 20
+_SETTINGS_AGAIN_S = 0.5
 
 
 class Database(Protocol):
@@ -127,6 +131,7 @@ class EmbeddedDatabase:
     def _on_up(self, first: bool) -> None:
         if first:
             return
+        self.client.breaker.succeeded()  # it has just answered: what clients met before says nothing any more
         self._metrics.upstream_restarts.inc()
         self._events.info(
             "pocketbase_up", message="PocketBase serves again", restarts=self._pocketbase.restarts
@@ -134,10 +139,19 @@ class EmbeddedDatabase:
         self._tasks.spawn(self._settings_after_restart(), name="settings after restart")
 
     async def _settings_after_restart(self) -> None:
-        try:
-            await self.settings_may_differ()
-        except (HaptaError, OperatorError) as exc:
-            self._events.error("settings", message=f"PocketBase's settings could not be checked: {exc}")
+        """Restored data may have settings of any time: until they are in line, all clients are one address
+        to PocketBase. So a try that did not get through, in the crowd after a restart, is not the last."""
+        for tries_left in reversed(range(_SETTINGS_TRIES)):
+            try:
+                return await self.settings_may_differ()
+            except (HaptaError, OperatorError) as exc:
+                if tries_left == 0 or isinstance(exc, OperatorError):
+                    self._events.error(
+                        "settings", message=f"PocketBase's settings could not be checked: {exc}"
+                    )
+                    return None
+            await asyncio.sleep(_SETTINGS_AGAIN_S)
+        return None
 
     async def stop(self) -> None:
         await self._tasks.cancel()

@@ -79,8 +79,8 @@ class ServerConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Bytes of one request body held in memory; what is larger goes to a file in spool_dir."""
 
     spool_bytes: Bytes = 4_294_967_296
-    """Bytes of all request bodies held at once, in memory and on disk; beyond that 503, and 413 for a body
-    that could never fit."""
+    """Bytes of all request bodies held at once, in memory and on disk; three quarters of them at most for
+    one client. Beyond that 503, and 413 for a body that could never fit."""
 
     drain_delay_s: SecondsOrNone = 0.0
     """Seconds between failing readiness and refusing new connections at shutdown, for a load balancer to
@@ -133,10 +133,12 @@ class UpstreamConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Seconds an idle connection to PocketBase is kept for reuse; PocketBase closes it after 300."""
 
     max_connections: Count = 256
-    """Connections to PocketBase for ordinary requests; event streams and transfers have their own."""
+    """Connections to PocketBase for ordinary requests, three quarters of them at most for one client; event
+    streams and transfers have their own."""
 
     max_transfers: Count = 256
-    """File downloads, backups and unknown routes under way at once, apart from max_connections."""
+    """File downloads, backups and unknown routes under way at once, apart from max_connections; three
+    quarters of them at most for one client."""
 
     max_waiting: Count = 1024
     """Requests waiting for a free connection to PocketBase; one more is answered 503."""

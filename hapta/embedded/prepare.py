@@ -24,6 +24,7 @@ from hapta.model.errors import OperatorError
 DEFAULT_OPERATOR_EMAIL = "admin@hapta.local"
 SERVICE_EMAIL = "hapta-service@hapta.local"
 _SHORTEST_PASSWORD = 8
+_LONGEST_PASSWORD_BYTES = 72  # bcrypt's
 
 
 def _random() -> str:
@@ -140,6 +141,8 @@ def _require_acceptable_accounts(given: GivenSecrets, found: Mapping[str, str]) 
     password = given.admin_password or found.get("AdminPassword")
     if password and len(password) < _SHORTEST_PASSWORD:
         raise OperatorError(f"AdminPassword: PocketBase takes none under {_SHORTEST_PASSWORD} characters")
+    if password and len(password.encode()) > _LONGEST_PASSWORD_BYTES:
+        raise OperatorError(f"AdminPassword: PocketBase takes none over {_LONGEST_PASSWORD_BYTES} bytes")
     operator_email = given.admin_email or found.get("AdminEmail") or DEFAULT_OPERATOR_EMAIL
     if operator_email.lower() == found.get("ServiceEmail", SERVICE_EMAIL).lower():
         raise OperatorError(f"AdminEmail {operator_email}: is the account Hapta uses itself; choose another")

@@ -38,6 +38,14 @@ def parse_address(text: str) -> Address:
     return address
 
 
+def holder(address: Address) -> int:
+    """What counts as one client where everybody gets a share; an IPv6 client holds a whole /64 (RFC 6177 §2).
+
+    IPv4 keys are below 2**32 and the upper half of a global IPv6 address is above: they never meet.
+    """
+    return int(address) >> 64 if isinstance(address, IPv6Address) else int(address)
+
+
 def parse_networks(texts: Sequence[str]) -> tuple[Network, ...]:
     """Networks in CIDR form; a bare address is a network of one.
 

@@ -1,26 +1,16 @@
 """How many client connections are open, in all and by address, so that nobody takes them all."""
 
-from ipaddress import IPv6Address
-
-from hapta.model.address import Address
+from hapta.model.address import Address, holder
 
 
 class ConnectionTable:
-    """Counts open connections against ``server.max_connections`` and ``…_per_address``.
-
-    An IPv6 client holds a whole /64, so that is what counts as one address (RFC 6177 §2).
-    """
+    """Counts open connections against ``server.max_connections`` and ``…_per_address``."""
 
     def __init__(self, total: int, per_address: int) -> None:
         self._total = total
         self._per_address = per_address
         self._by_address: dict[int, int] = {}
         self.open = 0
-
-    @staticmethod
-    def _key(address: Address) -> int:
-        # IPv4 keys are below 2**32 and the upper half of a global IPv6 address is above: they never meet
-        return int(address) >> 64 if isinstance(address, IPv6Address) else int(address)
 
     def admit(self, address: Address, *, counts_by_address: bool) -> str | None:
         """Count a new connection.
@@ -36,7 +26,7 @@ class ConnectionTable:
         if self.open >= self._total:
             return "total"
         if counts_by_address:
-            key = self._key(address)
+            key = holder(address)
             count = self._by_address.get(key, 0)
             if count >= self._per_address:
                 return "address"
@@ -49,7 +39,7 @@ class ConnectionTable:
         self.open -= 1
         if not counts_by_address:
             return
-        key = self._key(address)
+        key = holder(address)
         left = self._by_address[key] - 1
         if left:
             self._by_address[key] = left

@@ -25,10 +25,11 @@ MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
 
 _PAYLOAD = "@jsonPayload"
 _EXTENDED_NAME = re.compile(rb";\s*name\*", re.IGNORECASE)
+_EXTENDED_BOUNDARY = re.compile(r";\s*boundary\s*\*", re.IGNORECASE)
 _PLAIN_ENCODINGS = frozenset({b"", b"7bit", b"8bit", b"binary"})
 
 
-logging.getLogger("python_multipart").addHandler(logging.NullHandler())  # it comments on clients' garbage
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it comments on clients' garbage
 
 
 class UnreadableBatch(BadRequest):
@@ -58,6 +59,8 @@ async def batch_payloads(body: RequestBody | None, content_type: str, query: str
     if kind.startswith(b"application/json"):
         texts = [await collect(body.chunks())]
     elif kind == b"multipart/form-data":
+        if _EXTENDED_BOUNDARY.search(content_type) or "\\" in content_type:
+            raise UnreadableBatch  # RFC 2231, or escapes: of two boundaries Go would take the other one
         texts = await _payload_parts(body.chunks(), options.get(b"boundary", b""))
         texts += _form_values(query)
     elif kind == b"application/x-www-form-urlencoded":
@@ -140,6 +143,8 @@ class _PayloadCollector:
         if name == b"content-disposition":
             if _EXTENDED_NAME.search(value):
                 raise UnreadableBatch  # RFC 2231: Go decodes it, others do not
+            if b"\\" in value and _PAYLOAD.encode() in value.replace(b"\\", b""):
+                raise UnreadableBatch  # Go takes a backslash off more characters than others do
             _, options = parse_options_header(value)
             self._is_payload = self._is_payload or options.get(b"name") == _PAYLOAD.encode()
         elif name == b"content-transfer-encoding":

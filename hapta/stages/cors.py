@@ -77,21 +77,20 @@ def preflights(config: CorsConfig, clock: Clock) -> Stage:
             return answer
         origin = exchange.headers["Origin"]
         is_known = len(origin) <= MAX_ORIGIN_BYTES and _is_known_route(exchange)
-        learned = (
-            _OWN_GRANT if is_own_path(exchange.target.segments) else memo.get(origin) if is_known else None
-        )
-        asked = exchange.headers.get("Access-Control-Request-Headers") or None  # empty asks for nothing
+        learned = memo.get(origin) if is_known else None
+        if is_own_path(exchange.target.segments):
+            learned = _OWN_GRANT
+        # empty asks for nothing; bytes that are not UTF-8 are bytes all the same
+        asked = exchange.headers.get("Access-Control-Request-Headers", "").encode("utf-8", "surrogateescape")
         if learned is not None:
             answer = Answer(learned.status, list(learned.headers))
-            if asked is not None:
-                answer.headers.append(
-                    (b"Access-Control-Allow-Headers", asked.encode("utf-8", "surrogateescape"))
-                )
+            if asked:
+                answer.headers.append((b"Access-Control-Allow-Headers", asked))
         else:
             answer = await forward(exchange)
             if not _is_grant(answer):
                 return answer
-            echoes = header(answer.headers, _ALLOW_HEADERS) == (None if asked is None else asked.encode())
+            echoes = header(answer.headers, _ALLOW_HEADERS) == (asked or None)
             if is_known and echoes:
                 kept = tuple(line for line in answer.headers if line[0].lower() not in _NOT_LEARNED)
                 memo[origin] = _Learned(answer.status, kept)

@@ -6,6 +6,7 @@ not keep a write open. Only backups and routes nobody knows stream upwards.
 
 from collections.abc import Callable
 
+from hapta.model.address import holder
 from hapta.model.errors import Overloaded
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.upstream.spool import SpoolBudget, spool
@@ -27,7 +28,13 @@ def hold_bodies(
         if exchange.body is None or exchange.operation.streams_body:
             return await forward(exchange)
         try:
-            held = await spool(exchange.body, budget, memory_bytes=memory_bytes, directory=directory)
+            held = await spool(
+                exchange.body,
+                budget,
+                memory_bytes=memory_bytes,
+                directory=directory,
+                owner=holder(exchange.client),
+            )
         except OSError as exc:
             on_trouble(exc)
             raise Overloaded from exc

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from hapta.config import UpstreamConfig
+from hapta.model.address import holder
 from hapta.model.clock import Clock
 from hapta.model.errors import Overloaded, UpstreamLost, UpstreamRefused
 from hapta.model.exchange import Answer, Exchange, Header, RequestBody
@@ -122,6 +123,7 @@ class Upstream:
             lane,
             answer_s,
             between_s,
+            holder(exchange.client),
         )
 
     async def _answer(self, exchange: Exchange, response: UpstreamResponse) -> Answer:

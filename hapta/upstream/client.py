@@ -13,6 +13,7 @@ or HEAD without body is sent again, once.
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from hapta.model.errors import UpstreamLost, UpstreamRefused, UpstreamUnavailabl
 from hapta.upstream.breaker import CircuitBreaker
 from hapta.upstream.connector import Connector
 from hapta.upstream.errors import upstream_errors
-from hapta.upstream.gate import Gate
+from hapta.upstream.gate import FairGate
 from hapta.upstream.upload import SMALL_BYTES, Upload
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class UpstreamRequest:
         lane: which connections it uses.
         answer_s: seconds to the first byte of the answer once the request is sent; ``None`` waits for ever.
         between_s: seconds between two pieces of the answer; ``None`` waits for ever.
+        owner: the client, of whom each gets a share of the lane (:func:`hapta.model.address.holder`);
+            ``None`` for Hapta itself.
     """
 
     method: str
@@ -66,6 +69,7 @@ class UpstreamRequest:
     lane: Lane
     answer_s: float | None
     between_s: float | None
+    owner: int | None = None
 
     @property
     def is_repeatable(self) -> bool:
@@ -155,9 +159,9 @@ class UpstreamClient:
         self.base_url = base_url.rstrip("/")
         self.breaker = CircuitBreaker(config.breaker_failures, config.breaker_open_s, clock)
         self._config = config
-        self._gates: dict[Lane, Gate] = {
-            Lane.RECORDS: Gate(config.max_connections, config.max_waiting, config.max_wait_s),
-            Lane.TRANSFERS: Gate(config.max_transfers, config.max_waiting, config.max_wait_s),
+        self._gates: dict[Lane, FairGate] = {
+            Lane.RECORDS: FairGate(config.max_connections, config.max_waiting, config.max_wait_s),
+            Lane.TRANSFERS: FairGate(config.max_transfers, config.max_waiting, config.max_wait_s),
         }
         self._sessions: dict[Lane, aiohttp.ClientSession] = {}
         self._timeouts: dict[float | None, aiohttp.ClientTimeout] = {}
@@ -195,11 +199,12 @@ class UpstreamClient:
         gate = self._gates.get(request.lane)
         if gate is None:
             return await self._send(request, _nothing)
-        await gate.enter()
+        owner = request.owner
+        await gate.enter(owner)
         try:
-            return await self._send(request, gate.leave)
+            return await self._send(request, partial(gate.leave, owner))
         except BaseException:
-            gate.leave()
+            gate.leave(owner)
             raise
 
     async def _send(self, request: UpstreamRequest, on_close: Callable[[], None]) -> UpstreamResponse:

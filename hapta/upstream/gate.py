@@ -55,3 +55,65 @@ class Gate:
                 ticket.set_result(None)
                 return
         self._free += 1
+
+
+class _Own:
+    """What one client has in a :class:`FairGate`."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+        self.users = 0
+
+
+class FairGate:
+    """A gate of which no client takes more than three quarters.
+
+    A slot is held as long as a client takes to read an answer too large to be held here: without a share, one
+    that opens as many downloads as there are slots, and hardly reads, would shut everybody else out.
+
+    Args: as for :class:`Gate`.
+    """
+
+    def __init__(self, slots: int, max_waiting: int, max_wait_s: float) -> None:
+        self._all = Gate(slots, max_waiting, max_wait_s)
+        self._share = slots - slots // 4
+        self._max_waiting = max_waiting
+        self._max_wait_s = max_wait_s
+        self._own: dict[int, _Own] = {}
+
+    async def enter(self, owner: int | None) -> None:
+        """Take a slot; give it back with :meth:`leave` and the same ``owner`` (``None``: Hapta itself).
+
+        Raises:
+            Overloaded: a line is full, or its wait took too long.
+        """
+        if owner is None:
+            return await self._all.enter()
+        own = self._own.get(owner)
+        if own is None:
+            own = self._own[owner] = _Own(Gate(self._share, self._max_waiting, self._max_wait_s))
+        own.users += 1
+        try:
+            await own.gate.enter()
+            try:
+                await self._all.enter()
+            except BaseException:
+                own.gate.leave()
+                raise
+        except BaseException:
+            self._used(owner, own)
+            raise
+        return None
+
+    def leave(self, owner: int | None) -> None:
+        """Give the slot back."""
+        self._all.leave()
+        if owner is not None:
+            own = self._own[owner]
+            own.gate.leave()
+            self._used(owner, own)
+
+    def _used(self, owner: int, own: _Own) -> None:
+        own.users -= 1
+        if not own.users:
+            del self._own[owner]

@@ -3,8 +3,13 @@
 Hop-by-hop fields are those RFC 9110 §7.6.1 lists and those a ``Connection`` header nominates, except that no
 nomination may strip what frames, authenticates or attributes a request: a client could otherwise make
 PocketBase see another message than Hapta decided about.
+
+API rules read a field as ``@request.headers.x_real_ip``: PocketBase turns whatever is neither letter nor
+digit into an underscore (``tools/inflector`` Snakecase), and of two fields that become one it takes either.
+So ``X_Real_IP`` or ``X.Real.IP`` would be a forged ``X-Real-IP`` in every other request, and ends here too.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 
 from multidict import CIMultiDict
@@ -54,6 +59,13 @@ _VENDOR_FORWARDING = frozenset(FORWARDING_HEADERS) - {
     "X-Forwarded-Host",
     "X-Forwarded-Proto",
 }
+_ODD_NAME = re.compile(r"[^A-Za-z0-9-]|--|\A-|-\Z")
+_NOT_IN_A_RULE = re.compile(r"[^a-z0-9]+")
+
+
+def _passes_for_ours(name: str) -> bool:
+    """Whether an API rule would take the field for one that only Hapta writes."""
+    return bool(_ODD_NAME.search(name)) and _NOT_IN_A_RULE.sub("-", name.lower()).strip("-") in _OURS
 
 
 def nominated(connection: str) -> frozenset[str]:
@@ -85,7 +97,7 @@ def request_headers(exchange: Exchange, host: str | None) -> CIMultiDict[str]:
         dropped = _DROPPED | nominated(",".join(received.getall("Connection", [connection])))
     headers: CIMultiDict[str] = CIMultiDict()
     for name, value in received.items():
-        if name.lower() not in dropped:
+        if name.lower() not in dropped and not _passes_for_ours(name):
             headers.add(name, value if value.isascii() else _sendable(value))
     if exchange.authorization is not None:
         headers["Authorization"] = _sendable(exchange.authorization)

@@ -19,26 +19,48 @@ CHUNK_BYTES = 256 * 1024
 
 
 class SpoolBudget:
-    """How many bytes of request bodies are held at once, in memory and in files."""
+    """How many bytes of request bodies are held at once, in memory and in files.
+
+    A client gets three quarters at most: else one that sends nearly all of it and then a byte now and then
+    would keep everybody else from writing, for as long as it likes. Where ``owner`` is ``None`` there is no
+    such share.
+    """
 
     def __init__(self, total_bytes: int, on_change: Callable[[int], None] | None = None) -> None:
         self.total_bytes = total_bytes
         self.used_bytes = 0
         self._on_change = on_change
+        self._by_owner: dict[int, int] = {}
 
-    def take(self, count: int) -> bool:
-        """Reserve ``count`` bytes; ``False`` if they are not there, and nothing is reserved."""
+    def largest(self, owner: int | None) -> int:
+        """What ``owner`` may hold when nobody else holds anything."""
+        return self.total_bytes if owner is None else self.total_bytes - self.total_bytes // 4
+
+    def has_room(self, count: int, owner: int | None = None) -> bool:
+        """Whether ``count`` bytes more could be taken now."""
         if self.used_bytes + count > self.total_bytes:
             return False
-        self._move(count)
+        return owner is None or self._by_owner.get(owner, 0) + count <= self.largest(owner)
+
+    def take(self, count: int, owner: int | None = None) -> bool:
+        """Reserve ``count`` bytes; ``False`` if they are not there, and nothing is reserved."""
+        if not self.has_room(count, owner):
+            return False
+        self._move(count, owner)
         return True
 
-    def give_back(self, count: int) -> None:
+    def give_back(self, count: int, owner: int | None = None) -> None:
         """Return bytes taken before."""
-        self._move(-count)
+        self._move(-count, owner)
 
-    def _move(self, count: int) -> None:
+    def _move(self, count: int, owner: int | None) -> None:
         self.used_bytes += count
+        if owner is not None:
+            held = self._by_owner.get(owner, 0) + count
+            if held:
+                self._by_owner[owner] = held
+            else:
+                self._by_owner.pop(owner, None)
         if self._on_change is not None:
             self._on_change(self.used_bytes)
 
@@ -46,8 +68,11 @@ class SpoolBudget:
 class SpooledBody:
     """A request body, whole. Close it when it was sent, or the budget leaks."""
 
-    def __init__(self, budget: SpoolBudget, memory_bytes: int, directory: str | None) -> None:
+    def __init__(
+        self, budget: SpoolBudget, memory_bytes: int, directory: str | None, owner: int | None = None
+    ) -> None:
         self._budget = budget
+        self._owner = owner
         self._memory_bytes = memory_bytes
         self._directory = directory
         self._pieces: list[bytes] = []
@@ -71,11 +96,11 @@ class SpooledBody:
         """Append a piece.
 
         Raises:
-            BodyTooLarge: this body alone exceeds the whole budget.
+            BodyTooLarge: this body alone exceeds what one client may hold.
             Overloaded: other bodies hold the budget just now.
         """
-        if not self._budget.take(len(piece)):
-            raise too_much(self._length + len(piece), self._budget)
+        if not self._budget.take(len(piece), self._owner):
+            raise too_much(self._length + len(piece), self._budget, self._owner)
         self._length += len(piece)
         self._pieces.append(piece)
         if self._file is None and self._length <= self._memory_bytes:
@@ -108,7 +133,7 @@ class SpooledBody:
 
     def close(self) -> None:
         """Free the memory or the file and the budget. Idempotent."""
-        self._budget.give_back(self._length)
+        self._budget.give_back(self._length, self._owner)
         self._length = 0
         self._pieces.clear()
         if self._file is not None:
@@ -116,13 +141,18 @@ class SpooledBody:
             self._file = None
 
 
-def too_much(wanted_bytes: int, budget: SpoolBudget) -> BodyTooLarge | Overloaded:
+def too_much(wanted_bytes: int, budget: SpoolBudget, owner: int | None) -> BodyTooLarge | Overloaded:
     """Why a body of ``wanted_bytes`` is not taken: never, or not now."""
-    return BodyTooLarge() if wanted_bytes > budget.total_bytes else Overloaded()
+    return BodyTooLarge() if wanted_bytes > budget.largest(owner) else Overloaded()
 
 
 async def spool(
-    body: RequestBody, budget: SpoolBudget, *, memory_bytes: int, directory: str | None
+    body: RequestBody,
+    budget: SpoolBudget,
+    *,
+    memory_bytes: int,
+    directory: str | None,
+    owner: int | None = None,
 ) -> SpooledBody:
     """Read ``body`` to its end.
 
@@ -131,15 +161,16 @@ async def spool(
         budget: of the whole process.
         memory_bytes: up to here in memory, beyond in a temporary file.
         directory: where temporary files are made; ``None`` for the system's place.
+        owner: whose share of the budget it takes (:func:`hapta.model.address.holder`).
 
     Raises:
         BodyTooLarge, Overloaded: by announced length before a byte is read, or as the bytes arrive.
         OSError: the file cannot be written.
         ClientGone, BodyTooSlow, BadFraming: as ``body`` raises them.
     """
-    if body.length is not None and budget.used_bytes + body.length > budget.total_bytes:
-        raise too_much(body.length, budget)
-    spooled = SpooledBody(budget, memory_bytes, directory)
+    if body.length is not None and not budget.has_room(body.length, owner):
+        raise too_much(body.length, budget, owner)
+    spooled = SpooledBody(budget, memory_bytes, directory, owner)
     try:
         async for piece in body.chunks():
             await spooled.add(piece)

@@ -139,6 +139,29 @@ def test_both_killed_at_once_start_again_with_all_that_was_acknowledged(hapta: H
     assert set(load.acknowledged) <= stored_texts(hapta.url)
 
 
+def test_a_backup_older_than_haptas_settings_restored_under_load_leaves_them_in_line(hapta: Hapta) -> None:
+    """The crowd that meets the restart opens the circuit breaker; the settings must be looked at all the
+    same."""
+    with ExitStack() as closing:
+        client = closing.enter_context(httpx.Client(base_url=hapta.url, timeout=30))
+        operator = {"Authorization": log_in(hapta, client)}
+        command = Path(f"/proc/{pocketbase_pid(str(hapta.home))}/cmdline").read_text().split("\0")
+        behind = next(part.removeprefix("--http=") for part in command if part.startswith("--http="))
+        none = {"trustedProxy": {"headers": [], "useLeftmostIP": False}}
+        httpx.patch(f"http://{behind}/api/settings", json=none, headers=operator).raise_for_status()
+        client.post("/api/backups", json={"name": "old.zip"}, headers=operator).raise_for_status()
+        with Load(hapta.url):
+            time.sleep(0.3)
+            client.post("/api/backups/old.zip/restore", headers=operator).raise_for_status()
+            wait_until(lambda: "pocketbase_reloaded" in hapta.log, "restored", 10)
+
+            def is_in_line() -> bool:
+                settings = client.get("/api/settings", headers=operator).json()
+                return bool(settings.get("trustedProxy", {}).get("headers") == ["X-Hapta-Client-IP"])
+
+            wait_until(is_in_line, "the settings in line", 5)
+
+
 @pytest.mark.all_modes
 def test_readiness_tells_while_it_is_down(hapta: Hapta) -> None:
     binary = pocketbase_pid(str(hapta.home))

@@ -7,7 +7,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.faults.clients import ask, connection, request, reset
+from tests.conftest import MakeHapta
+from tests.faults.clients import ask, connection, request, reset, status_from
 from tests.faults.test_upstream_breaks import assert_refusal
 from tests.support.hapta import Hapta
 from tests.support.process import wait_until
@@ -116,6 +117,19 @@ def test_a_slow_transfer_keeps_no_record_request_waiting(
             assert reply.status == 200
             assert seconds < 0.1
         assert_refusal(ask(hapta.url, "GET", "/api/files/a/b/d.bin"), 503, BUSY)
+
+
+def test_one_client_that_hardly_reads_its_downloads_leaves_some_for_others(make_hapta: MakeHapta) -> None:
+    with ExitStack() as closing:
+        double = closing.enter_context(UpstreamDouble())
+        hapta = make_hapta(upstream=double.url, upstream__max_transfers=4, upstream__max_wait_s=0.3)
+        double.plan("GET", "/big", says(chunked_head("text/plain"), chunk(bytes(300_000)), 30.0))
+        for _ in range(6):
+            greedy = closing.enter_context(connection(hapta.url, receive_buffer=4096))
+            greedy.sendall(request("GET", "/big"))
+        wait_until(lambda: double.count("GET", "/big") == 3, "three quarters are taken")
+        assert status_from("127.0.0.2", hapta.url, "/index.html") == 200
+        assert_refusal(ask(hapta.url, "GET", "/index.html"), 503, BUSY)
 
 
 def test_event_streams_take_no_slot_of_either(narrow: tuple[UpstreamDouble, Hapta]) -> None:

@@ -227,6 +227,10 @@ def _malformed_env(base_dir: Path) -> None:
     (base_dir / "hapta.env").write_text("Secret=x\nnonsense here\n")
 
 
+def _long_password(base_dir: Path) -> None:
+    (base_dir / "hapta.env").write_text(f"AdminPassword={'ä' * 37}\n")
+
+
 def _short_password(base_dir: Path) -> None:
     (base_dir / "hapta.env").write_text("AdminPassword=short\n")
 
@@ -245,6 +249,9 @@ def _own_account(base_dir: Path) -> None:
         pytest.param(_damaged, "hapta.json: is damaged", id="a damaged marker"),
         pytest.param(_linked_marker, "hapta.json: is not a plain file", id="a marker that is a link"),
         pytest.param(_malformed_env, "hapta.env:2: expected KEY=value", id="a malformed hapta.env"),
+        pytest.param(
+            _long_password, "AdminPassword: PocketBase takes none over 72 bytes", id="a long password"
+        ),
         pytest.param(_short_password, "AdminPassword: PocketBase takes none under 8", id="a short password"),
         pytest.param(
             _own_account, "is the account Hapta uses itself", id="the operator with Hapta's account"

@@ -49,9 +49,40 @@ async def test_the_json_of_a_batch_is_found_however_it_is_wrapped(
     assert await batch_payloads(Body(body), content_type, query) == [DOCUMENT]
 
 
+@pytest.mark.parametrize(
+    "options",
+    ["boundary=AA; boundary*=utf-8''XX", "boundary*=utf-8''XX; boundary=AA", "boundary=AA; boundary*0=XX",
+     "boundary=AA; Boundary *0*=XX", 'boundary="\\AA"'],
+)  # fmt: skip
+async def test_a_boundary_that_go_would_read_otherwise_is_refused(options: str) -> None:
+    innocent = b'--AA\r\nContent-Disposition: form-data; name="@jsonPayload"\r\n\r\n{}\r\n--AA--\r\n'
+    body = innocent + multipart(part('name="@jsonPayload"', TEXT))
+    with pytest.raises(UnreadableBatch):
+        await batch_payloads(Body(body), f"multipart/form-data; {options}", "")
+
+
+@pytest.mark.parametrize("name", ['"\\@jsonPayload"', '"\\@json\\Payload"'])
+async def test_a_name_that_is_the_payload_for_go_alone_is_refused(name: str) -> None:
+    with pytest.raises(UnreadableBatch):
+        await batch_payloads(Body(multipart(part(f"name={name}", TEXT))), MULTIPART, "")
+
+
+async def test_a_backslash_in_the_name_of_a_file_is_none_of_our_business() -> None:
+    body = multipart(
+        part('name="@jsonPayload"', TEXT), part('name="requests.0.f"; filename="C:\\a\\".txt"', b"x")
+    )
+    assert await batch_payloads(Body(body), MULTIPART, "") == [DOCUMENT]
+
+
 async def test_all_documents_of_a_form_are_found() -> None:
     body = multipart(part('name="@jsonPayload"', b"{}"), part('name="@jsonPayload"', TEXT))
     assert await batch_payloads(Body(body), MULTIPART, "%40jsonPayload=[1]") == [{}, DOCUMENT, [1]]
+
+
+async def test_garbage_writes_nothing_into_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(UnreadableBatch):
+        await batch_payloads(Body(b"garbage"), MULTIPART, "")
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("body", [None, Body(b"")])

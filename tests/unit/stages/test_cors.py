@@ -23,7 +23,7 @@ class PocketBase(Upstream):
         self.asked.append(exchange)
         headers = [(b"Access-Control-Allow-Methods", b"GET,POST"), (b"Access-Control-Allow-Origin", b"*")]
         if asked := exchange.headers.get("Access-Control-Request-Headers"):
-            headers.append((b"Access-Control-Allow-Headers", asked.encode()))
+            headers.append((b"Access-Control-Allow-Headers", asked.encode("utf-8", "replace")))
         return Answer(204, headers)
 
 
@@ -63,6 +63,15 @@ async def test_the_headers_asked_for_are_echoed_anew_each_time(asked: str | None
     answer = await stage(_preflight(asked=asked), upstream)
     assert len(upstream.asked) == 1
     assert fields(answer, b"access-control-allow-headers") == ([asked.encode()] if asked else [])
+
+
+async def test_bytes_that_are_not_utf_8_are_no_reason_to_fail() -> None:
+    stage, upstream = preflights(CorsConfig(), ManualClock()), PocketBase()
+    odd = _preflight(asked="x-\udcff")
+    assert (await stage(odd, upstream)).status == 204
+    await stage(_preflight(asked="x-a"), upstream)
+    assert fields(await stage(odd, upstream), b"access-control-allow-headers") == [b"x-\xff"]
+    assert len(upstream.asked) == 2, "learned from an answer that echoed something else"
 
 
 async def test_origins_are_kept_apart() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hapta.model.errors import Overloaded
 from hapta.model.tasks import TaskSet
-from hapta.upstream.gate import Gate
+from hapta.upstream.gate import FairGate, Gate
 
 
 @pytest.fixture
@@ -144,3 +144,46 @@ def test_whatever_happens_no_slot_is_lost_or_invented(steps: list[str]) -> None:
         assert await free_slots(gate) == 2
 
     asyncio.run(play())
+
+
+async def test_one_client_takes_three_quarters_at_most_and_the_rest_is_for_others(tasks: TaskSet) -> None:
+    gate = FairGate(8, 20, 10.0)
+    greedy = [tasks.spawn(gate.enter(1), name="greedy") for _ in range(10)]
+    await spin()
+    assert sum(task.done() for task in greedy) == 6
+    await gate.enter(2)
+    await gate.enter(None)
+    gate.leave(2)
+    gate.leave(1)
+    await spin()
+    assert sum(task.done() for task in greedy) == 7
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3])
+async def test_of_a_few_slots_one_client_may_have_all(slots: int) -> None:
+    gate = FairGate(slots, 0, 10.0)
+    for _ in range(slots):
+        await gate.enter(1)
+    with pytest.raises(Overloaded):
+        await gate.enter(1)
+
+
+async def test_who_is_refused_or_leaves_the_line_is_forgotten(tasks: TaskSet) -> None:
+    gate = FairGate(4, 1, 10.0)
+    for _ in range(3):
+        await gate.enter(1)
+    await gate.enter(None)
+    waiting = [tasks.spawn(gate.enter(owner), name="waits") for owner in (1, 2)]
+    await spin()
+    with pytest.raises(Overloaded):
+        await gate.enter(3)
+    for task in waiting:
+        task.cancel()
+    await spin()
+    for owner in (1, 1, 1, None):
+        gate.leave(owner)
+    for owner in range(4):
+        await gate.enter(owner)
+    for owner in range(4):
+        gate.leave(owner)
+    assert not gate._own

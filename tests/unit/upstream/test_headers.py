@@ -47,6 +47,24 @@ def test_forged_forwarding_never_travels(name: str) -> None:
     assert not any(FORGED in value for value in sent.values())
 
 
+@pytest.mark.parametrize("is_peer_trusted", [False, True])
+@pytest.mark.parametrize(
+    "name",
+    ["X_Real_IP", "x_hapta_client_ip", "X--Real-IP", "X.Forwarded.For", "_X-Real-IP", "X-Real-IP-",
+     "X~Real_IP", "CF_Connecting_IP", "X_Request_Id"],
+)  # fmt: skip
+def test_what_an_api_rule_would_take_for_a_field_of_ours_never_travels(
+    name: str, is_peer_trusted: bool
+) -> None:
+    came = exchange(headers={name: FORGED, "X-Forwarded-For": "9.9.9.9"}, is_peer_trusted=is_peer_trusted)
+    assert not any(FORGED in value for value in request_headers(came, None).values())
+
+
+@pytest.mark.parametrize("name", ["X_Under", "X--Real", "X_Real_IP_2", "XReal-IP", "_"])
+def test_other_odd_names_travel_on(name: str) -> None:
+    assert request_headers(exchange(headers={name: "1"}), None)[name] == "1"
+
+
 def test_of_a_trusted_proxy_the_chain_is_continued() -> None:
     given = {
         "X-Forwarded-For": "9.9.9.9",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hapta.model.errors import BodyTooLarge, Overloaded
 from hapta.model.exchange import ClientGone
-from hapta.upstream.spool import CHUNK_BYTES, SpoolBudget, spool
+from hapta.upstream.spool import CHUNK_BYTES, SpoolBudget, SpooledBody, spool
 
 
 class Arriving:
@@ -82,6 +82,28 @@ async def test_a_body_that_outgrows_the_budget_on_its_way_gives_everything_back(
     with pytest.raises(error):
         await spool(body, budget, memory_bytes=25, directory=str(tmp_path))
     assert budget.used_bytes == taken
+
+
+async def test_one_client_may_hold_three_quarters_and_others_the_rest() -> None:
+    budget = SpoolBudget(100)
+
+    async def hold(size: int, owner: int, *, announced: bool = True) -> SpooledBody:
+        body = Arriving(b"x" * size, length=size if announced else None)
+        return await spool(body, budget, memory_bytes=1000, directory=None, owner=owner)
+
+    for announced in (True, False):
+        with pytest.raises(BodyTooLarge):
+            await hold(76, 1, announced=announced)
+        greedy = [await hold(25, 1) for _ in range(3)]
+        with pytest.raises(Overloaded):
+            await hold(1, 1, announced=announced)
+        other = await hold(25, 2)
+        with pytest.raises(Overloaded):
+            await hold(1, 3, announced=announced)
+        for held in (*greedy, other):
+            held.close()
+        assert budget.used_bytes == 0
+        assert not budget._by_owner
 
 
 async def test_a_body_that_breaks_off_gives_everything_back(tmp_path: Path) -> None:
