@@ -367,6 +367,7 @@ class SessionKeeper:
                 session_id, Generation(number, upstream_token, self._clock.now(), exp)
             )
             if made is None:
+                self._rows_changed(known)
                 raise SessionEnded
             session.generations.setdefault(number, made)
             known.identities.clear()
