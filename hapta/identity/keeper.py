@@ -55,7 +55,7 @@ class SessionEnded(HaptaError):
 
 
 class Feed(Protocol):
-    """What the keeper needs of the change feed."""
+    """What the keeper needs of the change feed and the schema watch."""
 
     @property
     def epoch(self) -> int:
@@ -64,8 +64,11 @@ class Feed(Protocol):
 
     @property
     def is_live(self) -> bool:
-        """Whether changes are being heard of."""
+        """Whether changes are being heard of, those of the schema too."""
         ...
+
+    async def confirm(self) -> None:
+        """Ask about what nobody tells, if the last answer is too old; says nothing of the outcome."""
 
     def touch(self) -> None:
         """Something is answered on the strength of the feed."""
@@ -195,6 +198,7 @@ class SessionKeeper:
             return None
         claims = parsed.claims
         self._feed.touch()
+        await self._feed.confirm()
         known = await self._look_up(claims.session)
         if known is None:
             raise SessionEnded
