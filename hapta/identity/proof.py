@@ -21,12 +21,14 @@ _ANSWER_S = 10.0
 
 
 def unverified_claims(token: str) -> Mapping[str, object] | None:
-    """What a JWT says, whoever made it; ``None`` if it is none."""
+    """What a JWT says, whoever made it; ``None`` if it is none, or of another kind than PocketBase makes."""
     try:
-        claims = jwt.decode(token, options={"verify_signature": False})
+        complete = jwt.decode_complete(token, options={"verify_signature": False})
     except (jwt.InvalidTokenError, ValueError, RecursionError):
         return None
-    return claims if isinstance(claims, Mapping) else None
+    is_of_its_kind = complete["header"].get("alg") == "HS256"  # PocketBase takes no other (tools/security)
+    claims = complete["payload"]
+    return claims if is_of_its_kind and isinstance(claims, Mapping) else None
 
 
 @dataclass(frozen=True, slots=True)
