@@ -10,7 +10,7 @@ import http.client
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from statistics import median
 from typing import Any
 
 import httpx
+import jwt
 
 from bench import proc
 from bench.errors import BenchError
@@ -36,7 +37,7 @@ from hapta.sessions.token import Claims, ForgedToken, mint, new_salt, new_sessio
 
 _USERS_ID = "_pb_users_auth_"
 _USER_PASSWORD = "password1234"
-_PAIRS_PER_ROUND = 25
+_LOGINS, _OTHERS = 25, 200
 _LOOPS = 20_000
 _FIRST_SIGHTS = 500
 _VIEWS = 2000
@@ -57,8 +58,12 @@ class Run:
         guest: by a guest through Hapta.
         first: by a session Hapta sees for the first time.
         again: by one it remembers.
-        direct_login: at PocketBase.
+        direct_login: by password at PocketBase.
         login: through Hapta.
+        direct_open: a superuser impersonates a user, at PocketBase: a login without a password to check.
+        opened: through Hapta.
+        direct_refresh: at PocketBase.
+        refresh: through Hapta.
         session_bytes: resident memory of Hapta for each session more.
     """
 
@@ -71,6 +76,10 @@ class Run:
     again: float
     direct_login: float
     login: float
+    direct_open: float
+    opened: float
+    direct_refresh: float
+    refresh: float
     session_bytes: float
 
 
@@ -82,7 +91,7 @@ def measure(plan: Plan) -> Section:
         at_first, then = run.first - run.direct_user, run.again - run.direct_user
         plan.say(
             f"sessions, round {number + 1}: Hapta adds {at_first:.0f} µs to a view at first sight, "
-            f"{then:.0f} µs then, {run.login - run.direct_login:.2f} ms to a login; "
+            f"{then:.0f} µs then, {run.opened - run.direct_open:.2f} ms to a login; "
             f"{run.session_bytes / 1024:.2f} KiB a session"
         )
         runs.append(run)
@@ -98,7 +107,8 @@ def _round(plan: Plan, number: int) -> Run:
         with hapta(home, upstream):
             pass  # makes its collections
         tokens, theirs = _write_sessions(home / "pb_data" / "data.db", upstream, count)
-        ours = stack.enter_context(hapta(home, upstream))
+        # more of one user than any user has
+        ours = stack.enter_context(hapta(home, upstream, {"sessions.max_per_identity": 10_000}))
         path = f"/api/collections/posts/records/{upstream.ids[0]}"
         some = min(count, _VIEWS)
         with _connection(upstream.port) as there, _connection(ours.port) as here:
@@ -111,7 +121,10 @@ def _round(plan: Plan, number: int) -> Run:
             again = [_get(here, path, token) for token in tokens]
             time.sleep(_SETTLE_S)
             grown = proc.rss_bytes([ours.pid]) - before
-        direct_login, login = _logins(upstream, ours)
+        pairs = _Pairs(upstream, ours)
+        direct_login, login = pairs.logins()
+        direct_open, opened = pairs.impersonations(tokens)
+        direct_refresh, refresh = pairs.refreshes()
         return Run(
             round=number,
             sessions=count,
@@ -122,6 +135,10 @@ def _round(plan: Plan, number: int) -> Run:
             again=median(again) * 1e6,
             direct_login=median(direct_login) * 1e3,
             login=median(login) * 1e3,
+            direct_open=median(direct_open) * 1e3,
+            opened=median(opened) * 1e3,
+            direct_refresh=median(direct_refresh) * 1e3,
+            refresh=median(refresh) * 1e3,
             session_bytes=grown / count,
         )
 
@@ -164,15 +181,55 @@ def _impersonated(upstream: PocketBase, user: str) -> tuple[str, int]:
     return str(answer.raise_for_status().json()["token"]), int(time.time()) + 86_000
 
 
-def _logins(upstream: PocketBase, ours: Hapta) -> tuple[list[float], list[float]]:
-    """Seconds of logins by password, directly and through Hapta in turns."""
-    direct, through = [], []
-    with _connection(upstream.port) as there, _connection(ours.port) as here:
-        for number in range(_PAIRS_PER_ROUND):
-            body = {"identity": f"u{number % 50}@example.com", "password": _USER_PASSWORD}
-            direct.append(_login(there, body))
-            through.append(_login(here, body))
-    return direct, through
+class _Pairs:
+    """The same request directly and through Hapta, in turns; seconds of each."""
+
+    def __init__(self, upstream: PocketBase, ours: Hapta) -> None:
+        self._upstream, self._ours = upstream, ours
+
+    def logins(self) -> tuple[list[float], list[float]]:
+        users = [f"u{number % 50}@example.com" for number in range(_LOGINS)]
+        bodies = [json.dumps({"identity": user, "password": _USER_PASSWORD}) for user in users]
+        path = "/api/collections/users/auth-with-password"
+        return self._in_turns((path, body, None) for body in bodies)
+
+    def impersonations(self, tokens: Sequence[str]) -> tuple[list[float], list[float]]:
+        token, body = self._upstream.token, json.dumps({"duration": 3600})
+        paths = [f"/api/collections/users/impersonate/{_user_of(each)}" for each in tokens[:_OTHERS]]
+        return self._in_turns((path, body, token) for path in paths)
+
+    def refreshes(self) -> tuple[list[float], list[float]]:
+        """Of one login each, always with the newest token."""
+        path = "/api/collections/users/auth-refresh"
+        took: tuple[list[float], list[float]] = ([], [])
+        for seconds, port in zip(took, (self._upstream.port, self._ours.port), strict=True):
+            with _connection(port) as connection:
+                body = json.dumps({"identity": "u0@example.com", "password": _USER_PASSWORD})
+                login = "/api/collections/users/auth-with-password"
+                _, answer = _timed(connection, "POST", login, body, _headers(None))
+                for _ in range(_OTHERS):
+                    once, answer = _timed(
+                        connection, "POST", path, None, _headers(json.loads(answer)["token"])
+                    )
+                    seconds.append(once)
+        return took
+
+    def _in_turns(self, requests: Iterable[tuple[str, str, str | None]]) -> tuple[list[float], list[float]]:
+        direct, through = [], []
+        with _connection(self._upstream.port) as there, _connection(self._ours.port) as here:
+            for path, body, token in requests:
+                direct.append(_timed(there, "POST", path, body, _headers(token))[0])
+                through.append(_timed(here, "POST", path, body, _headers(token))[0])
+        return direct, through
+
+
+def _user_of(token: str) -> str:
+    return str(jwt.decode(token, options={"verify_signature": False})["id"])
+
+
+def _headers(token: str | None) -> dict[str, str]:
+    headers = {"Content-Type": "application/json", "User-Agent": "bench"}
+    return headers if token is None else {**headers, "Authorization": token}
 
 
 @contextmanager
@@ -182,17 +239,12 @@ def _connection(port: int) -> Iterator[http.client.HTTPConnection]:
 
 
 def _get(connection: http.client.HTTPConnection, path: str, token: str | None) -> float:
-    return _timed(connection, "GET", path, None, {"Authorization": token} if token else {})
-
-
-def _login(connection: http.client.HTTPConnection, body: dict[str, str]) -> float:
-    headers = {"Content-Type": "application/json", "User-Agent": "bench"}
-    return _timed(connection, "POST", "/api/collections/users/auth-with-password", json.dumps(body), headers)
+    return _timed(connection, "GET", path, None, {"Authorization": token} if token else {})[0]
 
 
 def _timed(
     connection: http.client.HTTPConnection, method: str, path: str, body: Any, headers: dict[str, str]
-) -> float:
+) -> tuple[float, bytes]:
     began = time.perf_counter()
     connection.request(method, path, body, headers)
     answer = connection.getresponse()
@@ -200,7 +252,7 @@ def _timed(
     took = time.perf_counter() - began
     if answer.status != 200:
         raise BenchError(f"{method} {path}: status {answer.status}: {text[:200].decode(errors='replace')}")
-    return took
+    return took, text
 
 
 class _Around:
@@ -279,7 +331,11 @@ def render(runs: Sequence[Run], steps: Mapping[str, float]) -> str:
         _row("by a session at first sight: rows read, token proved", runs, "direct_user", "first"),
         _row("by a session Hapta remembers", runs, "direct_user", "again"),
     ]
-    logins = [_row("by password", runs, "direct_login", "login", digits=1)]
+    logins = [
+        _row("login by password", runs, "direct_login", "login", digits=1),
+        _row("impersonation: a login without a password to check", runs, "direct_open", "opened", digits=2),
+        _row("refresh", runs, "direct_refresh", "refresh", digits=2),
+    ]
     inside = [
         ["know a remembered token", f"{steps['remembered']:.2f}"],
         ["know one at first sight, without waiting for PocketBase", f"{steps['first sight']:.0f}"],
@@ -291,8 +347,8 @@ def render(runs: Sequence[Run], steps: Mapping[str, float]) -> str:
         (
             f"**A view of one record, one connection, {count:,} sessions in turn**",
             table(["the view is", "directly, p50 µs", "through Hapta", "added"], views),
-            "**A login**",
-            table(["the login is", "directly, p50 ms", "through Hapta", "added"], logins),
+            "**A new token**",
+            table(["by", "directly, p50 ms", "through Hapta", "added"], logins),
             "**Inside Hapta, processor time**",
             table(["to", "µs"], inside),
             f"Resident memory for each of {count:,} remembered sessions: {memory} KiB.",

@@ -205,6 +205,7 @@ class Gateway:
             events=self._outputs.events,
         )
         await self._sessions.start()
+        self._outputs.metrics.sessions.follow(self._sessions.keeper)
         return self._sessions
 
     def _desk(self, database: EmbeddedDatabase | RemoteDatabase, watch: Watch, sessions: Sessions) -> Desk:

@@ -9,7 +9,7 @@ from ipaddress import ip_network
 from cachetools import TTLCache
 
 from hapta.config import SessionsConfig
-from hapta.feed import Change, ChangeFeed, Own, SchemaWatch
+from hapta.feed import Change, ChangeFeed, Own, SchemaUnconfirmed, SchemaWatch
 from hapta.feed.schema import Schema
 from hapta.identity.keeper import SessionKeeper
 from hapta.identity.key_check import check_keys
@@ -38,6 +38,30 @@ SWEEP_EVERY_S = 3600.0
 _EXPIRED_KEPT_S = 60.0
 _SETTLE_AFTER_S = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0)
 _PROOF_ADDRESSES = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """The change feed and the schema watch as one: a changed authRule ends tokens without any event."""
+
+    feed: ChangeFeed
+    schema: SchemaWatch
+
+    @property
+    def epoch(self) -> int:
+        return self.feed.epoch
+
+    @property
+    def is_live(self) -> bool:
+        return self.feed.is_live and self.schema.is_confirmed()
+
+    async def confirm(self) -> None:
+        if not self.schema.is_confirmed():
+            with suppress(SchemaUnconfirmed):
+                await self.schema.confirmed()
+
+    def touch(self) -> None:
+        self.feed.touch()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +164,7 @@ class Sessions:
         self._streams = streams
         self._tasks = TaskSet()
         self._schema = schema
+        watched = _Watched(feed, schema)
         self._collections = _AuthCollections(schema)
         self.rows = SessionRows(superuser, ring)
         self._prover = Prover(upstream)
@@ -147,7 +172,7 @@ class Sessions:
             self.rows,
             self._prover,
             ring,
-            feed,
+            watched,
             config,
             clock,
             events,
@@ -157,7 +182,7 @@ class Sessions:
         if config.raw_tokens == "adopt":
             self._adopted = AdoptedTokens(
                 self._prover,
-                feed,
+                watched,
                 clock,
                 is_auth_collection=self._collections.is_auth,
                 take_proof=_proof_allowance(clock),
@@ -239,7 +264,9 @@ class Sessions:
 
     def _on_login(self, collection: str, record: str | None) -> None:
         found = self._schema.snapshot.resolve(collection)
-        if found is not None:
+        if found is None:
+            self._schema.invalidate()  # it was made behind Hapta, and its accounts are to be watched
+        else:
             self._doubts.identity_changed(found.id, record)
 
     def _on_gap(self) -> None:

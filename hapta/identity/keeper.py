@@ -15,6 +15,7 @@ from typing import Protocol
 from cachetools import LRUCache, TTLCache
 
 from hapta.config import SessionsConfig
+from hapta.identity.counts import SessionCounts
 from hapta.identity.memory import Known, Remembered
 from hapta.identity.proof import Prover
 from hapta.identity.rows import RightsLost, SessionRows
@@ -55,7 +56,7 @@ class SessionEnded(HaptaError):
 
 
 class Feed(Protocol):
-    """What the keeper needs of the change feed."""
+    """What the keeper needs of the change feed and the schema watch."""
 
     @property
     def epoch(self) -> int:
@@ -64,8 +65,11 @@ class Feed(Protocol):
 
     @property
     def is_live(self) -> bool:
-        """Whether changes are being heard of."""
+        """Whether changes are being heard of, those of the schema too."""
         ...
+
+    async def confirm(self) -> None:
+        """Ask about what nobody tells, if the last answer is too old; says nothing of the outcome."""
 
     def touch(self) -> None:
         """Something is answered on the strength of the feed."""
@@ -109,6 +113,7 @@ class SessionKeeper:
     Attributes:
         admits: asked of every session read from its rows; a restored backup may hold ended ones.
         on_ended: told the id of every session that ends.
+        counts: what it did.
     """
 
     def __init__(
@@ -143,6 +148,7 @@ class SessionKeeper:
         self._proof_round = 0
         self.admits: Callable[[Session], bool] = lambda _: True
         self.on_ended: Callable[[str], None] = lambda _: None
+        self.counts = SessionCounts()
 
     def __len__(self) -> int:
         return len(self._known)
@@ -168,6 +174,7 @@ class SessionKeeper:
             return None
         if known.session.use(generation, now):
             self._note_first_use(known.session, generation, now)
+        self.counts.memory += 1
         return known.identity(generation)
 
     async def resolve(self, token: str, address: str) -> Identity | None:
@@ -188,6 +195,13 @@ class SessionKeeper:
         if (identity := self.recall(token)) is not None:
             return identity
         try:
+            return await self._resolve(token, address)
+        except SessionEnded:
+            self.counts.refused += 1
+            raise
+
+    async def _resolve(self, token: str, address: str) -> Identity | None:
+        try:
             parsed = parse(self._ring, token)
         except ForgedToken:
             raise SessionEnded from None
@@ -195,6 +209,7 @@ class SessionKeeper:
             return None
         claims = parsed.claims
         self._feed.touch()
+        await self._feed.confirm()
         known = await self._look_up(claims.session)
         if known is None:
             raise SessionEnded
@@ -251,12 +266,15 @@ class SessionKeeper:
             epoch, proof_round = self._feed.epoch, self._proof_round
             known = self._known.get(session_id)
             if known is None or not known.is_current or known.epoch != epoch or not self._feed.is_live:
+                self.counts.rows += 1
                 session = await self._load(session_id, known)
                 if session is None:
                     self._missing[session_id] = True
                     self._end_here(session_id, "deleted")
                     return None
                 known = self._remember(session, epoch, is_proved=False)
+            else:
+                self.counts.proof += 1
             if known.session.ended_reason:
                 return known
             doubts = known.doubts
@@ -367,6 +385,7 @@ class SessionKeeper:
                 session_id, Generation(number, upstream_token, self._clock.now(), exp)
             )
             if made is None:
+                self._rows_changed(known)
                 raise SessionEnded
             session.generations.setdefault(number, made)
             known.identities.clear()
@@ -415,6 +434,8 @@ class SessionKeeper:
         self._end_here(session_id, reason)
         existed = await self._rows.end(session_id, reason, self._clock.now())
         self._end_here(session_id, reason)  # it may have been read meanwhile
+        if existed:
+            self.counts.ended[reason] += 1
         return existed
 
     def _end_here(self, session_id: str, reason: str) -> None:
@@ -430,6 +451,7 @@ class SessionKeeper:
         """End a session here now, and at rest as soon as PocketBase takes it."""
         self._ending[session_id] = reason
         self._end_here(session_id, reason)
+        self.counts.ended[reason] += 1
 
         async def persist() -> None:
             await self._rows.end(session_id, reason, self._clock.now())
@@ -438,6 +460,7 @@ class SessionKeeper:
         self._tasks.spawn(self._persist(persist), name=f"end {session_id}")
 
     def _replayed(self, session: Session, generation: int, address: str) -> None:
+        self.counts.replays += 1
         self._end_later(session.id, "replay")
         self._log.warning(
             "replay",

@@ -23,14 +23,16 @@ _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 
 
 def unverified_claims(token: str) -> Mapping[str, object] | None:
-    """What a JWT says, whoever made it; ``None`` if it is none."""
+    """What a JWT says, whoever made it; ``None`` if it is none, or of another kind than PocketBase makes."""
     if not _JWT.fullmatch(token):
         return None  # the library skips characters that PocketBase does not
     try:
-        claims = jwt.decode(token, options={"verify_signature": False})
+        complete = jwt.decode_complete(token, options={"verify_signature": False})
     except (jwt.InvalidTokenError, ValueError, RecursionError):
         return None
-    return claims if isinstance(claims, Mapping) else None
+    is_of_its_kind = complete["header"].get("alg") == "HS256"  # PocketBase takes no other (tools/security)
+    claims = complete["payload"]
+    return claims if is_of_its_kind and isinstance(claims, Mapping) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,9 @@ class AdoptedTokens:
         found = self._understand(token)
         if found is None:
             return None
+        await self._feed.confirm()
+        if (identity := self.recall(token)) is not None:
+            return identity
         refused_until = self._refused.get(token)
         if refused_until is not None and self._clock.monotonic() < refused_until:
             return None

@@ -163,7 +163,7 @@ class SessionRows:
 
         Returns:
             ``made`` if it is the one that counts, else the one another process made; ``None`` if the session
-            is gone.
+            is gone, has ended or is further by more than one generation.
 
         Raises:
             HaptaError: it is not known which.
@@ -179,7 +179,11 @@ class SessionRows:
         }
         status, answer = await self._ask("POST", f"/api/collections/{ROTATIONS}/records", row)
         if status == 200:
-            return made
+            session = await self.load(session_id)
+            if session is not None and not session.ended_reason and not _comes_late(made, session):
+                return made
+            await self._write("DELETE", f"/api/collections/{ROTATIONS}/records/{row_id}")
+            return None
         if status == 400:
             session = await self.load(session_id)
             if session is None:
@@ -284,6 +288,14 @@ class SessionRows:
             if len(answer["items"]) < PAGE:
                 return rows
             page += 1
+
+
+def _comes_late(made: Generation, session: Session) -> bool:
+    """Whether a generation was made before, and its row deleted long ago, when two more had come after it."""
+    return any(
+        number >= made.number + 2 and later.issued_at < made.issued_at
+        for number, later in session.generations.items()
+    )
 
 
 def _literal(text: str) -> str:

@@ -31,6 +31,7 @@ from prometheus_client.registry import Collector
 from hapta import __version__
 from hapta.feed.meters import GAP_REASONS
 from hapta.model.operation import OperationClass
+from hapta.observe.session_metrics import SessionMetrics
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -125,6 +126,7 @@ class Metrics:
         breaker_open: 1 while PocketBase is not asked because it did not answer.
         limit_table_keys: callers and accounts the limits remember now.
         untrusted_forwarding: requests with forwarding headers from a peer outside ``server.trusted_proxies``.
+        sessions: figures of whoever keeps sessions, read from there.
 
     It is also the feed's meter (``hapta.feed.FeedMeter``).
     """
@@ -137,6 +139,8 @@ class Metrics:
         self._upstream = _Tallies("upstream", "outcome", "Requests to PocketBase")
         registry.register(self._http)
         registry.register(self._upstream)
+        self.sessions = SessionMetrics()
+        registry.register(self.sessions)
         self.open_streams = Gauge("hapta_open_streams", "Event streams now open.", registry=registry)
         self.open_connections = Gauge(
             "hapta_open_connections", "Client connections now open.", registry=registry

@@ -278,6 +278,8 @@ class Sessions(RuleBasedStateMachine):
             token = self.do(process.refresh(life.tokens[generation]))
         except SessionEnded:
             self.check(expected, is_accepted=False)
+            # refused because the next generation was made and forgotten long ago: that alone ends nothing
+            life.is_doubtful = life.is_doubtful or (expected == EITHER and generation < life.newest - 1)
             self.note_refusal(at, session)
             return
         except UpstreamLost:
@@ -427,7 +429,7 @@ def test_no_replay_is_accepted_and_no_honest_client_thrown_out() -> None:
 @pytest.mark.timeout(600)
 def test_neither_in_many_more_courses_of_events() -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        Sessions, settings=settings(CHECKED, max_examples=3000, stateful_step_count=60)
+        Sessions, settings=settings(CHECKED, max_examples=1000, stateful_step_count=60)
     )
 
 

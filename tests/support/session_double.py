@@ -211,6 +211,10 @@ class FeedDouble:
     epoch: int = 1
     is_live: bool = True
     touched: int = 0
+    confirmed: int = 0
+
+    async def confirm(self) -> None:
+        self.confirmed += 1
 
     def touch(self) -> None:
         self.touched += 1

@@ -410,3 +410,36 @@ async def test_a_token_that_never_expires_as_far_as_dates_go_is_stored(
     token = await process.login(life_s=2**53 - clock.now())
     assert await process.who(token)
     assert await make_process().who(token)
+
+
+async def test_a_token_so_old_that_its_successor_is_forgotten_makes_no_second_one(
+    make_process: MakeProcess, database: Database, clock: ManualClock
+) -> None:
+    """Even by a process to which nothing was told of what happened since."""
+    first, second = make_process(), make_process()
+    tokens = [await first.login()]
+    assert await second.who(tokens[0])
+    for _ in range(4):
+        tokens.append(await first.refresh(tokens[-1]))
+        await first.who(tokens[-1])
+        await first.settle()
+        clock.advance(60)
+    before = dict(database.rotations)
+    assert rotation_id(next(iter(database.sessions)), 2) not in before
+    with pytest.raises(SessionEnded):
+        await second.refresh(tokens[0])
+    assert database.rotations == before
+    assert await second.who(tokens[-1])
+
+
+async def test_a_session_that_ended_during_the_refresh_gives_no_token(
+    make_process: MakeProcess, database: Database
+) -> None:
+    first, second = make_process(), make_process()
+    token = await first.login()
+    identity = await second.who(token)
+    assert identity is not None
+    await first.keeper.end(identity.session or "", "logout")
+    with pytest.raises(SessionEnded):
+        await second.keeper.refresh(identity, database.issue("ada"), 2**31)
+    assert database.rotations == {}
