@@ -99,6 +99,7 @@ class EmbeddedDatabase:
             Credentials(service.email, service.password),
             self._clock,
             on_refused=self._pocketbase.upsert_service_account,
+            make_token=self._pocketbase.service_token,
         )
         await self._superuser.check()
         await self.settings_may_differ()

@@ -40,15 +40,29 @@ async def upsert(options: EmbeddedOptions, account: Account) -> None:
     Raises:
         OperatorError: PocketBase refused, with what it said.
     """
+    status, output = await superuser_command(options, "upsert", account.email, account.password)
+    if status != 0:
+        lines = output.replace(account.password, "[masked]").splitlines()
+        said = "; ".join(essence([harmless(line) for line in lines], 3)) or f"status {status}"
+        raise OperatorError(
+            f"PocketBase ({options.binary}) does not take the {account.name} account {account.email}: {said}"
+        )
+
+
+async def superuser_command(options: EmbeddedOptions, command: str, *values: str) -> tuple[int, str]:
+    """Run ``pocketbase superuser COMMAND VALUES…`` on the data; returns its exit status and what it printed.
+
+    Raises:
+        OperatorError: it cannot be started, or does not end.
+    """
     try:
         process = await asyncio.create_subprocess_exec(
             str(options.binary),
             "superuser",
-            "upsert",
+            command,
             *options.arguments(with_hooks=False),  # a broken hook must not keep an account from being set
             "--",
-            account.email,
-            account.password,
+            *values,
             cwd=options.base_dir,
             env=dict(options.environ),
             stdin=asyncio.subprocess.DEVNULL,
@@ -63,7 +77,7 @@ async def upsert(options: EmbeddedOptions, account: Account) -> None:
             output, _ = await process.communicate()
     except TimeoutError:
         raise OperatorError(
-            f"{options.binary} superuser upsert: not finished after {_TIMEOUT_S:.0f} s; "
+            f"{options.binary} superuser {command}: not finished after {_TIMEOUT_S:.0f} s; "
             f"is {options.data_dir} locked by another program?"
         ) from None
     finally:
@@ -71,9 +85,4 @@ async def upsert(options: EmbeddedOptions, account: Account) -> None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-    if process.returncode != 0:
-        lines = output.decode(errors="replace").replace(account.password, "[masked]").splitlines()
-        said = "; ".join(essence([harmless(line) for line in lines], 3)) or f"status {process.returncode}"
-        raise OperatorError(
-            f"PocketBase ({options.binary}) does not take the {account.name} account {account.email}: {said}"
-        )
+    return process.returncode or 0, output.decode(errors="replace")

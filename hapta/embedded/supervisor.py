@@ -14,6 +14,7 @@ import asyncio
 import traceback
 from collections.abc import Callable
 
+from hapta.embedded.access import let_own_address_in, make_token
 from hapta.embedded.accounts import Account, upsert
 from hapta.embedded.backoff import Backoff
 from hapta.embedded.child import Child, ChildExit, start_child
@@ -149,7 +150,17 @@ class EmbeddedPocketBase:
 
     async def upsert_service_account(self) -> None:
         """Set Hapta's own account again, after a login with it was refused; works while PocketBase serves."""
+        if await let_own_address_in(self._options):
+            self._events.warning(
+                "settings",
+                message="PocketBase's list of superuser IPs shut Hapta itself out: added 127.0.0.1 to it",
+            )
         await self._upsert(self.prepared.service)
+
+    async def service_token(self) -> str | None:
+        """A token of Hapta's own account without a login, where superusers may not log in by password
+        alone."""
+        return await make_token(self._options, self.prepared.service.email, self._clock.now())
 
     async def upsert_operator_account(self) -> None:
         """Set the operator's account to what the configuration says; works while PocketBase serves."""

@@ -52,6 +52,7 @@ class SuperuserClient:
         clock: wall time, for the token's expiry.
         on_refused: called once when a login is refused, to set the account right (embedded); then the login
             is repeated.
+        make_token: asked for a token when the repeated login is refused, too (embedded).
 
     Attributes:
         trouble: why PocketBase refuses Hapta its rights just now, or ``None``.
@@ -66,11 +67,13 @@ class SuperuserClient:
         credentials: Credentials,
         clock: Clock,
         on_refused: Callable[[], Awaitable[None]] | None = None,
+        make_token: Callable[[], Awaitable[str | None]] | None = None,
     ) -> None:
         self._upstream = upstream
         self._credentials = credentials
         self._clock = clock
         self._on_refused = on_refused
+        self._make_token = make_token
         self._token: str | None = credentials.token
         self._renew_at = 0.0 if credentials.token is None else _expiry(credentials.token) - _RENEW_BEFORE_S
         self._lock = asyncio.Lock()
@@ -166,15 +169,20 @@ class SuperuserClient:
                 status, parsed = await self._password_login()
             if status >= 500 or status == 429:
                 raise UpstreamLost  # says nothing of the credentials
+            if status != 200 and self._make_token is not None and (made := await self._make_token()):
+                return self._renewed(made)
             if status != 200 or not isinstance(parsed, dict) or not isinstance(parsed.get("token"), str):
                 self._lost_identity()
                 self._tell(self._refusal(status))
                 raise SuperuserRefused(self._refusal(status))
             token: str = parsed["token"]
-            now, ends_at = self._clock.now(), _expiry(token)
-            self._token, self._renew_at = token, max(ends_at - _RENEW_BEFORE_S, (now + ends_at) / 2)
-            self._tell(None)
-            return token
+            return self._renewed(token)
+
+    def _renewed(self, token: str) -> str:
+        now, ends_at = self._clock.now(), _expiry(token)
+        self._token, self._renew_at = token, max(ends_at - _RENEW_BEFORE_S, (now + ends_at) / 2)
+        self._tell(None)
+        return token
 
     async def _password_login(self) -> tuple[int, Any]:
         body = {"identity": self._credentials.email, "password": self._credentials.password}

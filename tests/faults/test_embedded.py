@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -160,6 +161,36 @@ def test_a_backup_older_than_haptas_settings_restored_under_load_leaves_them_in_
                 return bool(settings.get("trustedProxy", {}).get("headers") == ["X-Hapta-Client-IP"])
 
             wait_until(is_in_line, "the settings in line", 5)
+
+
+TWO_FACTORS = {
+    "mfa": {"enabled": True, "duration": 600},
+    "otp": {"enabled": True, "duration": 180, "length": 8},
+}
+NO_PASSWORD = {**TWO_FACTORS, "mfa": {"enabled": False}, "passwordAuth": {"enabled": False}}
+ELSEWHERE = {"superuserIPs": ["10.1.2.3"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "change"),
+    [
+        pytest.param("/api/collections/_superusers", TWO_FACTORS, id="two factors"),
+        pytest.param("/api/collections/_superusers", NO_PASSWORD, id="no password"),
+        pytest.param("/api/settings", ELSEWHERE, id="other addresses"),
+    ],
+)
+def test_settings_that_make_it_harder_for_superusers_do_not_keep_hapta_from_starting(
+    hapta: Hapta, path: str, change: dict[str, Any]
+) -> None:
+    with httpx.Client(base_url=hapta.url, timeout=30) as client:
+        operator = {"Authorization": log_in(hapta, client)}
+        client.patch(path, json=change, headers=operator).raise_for_status()
+        hapta.stop()
+        hapta.start()
+        proxy = {"trustedProxy": {"headers": [], "useLeftmostIP": False}}
+        client.patch("/api/settings", json=proxy, headers=operator).raise_for_status()
+        settings = client.get("/api/settings", headers=operator).json()
+        assert settings["trustedProxy"]["headers"] == ["X-Hapta-Client-IP"]
 
 
 @pytest.mark.all_modes
