@@ -37,9 +37,7 @@ def session(*first_used: float | None, ended: str = "", forgotten: int = 0) -> S
         pytest.param(session(0, 5, None), 1, 30, Verdict.REPLAY, id="two back"),
         pytest.param(session(0, 5, None), 2, 30, Verdict.ACCEPT, id="one back, the newest unused"),
         pytest.param(session(0, 5, 6), 1, 24, Verdict.ACCEPT, id="two back within the overlap"),
-        pytest.param(
-            session(0, 1, 2, forgotten=1), 1, 5, Verdict.ACCEPT, id="itself forgotten"
-        ),
+        pytest.param(session(0, 1, 2, forgotten=1), 1, 5, Verdict.ACCEPT, id="itself forgotten"),
         pytest.param(session(0, 1, 2, 3, forgotten=2), 1, 5, Verdict.REPLAY, id="its successor forgotten"),
         pytest.param(session(0, 1, 2, forgotten=2), 0, 5, Verdict.REPLAY, id="generation zero"),
         pytest.param(session(0, 1, 2), -7, 5, Verdict.REPLAY, id="a negative one"),
