@@ -191,7 +191,6 @@ class Sessions:
             )
         self._doubts = _Doubts(self.keeper, self._adopted)
         self._fence = RestoreFence(self.rows, self.keeper, clock)
-        feed.wants_full((own.sessions, own.rotations))
         feed.on_change(self._on_change)
         feed.on_gap(self._on_gap)
         schema.on_change(self._on_schema_change)
@@ -249,16 +248,19 @@ class Sessions:
 
     def _on_change(self, change: Change) -> None:
         if change.collection_id == self._own.sessions:
-            is_ended = change.record is not None and bool(change.record.get("ended"))
-            is_gone = change.action == "delete" or is_ended
-            if is_gone or change.action == "update":
+            if change.action == "delete":
+                self.keeper.session_row_changed(change.record_id, is_gone=True)
+            elif change.action == "update":
+                is_gone = None if change.record is None else bool(change.record["ended"])
                 self.keeper.session_row_changed(change.record_id, is_gone=is_gone)
         elif change.collection_id == self._own.rotations:
-            record = change.record or {}
-            session_id, generation = record.get("session"), record.get("generation")
-            if change.action != "delete" and isinstance(session_id, str) and isinstance(generation, int):
-                used_at = date_value(record.get("first_used"))
-                self.keeper.rotation_row_changed(session_id, generation, used_at)
+            if change.record is None:
+                self.keeper.everything_changed()  # whose it is was not told
+            elif change.action != "delete":
+                used_at = date_value(change.record["first_used"])
+                self.keeper.rotation_row_changed(
+                    change.record["session"], int(change.record["generation"]), used_at
+                )
         elif change.action != "create" and self._collections.is_auth(change.collection_id):
             self._doubts.identity_changed(change.collection_id, change.record_id)
 

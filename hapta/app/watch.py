@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from hapta.app.database import EmbeddedDatabase, RemoteDatabase
 from hapta.config import Config
 from hapta.feed import OWN_NAMES, ChangeFeed, Own, SchemaWatch, install
+from hapta.feed.layout import ROTATIONS_ID, SESSIONS_ID
 from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError, OperatorError
 from hapta.model.exchange import Stage
@@ -58,6 +59,7 @@ class Watch:
             meter=metrics,
             events=events,
         )
+        self.feed.wants_full((SESSIONS_ID, ROTATIONS_ID))  # from the first event on: who ended, what was used
         self.schema.on_settings(self._settings_changed)
 
     @property

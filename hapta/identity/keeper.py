@@ -533,14 +533,17 @@ class SessionKeeper:
             self._doubt(known)
         self._disturbed.update(self._flights)
 
-    def session_row_changed(self, session_id: str, *, is_gone: bool) -> None:
+    def session_row_changed(self, session_id: str, *, is_gone: bool | None) -> None:
         """A session's row changed.
 
         Args:
-            is_gone: it was deleted or ended.
+            is_gone: it was deleted or ended; ``None`` if that was not told.
         """
+        known = self._known.get(session_id)
         if is_gone:
             self._end_here(session_id, "ended_elsewhere")
+        elif is_gone is None and known is not None:
+            self._rows_changed(known)
         elif session_id in self._flights:
             self._disturbed.add(session_id)
 

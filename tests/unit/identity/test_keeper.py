@@ -439,6 +439,20 @@ async def test_a_session_ended_elsewhere_ends_here_with_the_event(
         await second.who(token)
 
 
+async def test_a_row_of_which_only_the_change_is_told_is_read_again(
+    process: Process, database: Database
+) -> None:
+    token = await process.login()
+    assert await process.who(token)
+    session = next(iter(database.sessions))
+    process.keeper.session_row_changed(session, is_gone=None)
+    assert await process.who(token)
+    database.sessions[session]["ended"] = "2030-01-01 00:00:00.000Z"
+    process.keeper.session_row_changed(session, is_gone=None)
+    with pytest.raises(SessionEnded):
+        await process.who(token)
+
+
 async def test_a_row_deleted_in_the_dashboard_ends_its_session(process: Process, database: Database) -> None:
     token = await process.login()
     assert await process.who(token)
