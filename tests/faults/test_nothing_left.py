@@ -95,7 +95,7 @@ def held(gateway: Gateway) -> Counter[str]:
     database = gateway._database
     assert database is not None
     for lane in (Lane.RECORDS, Lane.TRANSFERS):
-        counts[f"free slots of {lane}"] = database.client._gates[lane]._free
+        counts[f"free slots of {lane}"] = database.client._gates[lane]._all._free
     counts["streams"] = len(gateway._streams)
     return +counts
 
