@@ -85,6 +85,7 @@ class Watch:
 
     def why_not_ready(self) -> str | None:
         """Why Hapta is not ready as far as its rights are concerned, or ``None``."""
+        self.feed.touch()  # who asks whether Hapta is ready relies on it: a silent loss is to be found out
         if self._database.superuser.trouble is None:
             return None
         return "The database refuses Hapta its superuser rights."

@@ -274,7 +274,7 @@ def _set_gateway_password(own: Ground, password: str) -> None:
 
 
 def _until(holds: Any) -> None:
-    wait_until(holds, "it holds", 15, every_s=0.1)
+    wait_until(holds, "it holds", 30, every_s=0.1)
 
 
 def test_with_two_factors_for_superusers_a_token_does(

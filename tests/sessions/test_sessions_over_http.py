@@ -34,7 +34,7 @@ def test_our_token_is_worthless_at_pocketbase(ground: Ground, account: Account) 
     assert ground.direct.who(token) == GUEST
 
 
-@pytest.mark.parametrize("form", ["{}", "Bearer {}", "bearer {}", "BEARER {}", "Bearer   {}"])
+@pytest.mark.parametrize("form", ["{}", "Bearer {}", "bearer {}", "BEARER {}"])
 def test_a_token_counts_with_and_without_scheme(ground: Ground, account: Account, form: str) -> None:
     assert ground.through.who(form.format(ground.through.login(account))) == (200, account.id)
 
