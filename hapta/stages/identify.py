@@ -72,6 +72,9 @@ def identify(
         return await forward(exchange)
 
     async def _identify(exchange: Exchange, token: str, sent: str) -> None:
+        if token != token.strip():
+            exchange.authorization = sent  # more than one space: no token to PocketBase, and so to nobody
+            return
         identity = keeper.recall(token)
         if identity is None:
             address = str(exchange.client)

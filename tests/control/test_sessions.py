@@ -81,6 +81,7 @@ def test_sessions_are_listed_by_account_and_show_no_secret(served: Hapta) -> Non
 
 
 def test_a_revoked_session_is_out_at_once_and_its_stream_is_cut(served: Hapta) -> None:
+    # row ``cut-streams``
     token, other = login(served, "ben"), login(served, "ben")
     with httpx.stream("GET", f"{served.url}/api/realtime", timeout=10) as stream:
         lines = stream.iter_lines()

@@ -114,6 +114,22 @@ async def test_what_cannot_be_living_costs_no_question(adopting: Adopting, token
         assert adopting.asked == []
 
 
+@pytest.mark.parametrize("change", [1, 2, 3])
+def test_a_token_with_other_unused_bits_at_its_end_is_no_mere_text(change: int) -> None:
+    """PocketBase takes it for the same token: 43 characters are two bits more than the signature has."""
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    token = token_of()
+    other = token[:-1] + letters[letters.index(token[-1]) ^ change]
+    assert unverified_claims(other) == unverified_claims(token) is not None
+
+
+@pytest.mark.parametrize("at", [4, 60])
+def test_a_line_break_in_it_makes_no_mere_text_of_a_token(at: int) -> None:
+    """Go's base64 passes over line breaks; a query parameter can hold one."""
+    token = token_of()
+    assert unverified_claims(f"{token[:at]}\n{token[at:]}") == unverified_claims(token)
+
+
 def test_deeply_nested_claims_are_no_crash() -> None:
     payload = jwt.utils.base64url_encode(b"[" * 200_000).decode()
     assert unverified_claims(f"eyJhbGciOiJIUzI1NiJ9.{payload}.x") is None
