@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from bench import passthrough, startup, streams
+from bench import limits, passthrough, sessions, startup, streams
 from bench.document import filled
 from bench.errors import BenchError
 from bench.machine import description, tool, versions
@@ -20,7 +20,9 @@ _PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 _MEASUREMENTS: dict[str, Callable[[Plan], Section]] = {
     "passthrough": passthrough.measure,
     "streams": streams.measure,
+    "sessions": sessions.measure,
     "startup": startup.measure,
+    "limits": limits.measure,
 }
 _TOOLS = ("wrk", "nginx", "taskset", "pocketbase")
 
@@ -37,13 +39,15 @@ def command(what: str, runs: int | None, quick: bool, json_path: Path | None, wr
     \b
     passthrough   a view and a list: PocketBase directly, behind nginx, behind Hapta
     streams       2,000 idle event streams: memory per client, and that all get an event
+    sessions      checking a token, logging in, memory for 10,000 sessions
     startup       seconds from start to ready
+    limits        the limiter, beside the memory storage of the library `limits`
 
-    Needs Linux, two cores, and wrk and nginx (Debian: apt-get install wrk nginx-light).
+    Needs Linux, two cores, and (but for limits) wrk and nginx (Debian: apt-get install wrk nginx-light).
     """
-    for name in _TOOLS:
-        tool(name)
     names = list(_MEASUREMENTS) if what == "all" else [what]
+    for name in () if names == ["limits"] else _TOOLS:
+        tool(name)
     sections = []
     with tempfile.TemporaryDirectory(prefix="hapta-bench-") as folder:
         for name in names:

@@ -11,7 +11,7 @@ from bench.pocketbase import EMAIL, PASSWORD, PocketBase
 from bench.process import child, free_port, wait_until_ok
 
 _ROOT = Path(__file__).parent.parent
-_SECRET = "bench-secret-Zk3vQ9xW7uT1bN5mR8cY2pL6"
+SECRET = "bench-secret-Zk3vQ9xW7uT1bN5mR8cY2pL6"
 READY = "/api/hapta/health/ready"
 
 
@@ -40,7 +40,10 @@ def hapta(
         is_pinned: on the servers' core, else where the kernel likes.
     """
     port = free_port()
-    chosen: dict[str, object] = {"server.port": port, "metrics.port": free_port(), **(settings or {})}
+    chosen: dict[str, object] = {"server.port": port, "metrics.port": free_port()}
+    # the limits are asked, and out of reach: all of the load comes from one address
+    chosen |= {"ratelimit.max": 1_000_000, "ratelimit.burst": 1_000_000, "ratelimit.duration": 1}
+    chosen |= settings or {}
     command = [sys.executable, "-m", "hapta", "serve"]
     for key, value in chosen.items():
         command += ["--set", f"{key}={value}"]
@@ -60,5 +63,5 @@ def _environment(upstream: PocketBase | None) -> dict[str, str]:
     kept["PYTHONPATH"] = str(_ROOT)
     if upstream is not None:
         kept |= {"DatabaseURL": upstream.url, "AdminEmail": EMAIL, "AdminPassword": PASSWORD}
-        kept["Secret"] = _SECRET
+        kept["Secret"] = SECRET
     return kept

@@ -7,6 +7,7 @@ what Hapta needs. Its own one is put right by itself; of somebody else's the ope
 import asyncio
 from collections.abc import Mapping
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from hapta.embedded import (
     ensure_settings,
     prepare,
 )
+from hapta.feed.notify import DIRECTORY as NOTIFY_DIRECTORY
 from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError, OperatorError
 from hapta.model.tasks import TaskSet
@@ -36,6 +38,14 @@ class Database(Protocol):
     """A PocketBase that Hapta may use."""
 
     client: UpstreamClient
+
+    @property
+    def superuser(self) -> SuperuserClient:
+        """Hapta's rights in it; there once it is started."""
+
+    @property
+    def notify_dir(self) -> Path | None:
+        """Where it tells of changes of schema and settings, if it runs on this machine."""
 
     async def settings_may_differ(self) -> None:
         """Look at PocketBase's settings again: somebody changed them, or other data came in."""
@@ -98,6 +108,15 @@ class EmbeddedDatabase:
     @property
     def is_up(self) -> bool:
         return self._pocketbase.is_up
+
+    @property
+    def superuser(self) -> SuperuserClient:
+        assert self._superuser is not None
+        return self._superuser
+
+    @property
+    def notify_dir(self) -> Path | None:
+        return self.prepared.options.data_dir / NOTIFY_DIRECTORY
 
     async def settings_may_differ(self) -> None:
         if self._superuser is None:
@@ -178,6 +197,14 @@ class RemoteDatabase:
             on_wait=lambda reason: self._events.warning("waiting", message=reason),
         )
         await self.settings_may_differ()
+
+    @property
+    def superuser(self) -> SuperuserClient:
+        return self._superuser
+
+    @property
+    def notify_dir(self) -> Path | None:
+        return None
 
     async def settings_may_differ(self) -> None:
         try:

@@ -5,15 +5,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hapta.app.control import ControlSocket, Desk
 from hapta.app.database import (
     EmbeddedDatabase,
     RemoteDatabase,
     host_to_send,
     prepare_embedded,
 )
+from hapta.app.limits import Limiting
 from hapta.app.readiness import Readiness
+from hapta.app.sessions import Sessions
 from hapta.app.spool_dir import spool_directory
+from hapta.app.watch import Watch
 from hapta.config import Loaded
+from hapta.identity.overview import Overview
 from hapta.model.address import Address, parse_networks
 from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError, OperatorError, UpstreamUnavailable
@@ -29,11 +34,12 @@ from hapta.server.front import Finished, Front
 from hapta.server.listener import Listener
 from hapta.server.protocol import Reception
 from hapta.server.transmit import Transmitter
+from hapta.sessions.keys import KeyRing
 from hapta.stages.accept import accept
 from hapta.stages.admin import admin_lock, batch_lock
 from hapta.stages.cors import preflights
 from hapta.stages.hold import hold_bodies
-from hapta.stages.own import own_routes
+from hapta.stages.own import health_routes, no_own_route
 from hapta.stages.settings_watch import settings_watch
 from hapta.stages.streams import OpenStreams
 from hapta.stages.upstream import Upstream
@@ -73,6 +79,9 @@ class Gateway:
         self._listener: Listener | None = None
         self._metrics_listener: MetricsListener | None = None
         self._readiness: Readiness | None = None
+        self._watch: Watch | None = None
+        self._sessions: Sessions | None = None
+        self._control = ControlSocket(loaded.path(loaded.config.server.state_dir))
         self.prepared: Prepared | None = None
 
     @property
@@ -103,11 +112,14 @@ class Gateway:
             spool_dir = spool_directory(self._loaded)
             await self._start_metrics()
             if keep_trying:  # which may take hours: who asks meanwhile is told, not kept waiting
-                front.handle = fold([accept, own_routes(_still_waiting)], _unavailable)
+                front.handle = fold([accept, health_routes(_still_waiting), no_own_route], _unavailable)
                 await listener.start()
             database = await self._start_database(adopt_data=adopt_data, keep_trying=keep_trying)
-            self._readiness = Readiness(database.client, reception, self._clock)
-            front.handle = self._pipeline(database, self._readiness, spool_dir)
+            watch = await self._start_watch(database)
+            self._readiness = Readiness(database.client, reception, watch.why_not_ready, self._clock)
+            sessions = await self._start_sessions(database, watch)
+            front.handle = self._pipeline(database, self._readiness, watch, sessions, spool_dir)
+            await self._control.serve(self._desk(database, watch, sessions).application())
             if not keep_trying:
                 await listener.start()
         except BaseException:
@@ -160,27 +172,89 @@ class Gateway:
             database = RemoteDatabase(
                 self._loaded, self.url, keep_trying=keep_trying, clock=self._clock, events=events
             )
+        self._control.claim()
         self._database = database
         await database.start()
         database.client.breaker.on_changed = metrics.breaker_open.set
         return database
 
+    async def _start_watch(self, database: EmbeddedDatabase | RemoteDatabase) -> Watch:
+        self._watch = Watch(
+            database,
+            self._loaded.config,
+            clock=self._clock,
+            events=self._outputs.events,
+            metrics=self._outputs.metrics,
+        )
+        await self._watch.start()
+        return self._watch
+
+    async def _start_sessions(self, database: EmbeddedDatabase | RemoteDatabase, watch: Watch) -> Sessions:
+        secret = self.prepared.secret if self.prepared is not None else self._loaded.secrets.secret
+        assert secret is not None, "the configuration was checked"
+        self._sessions = Sessions(
+            self._loaded.config.sessions,
+            KeyRing.of(secret, self._loaded.secrets.secret_previous),
+            superuser=database.superuser,
+            upstream=database.client,
+            feed=watch.feed,
+            schema=watch.schema,
+            own=watch.own,
+            streams=self._streams,
+            clock=self._clock,
+            events=self._outputs.events,
+        )
+        await self._sessions.start()
+        self._outputs.metrics.sessions.follow(self._sessions.keeper)
+        return self._sessions
+
+    def _desk(self, database: EmbeddedDatabase | RemoteDatabase, watch: Watch, sessions: Sessions) -> Desk:
+        return Desk(
+            url=self.url,
+            keeper=sessions.keeper,
+            overview=Overview(database.superuser, self._clock),
+            feed=watch.feed,
+            watch=watch.schema,
+            open_streams=self._streams.__len__,
+            clock=self._clock,
+            started_at=self._clock.monotonic(),
+        )
+
     def _pipeline(
-        self, database: EmbeddedDatabase | RemoteDatabase, readiness: Readiness, spool_dir: str | None
+        self,
+        database: EmbeddedDatabase | RemoteDatabase,
+        readiness: Readiness,
+        watch: Watch,
+        sessions: Sessions,
+        spool_dir: str | None,
     ) -> Handler:
         config, metrics = self._loaded.config, self._outputs.metrics
+        limiting = Limiting(
+            config,
+            schema=watch.schema,
+            has_ended=sessions.keeper.has_ended,
+            clock=self._clock,
+            metrics=metrics,
+        )
         budget = SpoolBudget(config.server.spool_bytes, metrics.spooled_bytes.set)
         return fold(
             [
                 accept,
-                own_routes(readiness.why_not),
+                health_routes(readiness.why_not),
                 preflights(config.cors, self._clock),
+                *sessions.identify_stages(),
+                *limiting.outer_stages(),
                 admin_lock(config.admin),
+                *sessions.route_stages(),
+                no_own_route,
                 hold_bodies(
                     budget, config.server.memory_body_bytes, spool_dir, on_trouble=self._on_spool_trouble
                 ),
                 batch_lock,
+                *limiting.inner_stages(),
+                *watch.stages(),
                 settings_watch(database.settings_may_differ, self._on_settings_trouble),
+                *sessions.inner_stages(),
             ],
             Upstream(
                 database.client,
@@ -209,6 +283,11 @@ class Gateway:
         """Stop at once whatever still runs."""
         if self._listener is not None:
             await self._listener.stop()
+        await self._control.stop()
+        if self._sessions is not None:
+            await self._sessions.stop()
+        if self._watch is not None:
+            await self._watch.stop()
         if self._database is not None:
             await self._database.stop()
         elif self.prepared is not None:

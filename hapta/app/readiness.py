@@ -1,5 +1,7 @@
 """Whether Hapta can serve now, asked by load balancers every second or so."""
 
+from collections.abc import Callable
+
 from multidict import CIMultiDict
 
 from hapta.model.clock import Clock
@@ -13,17 +15,25 @@ _REMEMBERED_S = 0.5
 
 
 class Readiness:
-    """Ready means: not leaving, and PocketBase answers.
+    """Ready means: not leaving, PocketBase answers, and Hapta has its rights there.
 
     Args:
         client: the door to PocketBase.
         reception: knows when connections are no longer accepted.
+        why_not: further reasons not to be ready, asked each time.
         clock: monotonic time.
     """
 
-    def __init__(self, client: UpstreamClient, reception: Reception, clock: Clock) -> None:
+    def __init__(
+        self,
+        client: UpstreamClient,
+        reception: Reception,
+        why_not: Callable[[], str | None],
+        clock: Clock,
+    ) -> None:
         self._client = client
         self._reception = reception
+        self._why_not = why_not
         self._clock = clock
         self._checked_at: float | None = None
         self._problem: str | None = None
@@ -37,7 +47,7 @@ class Readiness:
         if self._checked_at is None or now - self._checked_at > _REMEMBERED_S:
             self._problem = await self._ask()
             self._checked_at = self._clock.monotonic()
-        return self._problem
+        return self._problem or self._why_not()
 
     async def _ask(self) -> str | None:
         request = UpstreamRequest(

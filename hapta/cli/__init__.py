@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "serve": "Run the gateway, with its own PocketBase unless DatabaseURL is set.",
     "check": "Validate the configuration and show where each value comes from.",
     "test": "Prove a running installation from outside: login, records, files, realtime.",
+    "sessions": "Show who is logged in, and log people out.",
     "doctor": "Look for what is set up badly on this machine.",
     "bench": "Measure a gateway under a generated workload.",
 }

@@ -9,7 +9,7 @@ import click
 
 from hapta.cli.options import config_options, load_config
 from hapta.config import SECRET_FIELDS, ConfigErrors, Loaded
-from hapta.config.fields import FIELDS
+from hapta.config.fields import FIELDS, NAMED
 
 _MASK = "********"
 
@@ -70,6 +70,12 @@ def _changed(loaded: Loaded) -> Iterator[tuple[str, object, str]]:
         value = getattr(getattr(loaded.config, field.table), field.name)
         if value != field.default:
             yield key, value, loaded.origins[key]
+    for outer, fields in NAMED.items():
+        for inner, table in getattr(loaded.config, outer).items():
+            for field in fields.values():
+                value, key = getattr(table, field.attribute), f"{outer}.{inner}.{field.name}"
+                if value != field.default:
+                    yield key, value, loaded.origins[key]
 
 
 def _secrets(loaded: Loaded) -> Iterator[tuple[str, str]]:

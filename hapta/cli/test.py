@@ -14,10 +14,10 @@ import click
 from hapta.app.gateway import own_url
 from hapta.cli.options import config_options, load_config
 from hapta.cli.rows import print_row
-from hapta.config import Secrets, ServerConfig
+from hapta.config import Loaded, Secrets, ServerConfig
 from hapta.model.errors import OperatorError
 from hapta.model.tasks import TaskSet
-from hapta.selftest import Credentials, Result, Status, run_suite
+from hapta.selftest import Credentials, Result, Setup, Status, run_suite
 
 _WORDS = {Status.OK: "ok", Status.FAIL: "FAIL", Status.SKIP: "skip"}
 _INTERRUPTED = 130
@@ -56,7 +56,9 @@ def command(
 
     if not as_json:
         click.echo(f"Testing {target}{', reading only' if read_only else ''}\n")
-    is_done = asyncio.run(_run(target, _credentials(loaded.secrets), show, read_only=read_only))
+    setup = _setup(loaded) if url is None else Setup()
+    running = _run(target, _credentials(loaded.secrets), show, setup, read_only=read_only)
+    is_done = asyncio.run(running)
     failed = sum(result.status is Status.FAIL for result in results)
     if as_json:
         click.echo(json.dumps(_report(target, results, is_ok=is_done and not failed), indent=2))
@@ -86,6 +88,11 @@ def _checked(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def _setup(loaded: Loaded) -> Setup:
+    """What this configuration says of the installation it describes."""
+    return Setup(loaded.config.sessions.overlap_s, loaded.secrets.database_url)
+
+
 def _credentials(secrets: Secrets) -> Credentials:
     return Credentials(
         admin_email=secrets.admin_email,
@@ -97,11 +104,17 @@ def _credentials(secrets: Secrets) -> Credentials:
 
 
 async def _run(
-    url: str, credentials: Credentials, on_result: Callable[[Result], None], *, read_only: bool
+    url: str,
+    credentials: Credentials,
+    on_result: Callable[[Result], None],
+    setup: Setup,
+    *,
+    read_only: bool,
 ) -> bool:
     """Run the suite; false when SIGINT or SIGTERM ended it (a second one also ends the cleaning)."""
     loop = asyncio.get_running_loop()
-    suite = TaskSet().spawn(run_suite(url, credentials, on_result, read_only=read_only), name="hapta test")
+    testing = run_suite(url, credentials, on_result, read_only=read_only, setup=setup)
+    suite = TaskSet().spawn(testing, name="hapta test")
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, suite.cancel)
     try:

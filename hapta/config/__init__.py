@@ -2,15 +2,20 @@
 
 from hapta.config.errors import ConfigError, ConfigErrors
 from hapta.config.load import Loaded, load
+from hapta.config.rates import Rate, parse_rate
 from hapta.config.remote import check_secrets, require_secrets
 from hapta.config.schema import (
     AdminConfig,
     Config,
     CorsConfig,
+    FeedConfig,
+    LimitConfig,
     LogConfig,
+    LoginConfig,
     MetricsConfig,
     RateLimitConfig,
     ServerConfig,
+    SessionsConfig,
     UpstreamConfig,
 )
 from hapta.config.secrets import SECRET_FIELDS, Secrets
@@ -22,14 +27,20 @@ __all__ = [
     "ConfigError",
     "ConfigErrors",
     "CorsConfig",
+    "FeedConfig",
+    "LimitConfig",
     "Loaded",
     "LogConfig",
+    "LoginConfig",
     "MetricsConfig",
+    "Rate",
     "RateLimitConfig",
     "Secrets",
     "ServerConfig",
+    "SessionsConfig",
     "UpstreamConfig",
     "check_secrets",
     "load",
+    "parse_rate",
     "require_secrets",
 ]

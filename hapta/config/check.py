@@ -10,7 +10,8 @@ from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 from hapta.config.errors import ConfigError
-from hapta.config.schema import Config
+from hapta.config.rates import parse_rate
+from hapta.config.schema import Config, LimitConfig
 
 _ACCESS = re.compile(r"all|errors|off|sample:[1-9][0-9]{0,8}")
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
@@ -152,6 +153,39 @@ def _order(config: Config) -> Iterator[ConfigError]:
             )
 
 
+def _limits(config: Config) -> Iterator[ConfigError]:
+    for name, limit in config.limits.items():
+        for key, problem in _limit_problems(limit):
+            yield ConfigError((f"limits.{name}.{key}",), problem)
+
+
+def _limit_problems(limit: LimitConfig) -> Iterator[tuple[str, str]]:
+    if limit.path_prefix and not limit.path_prefix.startswith("/"):
+        yield "path_prefix", f'expected a path that begins with /, got "{limit.path_prefix}"'
+    for method in limit.methods:
+        if not re.fullmatch(r"[A-Z]+", method):
+            yield "methods", f'expected methods in capitals, such as "POST", got "{method}"'
+    try:
+        rate = parse_rate(limit.rate)
+    except ValueError as exc:
+        yield "rate", str(exc)
+        return
+    burst = limit.burst or rate.count
+    if burst > rate.count:
+        yield "burst", f"{burst} is more than the {rate.count} of the rate"
+    if limit.cost > burst:
+        yield "cost", f"{limit.cost:.12g} is more than the {burst} that may come at once"
+
+
+def _login(config: Config) -> Iterator[ConfigError]:
+    login = config.login
+    if login.lock_s > login.max_lock_s:
+        yield ConfigError(
+            ("login.lock_s", "login.max_lock_s"),
+            f"{login.lock_s:.12g} is more than login.max_lock_s, which is {login.max_lock_s:.12g}",
+        )
+
+
 _RULES: tuple[Callable[[Config], Iterator[ConfigError]], ...] = (
-    _hosts, _networks, _public_url, _ports, _access, _keepalive, _order,
+    _hosts, _networks, _public_url, _ports, _access, _keepalive, _order, _limits, _login,
 )  # fmt: skip

@@ -9,8 +9,8 @@ import difflib
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, get_args
+from dataclasses import dataclass, replace
+from typing import Any, get_args, get_origin
 
 import msgspec
 from msgspec import inspect
@@ -29,13 +29,15 @@ class Field:
     Attributes:
         table: name of its table.
         name: name within the table.
+        attribute: of the struct; another one where the name is a keyword of Python's.
         annotation: its type, bounds included, as msgspec takes it.
         info: the same, taken apart.
-        default: its value when nobody says anything.
+        default: its value when nobody says anything; ``msgspec.NODEFAULT`` when somebody must.
     """
 
     table: str
     name: str
+    attribute: str
     annotation: Any
     info: inspect.Type
     default: object
@@ -47,17 +49,25 @@ class Field:
     @property
     def variable(self) -> str:
         """Its name in the environment."""
-        return f"HAPTA_{self.table.upper()}__{self.name.upper()}"
+        return f"HAPTA_{self.table.upper().replace('.', '__')}__{self.name.upper()}"
+
+    @property
+    def is_required(self) -> bool:
+        """Whether somebody must give it a value."""
+        return self.default is msgspec.NODEFAULT
+
+
+def _fields_of(table: str, struct: type) -> list[Field]:
+    infos = {info.encode_name: info.type for info in _struct_info(struct).fields}
+    return [
+        Field(table, field.encode_name, field.name, field.type, infos[field.encode_name], field.default)
+        for field in msgspec.structs.fields(struct)
+    ]
 
 
 def _fields() -> dict[str, Field]:
-    found = {}
-    for table in msgspec.structs.fields(Config):
-        infos = {info.encode_name: info.type for info in _struct_info(table.type).fields}
-        for field in msgspec.structs.fields(table.type):
-            key = f"{table.name}.{field.name}"
-            found[key] = Field(table.name, field.name, field.type, infos[field.name], field.default)
-    return found
+    tables = [table for table in msgspec.structs.fields(Config) if table.name not in NAMED]
+    return {field.key: field for table in tables for field in _fields_of(table.name, table.type)}
 
 
 def _struct_info(struct: type) -> inspect.StructType:
@@ -66,14 +76,31 @@ def _struct_info(struct: type) -> inspect.StructType:
     return info
 
 
+NAMED: dict[str, dict[str, Field]] = {
+    table.name: {field.name: field for field in _fields_of(f"{table.name}.<name>", get_args(table.type)[1])}
+    for table in msgspec.structs.fields(Config)
+    if get_origin(table.type) is dict
+}
+"""Tables of tables, ``[limits.<name>]``: the fields each of theirs has, by name."""
+
 FIELDS: dict[str, Field] = _fields()
-"""By dotted key, in the order of the structs."""
+"""By dotted key, in the order of the structs; those of :data:`NAMED` are not among them."""
 
 TABLES: dict[str, list[str]] = {
     table.name: [field.name for field in FIELDS.values() if field.table == table.name]
     for table in msgspec.structs.fields(Config)
+    if table.name not in NAMED
 }
 """The key names of each table, in order."""
+
+
+def find(table: str, name: str) -> Field | None:
+    """The field a key means; ``table`` is ``limits.api`` for a key of ``[limits.api]``."""
+    outer, dot, inner = table.partition(".")
+    if not dot:
+        return FIELDS.get(f"{table}.{name}")
+    field = NAMED[outer].get(name)
+    return replace(field, table=f"{outer}.{inner}") if field is not None else None
 
 
 class WrongValue(ValueError):
@@ -164,10 +191,11 @@ def shown(value: object) -> str:
 
 def unknown(table: str, name: str | None = None) -> str:
     """What to say about a table, or a key of a table, that does not exist."""
-    if table not in TABLES:
-        return "unknown table" + _did_you_mean(table, TABLES)
+    outer = table.partition(".")[0]
+    if outer not in TABLES and outer not in NAMED:
+        return "unknown table" + _did_you_mean(table, [*TABLES, *NAMED])
     assert name is not None
-    if near := _did_you_mean(name, TABLES[table]):
+    if near := _did_you_mean(name, NAMED.get(outer) or TABLES[outer]):
         return "unknown key" + near
     elsewhere = [field.key for field in FIELDS.values() if field.name == name]
     return "unknown key" + (f"; did you mean {elsewhere[0]}?" if elsewhere else "")

@@ -6,6 +6,7 @@ name file and line or variable, and all problems come out at once; only a file t
 what else is wrong in it.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,13 +16,29 @@ import msgspec
 
 from hapta.config.check import check
 from hapta.config.errors import ConfigErrors
-from hapta.config.fields import FIELDS, TABLES, Field, WrongValue, from_text, from_value, shown, unknown
+from hapta.config.fields import (
+    FIELDS,
+    NAMED,
+    TABLES,
+    Field,
+    WrongValue,
+    expected,
+    find,
+    from_text,
+    from_value,
+    shown,
+    unknown,
+)
 from hapta.config.files import EnvFile, FileProblem, read_env, read_toml
+from hapta.config.lines import Lines
 from hapta.config.remote import check_secrets
 from hapta.config.schema import Config
 from hapta.config.secrets import SECRET_FIELDS, Secrets, meant_secret
 
 T = TypeVar("T")
+RESERVED = frozenset({"default", "login"})
+"""Names of limits that stand in tables of their own, ``[ratelimit]`` and ``[login]``."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +119,7 @@ class _Reader:
         self.origins: dict[str, str] = {}
         self.secrets: dict[str, str] = {}
         self._values: dict[str, Any] = {}
+        self._named: dict[str, str] = {}
         self._wrong: set[str] = set()
         self._cwd = cwd
 
@@ -114,19 +132,48 @@ class _Reader:
             return
         for table, content in tables.items():
             where = f"{name}:{lines.of(table)}"
-            if table not in TABLES or not isinstance(content, dict):
+            if (table not in TABLES and table not in NAMED) or not isinstance(content, dict):
                 self.problems.append(f"{where}: {_printable(table)}: {_not_a_table(table, content)}")
-                continue
-            for key, value in content.items():
-                where = f"{name}:{lines.of(f'{table}.{key}')}"
-                self._take(table, key, where, from_value, value)
+            elif table in TABLES:
+                self._take_table(table, content, name, lines)
+            else:
+                self._take_named(table, content, name, lines)
+
+    def _take_table(self, table: str, content: Mapping[str, Any], name: str, lines: Lines) -> None:
+        for key, value in content.items():
+            where = f"{name}:{lines.of(f'{table}.{key}')}"
+            self._take(table, key, where, from_value, value)
+
+    def _take_named(self, outer: str, tables: Mapping[str, Any], name: str, lines: Lines) -> None:
+        for inner, content in tables.items():
+            table = f"{outer}.{inner}"
+            where = f"{name}:{lines.of(table)}"
+            if not isinstance(content, dict):
+                problem = f"expected a table such as [{outer}.api], got {shown(content)}"
+                if inner in NAMED[outer]:
+                    problem = f"is a key of a table with a name of its own, such as [{outer}.api]"
+                self.problems.append(f"{where}: {_printable(table)}: {_secret_here(inner) or problem}")
+            elif self._is_named(outer, inner, where):
+                self._take_table(table, content, name, lines)
+
+    def _is_named(self, outer: str, inner: str, where: str) -> bool:
+        """Whether ``[outer.inner]`` may be; from now on it is, keys or not."""
+        table = f"{outer}.{inner}"
+        if inner in RESERVED or not _NAME.fullmatch(inner):
+            problem = "is the name of a limit Hapta brings; choose another"
+            if inner not in RESERVED:
+                problem = "expected a name of a to z, 0 to 9, _ and -, at most 32 characters"
+            self.problems.append(f"{where}: {_printable(table)}: {problem}")
+            return False
+        self._named.setdefault(table, where)
+        return True
 
     def take_variables(self, variables: EnvFile) -> None:
         """Take the ``HAPTA_TABLE__KEY`` among ``variables``."""
         for variable, (text, where) in sorted(variables.items()):
             if variable.startswith("HAPTA_") and "__" in variable:
                 table, _, key = variable.removeprefix("HAPTA_").lower().partition("__")
-                self._take(table, key, where, from_text, text)
+                self._take_text(table, key, "__", where, text)
 
     def take_override(self, override: str) -> None:
         key, equals, text = override.partition("=")
@@ -135,20 +182,47 @@ class _Reader:
             problem = "expected section.key=VALUE, such as --set server.port=9000"
             self.problems.append(f"--set: {_secret_here(table) or problem}")
             return
-        where = f"--set {_printable(override)}" if f"{table}.{name}" in FIELDS else "--set"
-        self._take(table, name, where, from_text, text)
+        is_known = f"{table}.{name}" in FIELDS or (table in NAMED and name.rpartition(".")[2] in NAMED[table])
+        where = f"--set {_printable(override)}" if is_known else "--set"
+        self._take_text(table, name, ".", where, text)
+
+    def _take_text(self, table: str, name: str, divider: str, where: str, text: str) -> None:
+        if table not in NAMED:
+            return self._take(table, name, where, from_text, text)
+        inner, found, key = name.partition(divider)
+        if not found:
+            problem = f"expected {table}.<name>.<key>, such as {table}.api.{next(iter(NAMED[table]))}"
+            self.problems.append(f"{where}: {_printable(table)}.{_printable(name)}: {problem}")
+        elif self._is_named(table, inner, where):
+            self._take(f"{table}.{inner}", key, where, from_text, text)
+        return None
 
     def config(self) -> Config:
         """All values so far as one :class:`Config`, after the rules between keys."""
         tables: dict[str, dict[str, Any]] = {}
+        for table in self._named:
+            tables.setdefault(table.partition(".")[0], {})[table.partition(".")[2]] = {}
         for key, value in self._values.items():
-            table, _, name = key.partition(".")
-            tables.setdefault(table, {})[name] = value
+            table, _, name = key.rpartition(".")
+            outer, dot, inner = table.partition(".")
+            (tables[outer][inner] if dot else tables.setdefault(outer, {}))[name] = value
+        self._drop_incomplete(tables)
         config = msgspec.convert(tables, Config)
         for error in check(config):
             if not self._wrong.intersection(error.keys):
                 self.problems.append(error.line(self.origins))
         return config
+
+    def _drop_incomplete(self, tables: dict[str, dict[str, Any]]) -> None:
+        for table, where in self._named.items():
+            outer, _, inner = table.partition(".")
+            given = tables[outer][inner]
+            for key in NAMED[outer].values():
+                if key.is_required and key.name not in given:
+                    if f"{table}.{key.name}" not in self._wrong:
+                        problem = f"{key.name} is missing; expected {expected(key)}"
+                        self.problems.append(f"{where}: {table}: {problem}")
+                    tables[outer].pop(inner, None)
 
     def read_env(self, path: Path) -> EnvFile:
         try:
@@ -171,12 +245,13 @@ class _Reader:
 
     def _take(self, table: str, name: str, where: str, convert: Callable[[Field, T], Any], value: T) -> None:
         key = f"{table}.{name}"
-        if key not in FIELDS:
+        field = find(table, name)
+        if field is None:
             problem = _secret_here(name) or unknown(table, name)
             self.problems.append(f"{where}: {_printable(key)}: {problem}")
             return
         try:
-            self._values[key] = convert(FIELDS[key], value)
+            self._values[key] = convert(field, value)
         except WrongValue as exc:
             self.problems.append(f"{where}: {key}: {exc}")
             self._wrong.add(key)
@@ -191,7 +266,7 @@ class _Reader:
 def _not_a_table(name: str, value: object) -> str:
     if problem := _secret_here(name):
         return problem
-    if name in TABLES:
+    if name in TABLES or name in NAMED:
         return f"expected a table, got {shown(value)}"
     if name in FIELDS:
         return "a dotted key stands without quotes"

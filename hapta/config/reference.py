@@ -12,9 +12,12 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
+
+import msgspec
 
 from hapta.config import schema
-from hapta.config.fields import FIELDS, TABLES, Field, expected
+from hapta.config.fields import FIELDS, NAMED, TABLES, Field, expected
 
 _WIDTH = 110
 _HEAD = """\
@@ -25,13 +28,19 @@ _HEAD = """\
 """
 BEGIN, END = "<!-- keys: rendered -->", "<!-- keys: end -->"
 """What stands around the rendered part of the documentation page."""
+_EXAMPLES = {"limits.<name>.rate": "100/minute"}
+"""What stands in ``config.toml`` for a key that has no default."""
 
 
 def render_toml() -> str:
     """The shipped ``config.toml``."""
     tables, fields = _table_docs(), _field_docs()
     lines = [_HEAD]
-    for table, names in TABLES.items():
+    for table in _all_tables():
+        if table in NAMED:
+            lines += _example(table, tables[table], fields)
+            continue
+        names = TABLES[table]
         lines += [f"\n{_comment(tables[table])}\n[{table}]"]
         for field in (FIELDS[f"{table}.{name}"] for name in names):
             lines += [f"\n{_comment(fields[field.key])}\n{field.name} = {as_toml(field.default)}"]
@@ -43,18 +52,34 @@ def render_tables() -> str:
     """The tables of the documentation page, one heading each."""
     tables, fields = _table_docs(), _field_docs()
     lines = []
-    for table, names in TABLES.items():
+    for table in _all_tables():
+        rows = (
+            list(NAMED[table].values()) if table in NAMED else [FIELDS[f"{table}.{n}"] for n in TABLES[table]]
+        )
         lines += [
-            f"### [{table}]",
+            f"### [{rows[0].table}]",
             "",
             tables[table],
             "",
             "| key | takes | default | meaning |",
             "|---|---|---|---|",
         ]
-        lines += [_row(FIELDS[f"{table}.{name}"], fields[f"{table}.{name}"]) for name in names]
+        lines += [_row(field, fields[field.key]) for field in rows]
         lines.append("")
     return "\n".join(lines)
+
+
+def _all_tables() -> list[str]:
+    return [table.name for table in msgspec.structs.fields(schema.Config)]
+
+
+def _example(table: str, doc: str, fields: dict[str, str]) -> list[str]:
+    """A table with a name of the operator's own: commented out, for there is none to begin with."""
+    lines = [f"\n{_comment(doc)}\n# [{table}.api]"]
+    for field in NAMED[table].values():
+        value = _EXAMPLES[field.key] if field.is_required else field.default
+        lines += [f"\n{_comment(fields[field.key])}\n# {field.name} = {as_toml(value)}"]
+    return [*lines, ""]
 
 
 def as_toml(value: object) -> str:
@@ -66,7 +91,8 @@ def as_toml(value: object) -> str:
 
 def _row(field: Field, doc: str) -> str:
     takes = expected(field).replace("|", "\\|")
-    return f"| `{field.key}` | {takes} | `{as_toml(field.default)}` | {doc.replace('|', chr(92) + '|')} |"
+    default = "none" if field.is_required else f"`{as_toml(field.default)}`"
+    return f"| `{field.key}` | {takes} | {default} | {doc.replace('|', chr(92) + '|')} |"
 
 
 def _comment(text: str) -> str:
@@ -85,15 +111,24 @@ def _classes() -> Iterator[ast.ClassDef]:
     return (node for node in tree.body if isinstance(node, ast.ClassDef))
 
 
+def _structs() -> dict[str, str]:
+    """The name of each table's struct, by table."""
+    fields = msgspec.structs.fields(schema.Config)
+    return {
+        table.name: (get_args(table.type)[1] if table.name in NAMED else table.type).__name__
+        for table in fields
+    }
+
+
 def _table_docs() -> dict[str, str]:
     """The docstring of each table's struct."""
     by_class = {node.name: _one_line(ast.get_docstring(node) or "") for node in _classes()}
-    return {table: by_class[type(getattr(schema.Config(), table)).__name__] for table in TABLES}
+    return {table: by_class[struct] for table, struct in _structs().items()}
 
 
 def _field_docs() -> dict[str, str]:
     """The docstring below each field, by dotted key."""
-    table_of = {type(getattr(schema.Config(), table)).__name__: table for table in TABLES}
+    table_of = {struct: table for table, struct in _structs().items()}
     docs = {}
     for node in _classes():
         for statement, after in zip(node.body, node.body[1:], strict=False):
@@ -102,7 +137,9 @@ def _field_docs() -> dict[str, str]:
                     ast.AnnAssign(target=ast.Name(id=name)),
                     ast.Expr(value=ast.Constant(value=str(text))),
                 ):
-                    docs[f"{table_of[node.name]}.{name}"] = _one_line(text)
+                    table = table_of[node.name]
+                    prefix = f"{table}.<name>" if table in NAMED else table
+                    docs[f"{prefix}.{name.rstrip('_')}"] = _one_line(text)
     return docs
 
 

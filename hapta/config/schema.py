@@ -9,6 +9,7 @@ of Hapta is given its own struct, never the whole :class:`Config`. Rules that ne
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
+from msgspec import field as msgspec_field
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
@@ -163,6 +164,28 @@ class AdminConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Who gets the dashboard's static files under /_/: "open" (mail links and OAuth2 need them) or only
     "networks"."""
 
+    show_own_collections: bool = False
+    """true: GET /api/collections through Hapta shows Hapta's own collections (hapta_...) too."""
+
+
+class FeedConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How Hapta follows PocketBase's changes, on which sessions and all that is stored rely."""
+
+    max_silence_s: Annotated[float, Meta(ge=0.5, le=3600)] = 10.0
+    """Seconds without an event after which nothing is served on the strength of the feed; shortly before, and
+    only if something is served, a write of Hapta's own asks for one."""
+
+    schema_max_age_s: Annotated[float, Meta(ge=0, le=3600)] = 1.0
+    """Seconds for which the schema of a PocketBase at DatabaseURL counts as confirmed; the embedded one tells
+    of changes."""
+
+    renew_idle_s: Annotated[float, Meta(gt=0, lt=300)] = 240.0
+    """Seconds without any event after which one is asked for all the same: PocketBase cuts an idle stream
+    after 300."""
+
+    renew_age_s: Annotated[float, Meta(gt=0, lt=1800)] = 1500.0
+    """Seconds after which the stream is replaced by a new one: PocketBase cuts each after 1800."""
+
 
 class CorsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Preflight requests of browsers."""
@@ -178,11 +201,29 @@ class CorsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Origins remembered at once; the least recently used one is forgotten."""
 
 
+class SessionsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sessions: what clients hold instead of PocketBase's tokens."""
+
+    overlap_s: SecondsOrNone = 20.0
+    """Seconds a session token still counts after its successor was first used: parallel tabs, requests under
+    way."""
+
+    max_per_identity: Count = 50
+    """Living sessions of one auth record; one more ends the one unused for longest."""
+
+    max_remembered: Count = 100_000
+    """Sessions kept in memory; one that is not costs two requests to PocketBase when it is next used."""
+
+    raw_tokens: Literal["adopt", "refuse"] = "adopt"
+    """PocketBase's own tokens from clients: "adopt" proves them once, until their next refresh; "refuse":
+    guests."""
+
+
 class RateLimitConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much one client may ask. Read and checked already; the limiter itself comes later."""
+    """How much one client may ask: the limit "default", for every request. More limits: [limits.<name>]."""
 
     is_enabled: bool = True
-    """false switches all limits off."""
+    """false switches all limits off: this one, every [limits.<name>] and the protection of logins."""
 
     max: Count = 600
     """Requests per duration that one client can sustain."""
@@ -194,9 +235,99 @@ class RateLimitConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Requests a client may send at once after a pause."""
 
     ip: bool = True
-    """Count per client address (IPv6: per /64 network), whoever is logged in."""
+    """Count per client address (IPv6: per /64 network), whoever is logged in; false: per logged-in identity,
+    guests per address."""
 
     message: NonEmpty = "Too many requests."
+    """Text of the 429 answer."""
+
+    headers: bool = True
+    """Tell clients in RateLimit and RateLimit-Policy headers how much is left to them."""
+
+    refused_write_cost: Annotated[float, Meta(ge=0, le=1000)] = 4.0
+    """Further requests that a record write PocketBase refuses (4xx) counts as; 0: none."""
+
+    max_keys: Annotated[int, Meta(ge=1000, le=10_000_000)] = 100_000
+    """Addresses or identities each limit remembers at once, about 130 bytes each; more share a count per /24
+    (IPv6: /48) network."""
+
+
+class LimitConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A further limit, by a name you choose (a to z, 0 to 9, _ and -). A request must be allowed by every
+    limit that applies to it; class, collection, path_prefix and methods together narrow down which do."""
+
+    rate: NonEmpty
+    """How many, such as "100/minute", "5 per 10 seconds" or "1000/day"."""
+
+    burst: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    """How many of these may come at once; 0: all of them."""
+
+    who: Literal["ip", "identity", "session", "global"] = "ip"
+    """Who is counted together: an address, an identity, one of its sessions (guests are not counted by these
+    two), or everybody."""
+
+    class_: Literal[
+        "",
+        "record_read",
+        "record_write",
+        "auth_answer",
+        "auth_action",
+        "realtime_stream",
+        "realtime_subscribe",
+        "file",
+        "admin",
+        "dashboard",
+        "health",
+        "oauth2_redirect",
+        "own",
+        "preflight",
+        "unknown",
+    ] = msgspec_field(default="", name="class")
+    """Only requests of this class (docs/operations.md lists them); empty: of all."""
+
+    collection: str = ""
+    """Only requests about this collection, by name or id, also within a batch; empty: about all."""
+
+    path_prefix: str = ""
+    """Only requests for this path and those below it, such as "/api/reports"; empty: for all."""
+
+    methods: tuple[str, ...] = ()
+    """Only these methods, such as ["POST", "PATCH"]; empty: all."""
+
+    cost: Annotated[float, Meta(gt=0, le=1_000_000)] = 1.0
+    """What one request counts as."""
+
+    message: str = ""
+    """Text of the 429 answer; empty: that of [ratelimit]."""
+
+
+class LoginConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Against guessed passwords and codes: failed logins are counted per account and network (/24, IPv6:
+    /48)."""
+
+    is_enabled: bool = True
+    """false: only PocketBase's own measures, and the limits above."""
+
+    failures: Annotated[int, Meta(ge=1, le=1000)] = 5
+    """Failed logins to one account from one network before that network has to wait."""
+
+    lock_s: Seconds = 10.0
+    """Seconds of the first wait; every further failure doubles it."""
+
+    max_lock_s: Seconds = 900.0
+    """Seconds of the longest wait."""
+
+    pace_s: SecondsOrNone = 2.0
+    """Seconds between two tries at an account with that many failures, from wherever they come; 0: no pace.
+    Networks with a living session of the account are exempt."""
+
+    forget_s: Seconds = 3600.0
+    """Seconds without a failure after which the earlier ones are forgotten."""
+
+    max_accounts: Annotated[int, Meta(ge=1000, le=10_000_000)] = 50_000
+    """Accounts with failed logins remembered at once, about 500 bytes each; the least recent is forgotten."""
+
+    message: NonEmpty = "Too many failed logins. Please try again later."
     """Text of the 429 answer."""
 
 
@@ -232,7 +363,11 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     server: ServerConfig = ServerConfig()
     upstream: UpstreamConfig = UpstreamConfig()
     admin: AdminConfig = AdminConfig()
+    feed: FeedConfig = FeedConfig()
     cors: CorsConfig = CorsConfig()
+    sessions: SessionsConfig = SessionsConfig()
     ratelimit: RateLimitConfig = RateLimitConfig()
+    limits: dict[str, LimitConfig] = msgspec_field(default_factory=dict)
+    login: LoginConfig = LoginConfig()
     metrics: MetricsConfig = MetricsConfig()
     log: LogConfig = LogConfig()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from hapta.app.database import embedded_options
 from hapta.app.gateway import own_url
 from hapta.config import ConfigError, Loaded, check_secrets
+from hapta.doctor.control import control
 from hapta.doctor.exposure import exposure
 from hapta.doctor.finding import Finding, fail, ok
 from hapta.doctor.folders import folders
@@ -47,6 +48,8 @@ async def examine(loaded: Loaded, environ: Mapping[str, str], clock: Clock) -> A
         counted = await look(metrics.host, metrics.port, at, "hapta_build_info")
         for finding in metrics_findings(gateway.is_hapta, counted, metrics.host, metrics.port):
             yield finding
+    for finding in control(loaded.path(server.state_dir), url, is_running=gateway.is_hapta):
+        yield finding
     if not any(_NEEDED_TO_ASK.intersection(error.keys) for error in errors):
         async for finding in _database(loaded, environ, clock, url, is_running=gateway.is_hapta):
             yield finding

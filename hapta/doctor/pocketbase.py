@@ -47,8 +47,19 @@ async def pocketbase(
             return
         for finding in settings_findings(settings, public_url, own_url):
             yield finding
+        yield await sql(superuser)
+        if is_behind_hapta and secrets.admin_token is None:
+            await superuser.request("POST", "/api/hapta/logout")
     finally:
         await client.close()
+
+
+async def sql(superuser: SuperuserClient) -> Finding:
+    """Does PocketBase answer superusers' SQL?  Asked, because it does not tell its version."""
+    status, _ = await superuser.request("POST", "/api/sql", {"query": "SELECT 1"})
+    if status == 200:
+        return ok("api/sql", "there: the schema is confirmed in one short question")
+    return ok("api/sql", f"not there (status {status}): the schema is confirmed by reading all of it")
 
 
 def settings_findings(settings: Mapping[str, Any], public_url: str, own_url: str) -> Iterator[Finding]:

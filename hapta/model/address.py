@@ -88,6 +88,11 @@ def _without_port(hop: str) -> str:
     return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
+def prefix_of(address: Address) -> str:
+    """The network an address is remembered by: /24 of IPv4, /48 of IPv6."""
+    return str(ip_network((address, 24 if address.version == 4 else 48), strict=False))
+
+
 def has_forwarding_headers(headers: Mapping[str, str]) -> bool:
     """Whether somebody before the peer is spoken of."""
     return any(name in headers for name in FORWARDING_HEADERS)

@@ -101,6 +101,15 @@ class AdminOnly(HaptaError):
     message = "You are not allowed to perform this request."
 
 
+class RateLimited(HaptaError):
+    """More than this client may ask for now (RFC 6585 §4)."""
+
+    status, code, message = 429, "rate_limited", "Too many requests."
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message, headers=_retry_after(retry_after_s))
+
+
 class Overloaded(HaptaError):
     """Hapta takes no more of this now; the request was not sent upstream (RFC 9110 §15.6.4)."""
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from multidict import CIMultiDictProxy
 
 from hapta.model.address import Address
+from hapta.model.identity import Identity
 from hapta.model.operation import Operation
 from hapta.model.target import Target
 
@@ -49,6 +50,14 @@ class AnswerStream(Protocol):
 
     def abort(self) -> None:
         """End it now: nobody reads on. Idempotent, callable from any callback."""
+        ...
+
+
+class Charges(Protocol):
+    """The limits a request was charged to before anybody knew what it would cost."""
+
+    def more(self, requests: float) -> None:
+        """Charge all of them as if for so many further requests."""
         ...
 
 
@@ -102,6 +111,14 @@ class Exchange:
         is_admin_client: the client may act as superuser (``admin.networks``).
         request_id: correlates answer, log and upstream.
         on_client_gone: registers a callback for when the client leaves, and returns how to take it back.
+        identity: who asks, ``None`` for a guest (set by the identify stage).
+        authorization: the ``Authorization`` PocketBase gets instead of the client's, ``None`` for none (set
+            by the identify stage).
+        upstream_target: the target PocketBase gets where it is not ``target.raw``, else empty (set by the
+            identify stage, which opens sealed file tokens).
+        wants_plain_answer: PocketBase is not told what codings the client takes, because the answer must be
+            read (set by the tokens stage).
+        charges: the limits it was charged to, ``None`` where none are kept (set by the limit stage).
         upstream_s: seconds spent waiting for PocketBase (set by the upstream stage).
     """
 
@@ -117,6 +134,11 @@ class Exchange:
     is_admin_client: bool
     request_id: str
     on_client_gone: Callable[[Callable[[], None]], Callable[[], None]]
+    identity: Identity | None = None
+    authorization: str | None = None
+    upstream_target: str = ""
+    wants_plain_answer: bool = False
+    charges: Charges | None = None
     upstream_s: float = 0.0
 
 

@@ -179,6 +179,11 @@ _AREAS: dict[str, Callable[[str, tuple[str, ...]], Operation]] = {
 }
 
 
+def is_own_path(segments: tuple[str, ...]) -> bool:
+    """Whether a path is one of Hapta's own, whatever the method."""
+    return segments[0] == "_hapta" or segments[:2] == ("api", "hapta")
+
+
 def classify(method: str, segments: tuple[str, ...]) -> Operation:
     """Understand one request.
 
@@ -188,10 +193,10 @@ def classify(method: str, segments: tuple[str, ...]) -> Operation:
             (:attr:`hapta.model.target.Target.segments`).
     """
     head = segments[0]
-    if head == "_hapta" or (head == "api" and len(segments) > 1 and segments[1] == "hapta"):
-        return Operation(_K.OWN, "/".join(segments[2:]) if head == "api" else "")
     if method == "OPTIONS":
         return _PREFLIGHT
+    if is_own_path(segments):
+        return Operation(_K.OWN, "/".join(segments[2:]) if head == "api" else "")
     if head == "_":
         return Operation(_K.DASHBOARD) if method in _READ else _UNKNOWN
     if head != "api" or len(segments) < 2:

@@ -19,6 +19,7 @@ from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
+    Histogram,
     ProcessCollector,
     disable_created_metrics,
     generate_latest,
@@ -28,7 +29,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from hapta import __version__
+from hapta.feed.meters import GAP_REASONS
 from hapta.model.operation import OperationClass
+from hapta.observe.session_metrics import SessionMetrics
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -48,6 +51,12 @@ tried: the circuit breaker was open or the waiting line was full.
 REFUSALS: Final = frozenset({"total", "address", "draining"})
 """Why a client's connection was closed at once: ``server.max_connections``,
 ``server.max_connections_per_address``, or the gateway was shutting down."""
+
+FEED_BUCKETS_S: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+"""Upper bounds in seconds: an event follows the answer within milliseconds."""
+
+ACTIONS: Final = frozenset({"create", "update", "delete"})
+"""What an event of the change feed tells of."""
 
 OTHER: Final = "other"
 
@@ -115,7 +124,11 @@ class Metrics:
         spooled_bytes: request bodies now lying in temporary files.
         log_lines_dropped: access lines given up because the log could not take them.
         breaker_open: 1 while PocketBase is not asked because it did not answer.
+        limit_table_keys: callers and accounts the limits remember now.
         untrusted_forwarding: requests with forwarding headers from a peer outside ``server.trusted_proxies``.
+        sessions: figures of whoever keeps sessions, read from there.
+
+    It is also the feed's meter (``hapta.feed.FeedMeter``).
     """
 
     def __init__(self) -> None:
@@ -126,6 +139,8 @@ class Metrics:
         self._upstream = _Tallies("upstream", "outcome", "Requests to PocketBase")
         registry.register(self._http)
         registry.register(self._upstream)
+        self.sessions = SessionMetrics()
+        registry.register(self.sessions)
         self.open_streams = Gauge("hapta_open_streams", "Event streams now open.", registry=registry)
         self.open_connections = Gauge(
             "hapta_open_connections", "Client connections now open.", registry=registry
@@ -151,6 +166,35 @@ class Metrics:
             "Requests with forwarding headers from a peer that is no trusted proxy.",
             registry=registry,
         )
+        self._limited = Counter(
+            "hapta_limited", "Requests refused by a limit (429).", ["rule"], registry=registry
+        )
+        self.limit_table_keys = Gauge(
+            "hapta_limit_table_keys", "Callers and accounts the limits remember now.", registry=registry
+        )
+        self._feed_live = Gauge(
+            "hapta_feed_live", "1 while the change feed is connected and subscribed.", registry=registry
+        )
+        self._feed_lag = Histogram(
+            "hapta_feed_lag_seconds",
+            "Seconds from the answer to an own write to its event.",
+            buckets=FEED_BUCKETS_S,
+            registry=registry,
+        )
+        gaps = Counter(
+            "hapta_feed_gaps",
+            "Gaps: changes may have been missed.",
+            ["reason"],
+            registry=registry,
+        )
+        self._feed_gaps = {reason: gaps.labels(reason) for reason in sorted({*GAP_REASONS, OTHER})}
+        self._feed_reconnects = Counter(
+            "hapta_feed_reconnects", "Connections of the change feed after its first.", registry=registry
+        )
+        feed_events = Counter(
+            "hapta_feed_events", "Events of the change feed.", ["action"], registry=registry
+        )
+        self._feed_events = {action: feed_events.labels(action) for action in sorted({*ACTIONS, OTHER})}
         Gauge("hapta_build_info", "1, with the version.", ["version"], registry=registry).labels(
             __version__
         ).set(1)
@@ -164,9 +208,33 @@ class Metrics:
         """Count one upstream request that ended in one of :data:`OUTCOMES`; on the event loop only."""
         self._upstream.by_class[kind].add(outcome if outcome in OUTCOMES else OTHER, seconds)
 
+    def limited(self, rule: str) -> None:
+        """Count a request refused by a limit, by the name it has in the configuration."""
+        self._limited.labels(rule).inc()
+
     def connection_refused(self, reason: str) -> None:
         """Count a connection closed at once for one of :data:`REFUSALS`."""
         self._refused.get(reason, self._refused[OTHER]).inc()
+
+    def feed_live(self, is_live: bool) -> None:
+        """Tell whether the change feed is connected and subscribed."""
+        self._feed_live.set(is_live)
+
+    def feed_lag(self, seconds: float) -> None:
+        """Count an own write whose event came ``seconds`` after its answer."""
+        self._feed_lag.observe(seconds)
+
+    def feed_gap(self, reason: str) -> None:
+        """Count a gap for one of :data:`~hapta.feed.meters.GAP_REASONS`."""
+        self._feed_gaps.get(reason, self._feed_gaps[OTHER]).inc()
+
+    def feed_reconnected(self) -> None:
+        """Count a connection of the change feed after its first."""
+        self._feed_reconnects.inc()
+
+    def feed_event(self, action: str) -> None:
+        """Count an event of one of :data:`ACTIONS`."""
+        self._feed_events.get(action, self._feed_events[OTHER]).inc()
 
     def render(self) -> bytes:
         """Everything in Prometheus' text form 0.0.4; on the event loop only."""

@@ -1,5 +1,6 @@
 """The installation under test: how it is asked, and what the checks have learned about it so far."""
 
+import asyncio
 import json
 import secrets
 import ssl
@@ -9,8 +10,12 @@ from typing import Any, Final, Self
 
 import httpx
 
+from hapta.identity.proof import unverified_claims
+from hapta.sessions.token import ID_CHARS, ISSUER
+
 ANSWER_S: Final = 15.0
 CONNECT_S: Final = 5.0
+PATIENCE_S: Final = 3
 USER_AGENT: Final = "hapta-test"
 """Fixed, so that PocketBase's login alerts know it as one device."""
 
@@ -36,6 +41,19 @@ class Credentials:
     user_password: str | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What is known of the configuration of the installation under test; ``None`` where nothing is.
+
+    Attributes:
+        overlap_s: ``sessions.overlap_s``.
+        database_url: where PocketBase itself is.
+    """
+
+    overlap_s: float | None = None
+    database_url: str | None = None
+
+
 class Installation:
     """What answers at ``url``; a context manager, closing its connections.
 
@@ -49,17 +67,26 @@ class Installation:
         password: that user's password.
         has_written: something was made that has to be removed.
         records: ids of records made on the way, by what they are for.
+        setup: what is known of its configuration.
+        users_id: id of the auth collection of the tests.
+        sessions: ids of the sessions the tests opened.
+        rotated: two generations of the token of one session, the older one first.
         file_name: name PocketBase gave to the uploaded file.
         file_bytes: content of that file.
     """
 
     def __init__(
-        self, url: str, credentials: Credentials, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        url: str,
+        credentials: Credentials,
+        transport: httpx.AsyncBaseTransport | None = None,
+        setup: Setup | None = None,
     ) -> None:
         """
         Args:
             url: base URL, without a path.
             credentials: who the tests may log in as.
+            setup: what is known of its configuration.
             transport: carries the requests instead of the network.
         """
         self.url = url.rstrip("/")
@@ -70,6 +97,10 @@ class Installation:
         self.user_id = ""
         self.password = secrets.token_urlsafe(24)
         self.has_written = False
+        self.setup = setup or Setup()
+        self.users_id = ""
+        self.sessions: list[str] = []
+        self.rotated = ("", "")
         self.records: dict[str, str] = {}
         self.file_name = ""
         self.file_bytes = b""
@@ -97,7 +128,22 @@ class Installation:
     ) -> None:
         await self.http.__aexit__(kind, exc, traceback)
 
+    def note_session(self, token: str) -> None:
+        """Remember the session of ``token``, if it is one of Hapta's, to remove it in the end."""
+        claims = unverified_claims(token)
+        if claims is not None and claims.get("iss") == ISSUER:
+            self.sessions.append(str(claims.get("sid"))[:ID_CHARS])
+
     async def ask(self, method: str, path: str, *, token: str = "", **more: Any) -> httpx.Response:
+        """:meth:`ask_once`, and again when it is told by a limit to come back in a moment."""
+        while True:
+            answer = await self.ask_once(method, path, token=token, **more)
+            pause = answer.headers.get("Retry-After", "")
+            if answer.status_code != 429 or not pause.isdecimal() or int(pause) > PATIENCE_S:
+                return answer
+            await asyncio.sleep(int(pause))
+
+    async def ask_once(self, method: str, path: str, *, token: str = "", **more: Any) -> httpx.Response:
         """One request and its whole answer, whatever the status.
 
         Args:
@@ -109,9 +155,9 @@ class Installation:
         Raises:
             Failed: there was no answer.
         """
-        headers = {**more.pop("headers", {}), **({"Authorization": token} if token else {})}
+        headers = {**more.get("headers", {}), **({"Authorization": token} if token else {})}
         try:
-            return await self.http.request(method, path, headers=headers, **more)
+            return await self.http.request(method, path, **{**more, "headers": headers})
         except httpx.HTTPError as exc:
             raise Failed(no_answer(exc, self.url)) from exc
 

@@ -12,7 +12,8 @@ _NOT_FROM_HERE = (
 )
 
 
-async def _password_login(installation: Installation, collection: str, email: str, password: str) -> str:
+async def password_login(installation: Installation, collection: str, email: str, password: str) -> str:
+    """The token of a new login; its session is removed with everything else the tests made."""
     answer = await installation.ask(
         "POST",
         f"/api/collections/{collection}/auth-with-password",
@@ -28,6 +29,7 @@ async def _password_login(installation: Installation, collection: str, email: st
     if not isinstance(body, dict) or not isinstance(body.get("token"), str) or "record" not in body:
         raise Failed("the answer to the login has no token and record")
     token: str = body["token"]
+    installation.note_session(token)
     return token
 
 
@@ -55,9 +57,10 @@ async def superuser_login(installation: Installation) -> None:
             "environment, run it where hapta.env is, or use --read-only"
         )
     try:
-        installation.superuser = await _password_login(
+        installation.superuser = await password_login(
             installation, "_superusers", given.admin_email, given.admin_password
         )
+        installation.has_written = True
     except Failed as exc:
         hint = "; use AdminToken" if "MFA" in str(exc) else ""
         raise Failed(f"{given.admin_email}: {exc}{hint}") from None
@@ -79,7 +82,7 @@ async def own_collections(installation: Installation) -> None:
 async def user_login(installation: Installation) -> None:
     """A user logs in with a password and can refresh the token."""
     email = f"{installation.collection}@example.com"
-    token = await _password_login(installation, installation.users, email, installation.password)
+    token = await password_login(installation, installation.users, email, installation.password)
     answer = await installation.expect(
         200, "POST", f"/api/collections/{installation.users}/auth-refresh", token=token
     )
@@ -93,4 +96,5 @@ async def known_user_login(installation: Installation) -> None:
     given = installation.credentials
     if not given.user_email or not given.user_password:
         raise Skipped("no TestUserEmail and TestUserPassword are set")
-    await _password_login(installation, "users", given.user_email, given.user_password)
+    token = await password_login(installation, "users", given.user_email, given.user_password)
+    await installation.ask("POST", "/api/hapta/logout", token=token)

@@ -50,7 +50,11 @@ async def create(installation: Installation) -> None:
     """Make both collections and one user."""
     installation.has_written = True
     for schema in schemas(installation.collection):
-        await installation.expect(200, "POST", "/api/collections", token=installation.superuser, json=schema)
+        made = await installation.expect(
+            200, "POST", "/api/collections", token=installation.superuser, json=schema
+        )
+        if made["type"] == "auth":
+            installation.users_id = made["id"]
     user = await installation.expect(
         200,
         "POST",
@@ -66,7 +70,7 @@ async def create(installation: Installation) -> None:
 
 
 async def remove(installation: Installation) -> None:
-    """Remove both collections; those that were never made are no fault.
+    """Remove both collections, and the sessions of those who logged in; what was never made is no fault.
 
     Raises:
         Failed: one of them is still there, named in the text.
@@ -82,10 +86,27 @@ async def remove(installation: Installation) -> None:
             continue
         if answer.status_code not in {204, 404}:
             left.append(f"{name} ({explained(answer)})")
+    await _forget_sessions(installation)
     if left:
         raise Failed(
             f"left behind: {'; '.join(left)}: delete them in the dashboard, or run `hapta test` in an hour"
         )
+
+
+async def _forget_sessions(installation: Installation) -> None:
+    """Delete what Hapta wrote down of those who logged in; the superuser logged in first and goes last.
+
+    What cannot be deleted goes by itself once it has expired; PocketBase's own address has nothing of it.
+    """
+    rows = [f"hapta_sessions/records/{session}" for session in reversed(installation.sessions)]
+    for collection in ("hapta_audit", "hapta_sessions") if installation.users_id else ():
+        query = urlencode({"filter": f"collection = '{installation.users_id}'", "fields": "id"})
+        path = f"/api/collections/{collection}/records?{query}"
+        answer = await installation.ask("GET", path, token=installation.superuser)
+        if answer.status_code == 200:
+            rows = [*(f"{collection}/records/{item['id']}" for item in parsed(answer)["items"]), *rows]
+    for row in dict.fromkeys(rows):
+        await installation.ask("DELETE", f"/api/collections/{row}", token=installation.superuser)
 
 
 async def remove_leftovers(installation: Installation) -> None:

@@ -14,7 +14,7 @@ EVENT_S: Final = 5.0
 
 
 @asynccontextmanager
-async def _stream(installation: Installation) -> AsyncIterator[tuple[str, AsyncIterator[Event]]]:
+async def stream(installation: Installation) -> AsyncIterator[tuple[str, AsyncIterator[Event]]]:
     """An open stream: the client id it was given, and its further events."""
     try:
         async with installation.http.stream(
@@ -44,7 +44,22 @@ async def _next(arriving: AsyncIterator[Event], missing: str, name: str) -> Even
     return event
 
 
-async def _subscribe(installation: Installation, client_id: str, topics: list[str], token: str = "") -> None:
+async def ended(arriving: AsyncIterator[Event], otherwise: str) -> None:
+    """Returns when the stream has ended.
+
+    Raises:
+        Failed: it goes on, with ``otherwise`` as the reason.
+    """
+    try:
+        async with asyncio.timeout(EVENT_S):
+            async for _ in arriving:
+                pass
+    except TimeoutError:
+        raise Failed(f"{otherwise} after {EVENT_S:g} s") from None
+
+
+async def subscribe(installation: Installation, client_id: str, topics: list[str], token: str = "") -> None:
+    """Subscribe an open stream, as whoever ``token`` is of."""
     answer = await installation.ask(
         "POST", "/api/realtime", token=token, json={"clientId": client_id, "subscriptions": topics}
     )
@@ -59,15 +74,15 @@ async def _subscribe(installation: Installation, client_id: str, topics: list[st
 
 async def connect(installation: Installation) -> None:
     """A stream opens, and PocketBase takes a subscription for it; nothing is stored."""
-    async with _stream(installation) as (client_id, _):
-        await _subscribe(installation, client_id, [])
+    async with stream(installation) as (client_id, _):
+        await subscribe(installation, client_id, [])
 
 
 async def deliver(installation: Installation) -> None:
     """A created record arrives at a subscriber."""
     topic = f"{installation.collection}/*"
-    async with _stream(installation) as (client_id, arriving):
-        await _subscribe(installation, client_id, [topic], installation.user)
+    async with stream(installation) as (client_id, arriving):
+        await subscribe(installation, client_id, [topic], installation.user)
         made = await installation.expect(
             200,
             "POST",

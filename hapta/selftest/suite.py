@@ -6,14 +6,16 @@ from typing import Final
 
 import httpx
 
-from hapta.selftest import files, front, login, own, realtime, records
+from hapta.selftest import files, front, limits, login, own, realtime, records, sessions
 from hapta.selftest.check import Check, Result, Status, run_check, run_checks
-from hapta.selftest.installation import Credentials, Installation
+from hapta.selftest.installation import Credentials, Installation, Setup
 
 CLEAN_UP_S: Final = 15.0
 
 _UP: Final = ("PocketBase health",)
 _USER: Final = ("user login",)
+_SESSION: Final = ("user login", "live")
+"""At PocketBase's own address there are no sessions to be tested."""
 
 CHECKS: Final = (
     Check("connect", front.connect),
@@ -27,16 +29,23 @@ CHECKS: Final = (
     Check("test user login", login.known_user_login, _UP, writes=True),
     Check("make collections", login.own_collections, ("superuser login",), writes=True),
     Check("user login", login.user_login, ("make collections",), writes=True),
+    Check("own tokens", sessions.own_tokens, _SESSION, writes=True),
+    Check("session list", sessions.listed, ("own tokens",), writes=True),
+    Check("token rotation", sessions.rotation, ("own tokens",), writes=True),
+    Check("replay refused", sessions.replay, ("token rotation",), writes=True),
     Check("create", records.create, _USER, writes=True),
     Check("view", records.view, ("create",), writes=True),
     Check("list and filter", records.list_, ("create",), writes=True),
     Check("update", records.update, ("create",), writes=True),
     Check("rules refuse", records.refused, ("create",), writes=True),
+    Check("forged token", sessions.forged, ("own tokens", "create"), writes=True),
     Check("file upload", files.upload, _USER, writes=True),
     Check("file download", files.download, ("file upload",), writes=True),
     Check("file range", files.range_, ("file upload",), writes=True),
     Check("realtime event", realtime.deliver, (*_USER, "event stream"), writes=True),
+    Check("logout", sessions.logout, ("own tokens", "event stream"), writes=True),
     Check("batch", records.batch, _USER, writes=True),
+    Check("limit", limits.limit, _SESSION, writes=True),
     Check("delete", records.delete, ("create",), writes=True),
 )
 """Logins count as writes: PocketBase notes the device, and may send a mail about it."""
@@ -57,6 +66,7 @@ async def run_suite(
     *,
     read_only: bool = False,
     transport: httpx.AsyncBaseTransport | None = None,
+    setup: Setup | None = None,
 ) -> list[Result]:
     """Test what answers at ``url``.
 
@@ -69,6 +79,7 @@ async def run_suite(
         on_result: told each result when it is there.
         read_only: make and change nothing, log in nowhere.
         transport: carries the requests instead of the network.
+        setup: what is known of the installation's configuration.
     """
     results: list[Result] = []
 
@@ -76,7 +87,7 @@ async def run_suite(
         results.append(result)
         on_result(result)
 
-    async with Installation(url, credentials, transport) as installation:
+    async with Installation(url, credentials, transport, setup) as installation:
         try:
             await run_checks(READ_ONLY_CHECKS if read_only else CHECKS, installation, note)
         finally:

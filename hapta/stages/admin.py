@@ -53,7 +53,7 @@ def _claims_superuser(exchange: Exchange) -> bool:
     tokens = exchange.headers.getall("Authorization", ())
     if any(token_collection(_SCHEME.sub("", token.strip(), count=1)) == SUPERUSERS_ID for token in tokens):
         return True
-    query = exchange.target.query
+    query = (exchange.upstream_target or exchange.target.raw).partition("?")[2]  # sealed ones opened
     if "token" not in query and "%" not in query:  # the name itself may be escaped
         return False
     return any(key == "token" and token_collection(value) == SUPERUSERS_ID for key, value in parse_qsl(query))

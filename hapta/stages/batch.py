@@ -57,14 +57,14 @@ async def batch_payloads(body: RequestBody | None, content_type: str, query: str
     except ValueError as exc:
         raise UnreadableBatch from exc
     if kind.startswith(b"application/json"):
-        texts = [await _collect(body.chunks())]
+        texts = [await collect(body.chunks())]
     elif kind == b"multipart/form-data":
         if _EXTENDED_BOUNDARY.search(content_type) or "\\" in content_type:
             raise UnreadableBatch  # RFC 2231, or escapes: of two boundaries Go would take the other one
         texts = await _payload_parts(body.chunks(), options.get(b"boundary", b""))
         texts += _form_values(query)
     elif kind == b"application/x-www-form-urlencoded":
-        texts = _form_values((await _collect(body.chunks())).decode("latin-1"))
+        texts = _form_values((await collect(body.chunks())).decode("latin-1"))
         texts += _form_values(query)
     else:
         raise UnreadableBatch
@@ -91,7 +91,12 @@ def _folded(value: Any) -> dict[str, Any]:
     return folded
 
 
-async def _collect(pieces: AsyncIterator[bytes]) -> bytes:
+async def collect(pieces: AsyncIterator[bytes]) -> bytes:
+    """A body of JSON in one piece.
+
+    Raises:
+        BodyTooLarge: it is longer than :data:`MAX_PAYLOAD_BYTES`.
+    """
     text = bytearray()
     async for piece in pieces:
         text += piece

@@ -13,7 +13,7 @@ from cachetools import TTLCache
 from hapta.config import CorsConfig
 from hapta.model.clock import Clock
 from hapta.model.exchange import Answer, Exchange, Handler, Header, Stage
-from hapta.model.operation import OperationClass, classify
+from hapta.model.operation import OperationClass, classify, is_own_path
 from hapta.upstream.headers import header
 
 _ALLOW_ORIGIN = b"access-control-allow-origin"
@@ -30,6 +30,18 @@ class _Learned:
 
     status: int
     headers: tuple[Header, ...]
+
+
+_OWN_GRANT = _Learned(
+    204,
+    (
+        (b"Access-Control-Allow-Origin", b"*"),
+        (b"Access-Control-Allow-Methods", b"GET,HEAD,POST,DELETE"),
+        (b"Vary", b"Origin"),
+    ),
+)
+"""Hapta's own routes take a token in a header and no cookie: a page of any origin may ask, as at PocketBase.
+"""
 
 
 def _is_preflight(exchange: Exchange) -> bool:
@@ -59,10 +71,15 @@ def preflights(config: CorsConfig, clock: Clock) -> Stage:
 
     async def cors(exchange: Exchange, forward: Handler) -> Answer:
         if not _is_preflight(exchange):
-            return await forward(exchange)
+            answer = await forward(exchange)
+            if exchange.operation.kind is OperationClass.OWN and "Origin" in exchange.headers:
+                answer.headers.append((b"Access-Control-Allow-Origin", b"*"))
+            return answer
         origin = exchange.headers["Origin"]
         is_known = len(origin) <= MAX_ORIGIN_BYTES and _is_known_route(exchange)
         learned = memo.get(origin) if is_known else None
+        if is_own_path(exchange.target.segments):
+            learned = _OWN_GRANT
         # empty asks for nothing; bytes that are not UTF-8 are bytes all the same
         asked = exchange.headers.get("Access-Control-Request-Headers", "").encode("utf-8", "surrogateescape")
         if learned is not None:

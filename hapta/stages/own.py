@@ -6,7 +6,7 @@ import orjson
 
 from hapta.model.errors import NotFound
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
-from hapta.model.operation import OperationClass
+from hapta.model.operation import OperationClass, is_own_path
 
 Readiness = Callable[[], Awaitable[str | None]]
 """Why Hapta is not ready to serve, or ``None``."""
@@ -17,26 +17,30 @@ def _health(status: int, message: str) -> Answer:
     return Answer(status, [(b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store")], body)
 
 
-def own_routes(why_not_ready: Readiness) -> Stage:
-    """Answers Hapta's own routes and passes everything else on.
+def health_routes(why_not_ready: Readiness) -> Stage:
+    """Answers ``/api/hapta/health/live`` and ``/ready`` before anything else is asked, and passes all else
+    on.
 
     Args:
         why_not_ready: asked for ``/ready``.
     """
 
-    async def own(exchange: Exchange, forward: Handler) -> Answer:
+    async def health(exchange: Exchange, forward: Handler) -> Answer:
         operation = exchange.operation
-        if operation.kind is not OperationClass.OWN:
+        if operation.kind is not OperationClass.OWN or exchange.method not in {"GET", "HEAD"}:
             return await forward(exchange)
-        if exchange.method not in {"GET", "HEAD"}:
-            raise NotFound
         if operation.action == "health/live":
-            answer = _health(200, "Hapta is running.")
-        elif operation.action == "health/ready":
+            return _health(200, "Hapta is running.")
+        if operation.action == "health/ready":
             reason = await why_not_ready()
-            answer = _health(200, "Hapta is ready.") if reason is None else _health(503, reason)
-        else:
-            raise NotFound
-        return answer
+            return _health(200, "Hapta is ready.") if reason is None else _health(503, reason)
+        return await forward(exchange)
 
-    return own
+    return health
+
+
+async def no_own_route(exchange: Exchange, forward: Handler) -> Answer:
+    """What no stage before it knows under Hapta's own paths does not exist; PocketBase is not asked."""
+    if is_own_path(exchange.target.segments):
+        raise NotFound
+    return await forward(exchange)

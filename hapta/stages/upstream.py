@@ -14,7 +14,7 @@ from hapta.model.clock import Clock
 from hapta.model.errors import Overloaded, UpstreamLost, UpstreamRefused
 from hapta.model.exchange import Answer, Exchange, Header, RequestBody
 from hapta.model.operation import OperationClass
-from hapta.stages.streams import EventStream, OpenStreams
+from hapta.stages.streams import EventStream, OpenStreams, Prefixed
 from hapta.upstream.client import Lane, UpstreamClient, UpstreamRequest, UpstreamResponse
 from hapta.upstream.headers import answer_headers, header, request_headers
 from hapta.upstream.spool import SpooledBody
@@ -33,24 +33,6 @@ class UpstreamMeter(Protocol):
     def upstream_done(self, kind: OperationClass, outcome: str, seconds: float) -> None:
         """One ended: its class, ``2xx`` … ``5xx``, ``refused``, ``lost`` or ``rejected``, and how long it
         took."""
-
-
-class Prefixed:
-    """A stream of which the beginning was read already."""
-
-    def __init__(self, pieces: list[bytes], rest: UpstreamResponse, more: AsyncIterator[bytes]) -> None:
-        self._pieces = pieces
-        self._rest = rest
-        self._more = more
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        for piece in self._pieces:
-            yield piece
-        async for piece in self._more:
-            yield piece
-
-    def abort(self) -> None:
-        self._rest.close()
 
 
 def lane_of(exchange: Exchange) -> Lane:
@@ -135,7 +117,7 @@ class Upstream:
         between_s = config.slow_response_timeout_s if is_slow else config.idle_timeout_s
         return UpstreamRequest(
             exchange.method,
-            exchange.target.raw,
+            exchange.upstream_target or exchange.target.raw,
             headers,
             body,
             lane,

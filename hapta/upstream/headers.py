@@ -48,7 +48,7 @@ _NEVER_NOMINATED = frozenset(
     }
 )
 _OURS = frozenset(
-    {CLIENT_IP_HEADER.lower(), "x-request-id", "expect", "content-length", "via", "host"}
+    {CLIENT_IP_HEADER.lower(), "authorization", "x-request-id", "expect", "content-length", "via", "host"}
     | {name.lower() for name in FORWARDING_HEADERS}
 )
 _DROPPED = _HOP_BY_HOP | _OURS
@@ -99,6 +99,10 @@ def request_headers(exchange: Exchange, host: str | None) -> CIMultiDict[str]:
     for name, value in received.items():
         if name.lower() not in dropped and not _passes_for_ours(name):
             headers.add(name, value if value.isascii() else _sendable(value))
+    if exchange.authorization is not None:
+        headers["Authorization"] = _sendable(exchange.authorization)
+    if exchange.wants_plain_answer:
+        headers.popall("Accept-Encoding", None)
     client_host = received.get("Host", "")
     if own_host := (client_host if host is None else host):
         headers["Host"] = _sendable(own_host)

@@ -21,6 +21,7 @@ from hapta.upstream.client import Lane, UpstreamClient, UpstreamRequest
 USER_AGENT = f"hapta/{__version__}"
 """Fixed, so that PocketBase's login alerts know Hapta as one device."""
 
+_REFUSED = frozenset({401, 403})
 _RENEW_BEFORE_S = 300.0
 _ANSWER_S = 30.0
 
@@ -52,6 +53,12 @@ class SuperuserClient:
         on_refused: called once when a login is refused, to set the account right (embedded); then the login
             is repeated.
         make_token: asked for a token when the repeated login is refused, too (embedded).
+
+    Attributes:
+        trouble: why PocketBase refuses Hapta its rights just now, or ``None``.
+        on_trouble: told whenever ``trouble`` changes.
+        on_identity_lost: told when a token stopped working before its time: event streams it was bound to
+            have silently become a guest's (PocketBase does not close them).
     """
 
     def __init__(
@@ -68,7 +75,11 @@ class SuperuserClient:
         self._on_refused = on_refused
         self._make_token = make_token
         self._token: str | None = credentials.token
+        self._renew_at = 0.0 if credentials.token is None else _expiry(credentials.token) - _RENEW_BEFORE_S
         self._lock = asyncio.Lock()
+        self.trouble: str | None = None
+        self.on_trouble: list[Callable[[str | None], None]] = []
+        self.on_identity_lost: list[Callable[[], None]] = []
 
     @property
     def base_url(self) -> str:
@@ -93,13 +104,22 @@ class SuperuserClient:
         if status != 200:
             raise SuperuserRefused(self._refusal(status))
 
-    async def request(self, method: str, path: str, json: Any = None) -> tuple[int, Any]:
+    def renew_by(self) -> float | None:
+        """Unix seconds at which the token in use ends, if another can be had; ``None`` if not."""
+        if self._token is None or self._credentials.password is None:
+            return None
+        return _expiry(self._token)
+
+    async def request(
+        self, method: str, path: str, json: Any = None, *, lane: Lane = Lane.RECORDS
+    ) -> tuple[int, Any]:
         """One request as superuser; a token that stopped working is renewed once.
 
         Args:
             method: HTTP method.
             path: path and query, percent-encoded.
             json: body, or ``None``.
+            lane: the connections it uses; ``STREAMS`` never waits behind clients' requests.
 
         Returns:
             Status and parsed JSON body (``None`` if there is none).
@@ -109,24 +129,35 @@ class SuperuserClient:
             UpstreamRefused, UpstreamLost, UpstreamUnavailable: PocketBase did not answer.
         """
         token = await self._current_token()
-        status, parsed = await self._exchange(method, path, json, token)
-        if status in {401, 403} and self._credentials.password is not None:
-            token = await self._login(stale=token)
-            status, parsed = await self._exchange(method, path, json, token)
+        status, parsed = await self._exchange(method, path, json, token, lane)
+        if status in _REFUSED:
+            if self._credentials.password is None:
+                self._lost_identity()
+                self._tell(self._refusal(status))
+            else:
+                token = await self._login(stale=token)
+                status, parsed = await self._exchange(method, path, json, token, lane)
+                if status not in _REFUSED:
+                    self._lost_identity()
+        if status < 300:
+            self._tell(None)
         return status, parsed
+
+    def _lost_identity(self) -> None:
+        for tell in self.on_identity_lost:
+            tell()
+
+    def _tell(self, trouble: str | None) -> None:
+        if trouble != self.trouble:
+            self.trouble = trouble
+            for tell in self.on_trouble:
+                tell(trouble)
 
     async def _current_token(self) -> str:
         token = self._token
-        if token is not None and (self._credentials.password is None or self._lives(token)):
+        if token is not None and (self._credentials.password is None or self._clock.now() < self._renew_at):
             return token
         return await self._login(stale=token)
-
-    def _lives(self, token: str) -> bool:
-        try:
-            exp = jwt.decode(token, options={"verify_signature": False}).get("exp", 0)
-        except jwt.InvalidTokenError:
-            return False
-        return isinstance(exp, int | float) and exp - _RENEW_BEFORE_S > self._clock.now()
 
     async def _login(self, stale: str | None) -> str:
         async with self._lock:
@@ -136,14 +167,22 @@ class SuperuserClient:
             if status != 200 and self._on_refused is not None:
                 await self._on_refused()
                 status, parsed = await self._password_login()
+            if status >= 500 or status == 429:
+                raise UpstreamLost  # says nothing of the credentials
             if status != 200 and self._make_token is not None and (made := await self._make_token()):
-                self._token = made
-                return made
+                return self._renewed(made)
             if status != 200 or not isinstance(parsed, dict) or not isinstance(parsed.get("token"), str):
+                self._lost_identity()
+                self._tell(self._refusal(status))
                 raise SuperuserRefused(self._refusal(status))
             token: str = parsed["token"]
-            self._token = token
-            return token
+            return self._renewed(token)
+
+    def _renewed(self, token: str) -> str:
+        now, ends_at = self._clock.now(), _expiry(token)
+        self._token, self._renew_at = token, max(ends_at - _RENEW_BEFORE_S, (now + ends_at) / 2)
+        self._tell(None)
+        return token
 
     async def _password_login(self) -> tuple[int, Any]:
         body = {"identity": self._credentials.email, "password": self._credentials.password}
@@ -159,7 +198,9 @@ class SuperuserClient:
             f"check {names}{hint}"
         )
 
-    async def _exchange(self, method: str, path: str, json: Any, token: str | None) -> tuple[int, Any]:
+    async def _exchange(
+        self, method: str, path: str, json: Any, token: str | None, lane: Lane = Lane.RECORDS
+    ) -> tuple[int, Any]:
         headers = CIMultiDict({"User-Agent": USER_AGENT, "Accept": "application/json"})
         body = None
         if json is not None:
@@ -168,7 +209,7 @@ class SuperuserClient:
         if token is not None:
             headers["Authorization"] = token
         response = await self._upstream.send(
-            UpstreamRequest(method, path, headers, body, Lane.RECORDS, _ANSWER_S, _ANSWER_S)
+            UpstreamRequest(method, path, headers, body, lane, _ANSWER_S, _ANSWER_S)
         )
         raw = await response.read()
         if not raw:
@@ -177,6 +218,15 @@ class SuperuserClient:
             return response.status, orjson.loads(raw)
         except orjson.JSONDecodeError:
             return response.status, None
+
+
+def _expiry(token: str) -> float:
+    """Unix seconds at which a token ends; 0.0 for what is no token."""
+    try:
+        exp = jwt.decode(token, options={"verify_signature": False}).get("exp", 0)
+    except jwt.InvalidTokenError:
+        return 0.0
+    return float(exp) if isinstance(exp, int | float) else 0.0
 
 
 async def wait_for_superuser(

@@ -14,14 +14,15 @@ from typing import Any
 import httpx
 import pytest
 
+from hapta.app.control import ControlClient
 from hapta.config import load
 from hapta.doctor import examine
 from hapta.doctor.pocketbase import clock_skew, outward_addresses, way_around
 from hapta.model.clock import ManualClock, SystemClock
-from tests.conftest import MakeHapta
+from tests.conftest import MakeHapta, MakePocketBase
 from tests.support.hapta import SECRET, Hapta
 from tests.support.pocketbase import ADMIN_EMAIL, PASSWORD, PocketBase
-from tests.support.process import free_port
+from tests.support.process import free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -111,6 +112,7 @@ def test_a_remote_pocketbase_is_asked_as_hapta_would(pocketbase: PocketBase, tmp
     assert checks["clocks"]["status"] == "ok"
     assert checks["way around"]["status"] == "ok"
     assert checks["batch"]["found"] == "on"
+    assert checks["api/sql"]["found"].startswith("there: ")
     assert checks["settings"]["status"] == "warn"  # its application URL is another
     assert "application URL" in checks["settings"]["found"]
 
@@ -162,6 +164,35 @@ def test_a_running_gateway_is_found_and_its_pocketbase_seen_through_it(
     assert "1 requests" in checks["forwarding headers"]["found"]
     assert checks["PocketBase"]["status"] == "ok"
     assert checks["settings"]["status"] == "ok"
+    assert f"at {hapta.url}, up for 0 min" in checks["control socket"]["found"]
+    assert checks["change feed"]["found"].startswith("connected, ")
+    assert checks["api/sql"]["found"].startswith("there: ")
+
+
+def test_looking_through_a_running_gateway_leaves_no_session(make_hapta: MakeHapta) -> None:
+    hapta = make_hapta(upstream=None)
+    checks = diagnosis(hapta.home, "--set", f"server.port={hapta.port}")
+    assert checks["PocketBase"]["status"] == "ok"
+    assert ControlClient(hapta.home).ask("GET", "/sessions")["totalItems"] == 0
+
+
+def test_a_gateway_of_another_state_directory_is_told_from_this_one(hapta: Hapta, tmp_path: Path) -> None:
+    check = diagnosis(tmp_path, "--set", f"server.port={hapta.port}")["control socket"]
+    assert check["status"] == "warn"
+    assert "no Hapta runs with this state directory" in check["found"]
+
+
+def test_a_gateway_that_lost_pocketbase_s_changes_is_told(
+    make_pocketbase: MakePocketBase, make_hapta: MakeHapta
+) -> None:
+    pocketbase = make_pocketbase()
+    hapta = make_hapta(upstream=pocketbase.url)
+    pocketbase.stop()
+    client = ControlClient(hapta.home)
+    wait_until(lambda: not client.ask("GET", "/status")["feed"]["connected"], "the feed is lost")
+    check = diagnosis(hapta.home, "--set", f"server.port={hapta.port}", env=remote(pocketbase.url))
+    assert check["change feed"]["status"] == "warn"
+    assert "is PocketBase up" in check["change feed"]["advice"]
 
 
 def test_metrics_missing_at_a_running_gateway_are_a_warning(hapta: Hapta, tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ HEADER_ROWS = {
     "x-request-id": "request-id",
     "access-control-max-age": "preflight-max-age",
     "access-control-expose-headers": "exposed-headers",
+    "ratelimit": "rate-limit",
+    "ratelimit-policy": "rate-limit",
 }
 """Header fields that are not compared as they are, with the row that says why."""
 

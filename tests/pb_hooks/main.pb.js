@@ -137,3 +137,16 @@ onRecordAfterCreateSuccess((e) => {
   }
   e.next();
 }, "hooked");
+
+/// Ends all tokens of a user: a new password set by an app's own code.
+routerAdd("POST", "/api/custom/lock-out/{id}", (e) => {
+  const user = $app.findRecordById("users", e.request.pathValue("id"));
+  user.setRandomPassword();
+  $app.save(user);
+  return e.json(200, { locked: user.id });
+});
+
+/// An auth token somewhere inside, and a file token beside it.
+routerAdd("GET", "/api/custom/wrapped", (e) => {
+  return e.json(200, { data: { session: [e.auth.newAuthToken()] }, said: "a.b.c" });
+}, $apis.requireAuth());

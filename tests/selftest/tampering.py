@@ -1,9 +1,9 @@
-"""A transport that does wrong on purpose, in front of a real PocketBase.
+"""A transport that does wrong on purpose, in front of a real Hapta.
 
-Left alone it acts as Hapta does where the checks can see it: own health routes, the request's id on every
-answer. A fault changes one answer; the check that is there for it must notice.
+A fault changes one answer; the check that is there for it must notice.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -23,26 +23,17 @@ class Tampering(httpx.AsyncBaseTransport):
     def __init__(self, fault: Fault = no_fault) -> None:
         self._real = httpx.AsyncHTTPTransport()
         self._fault = fault
-        self.seen: list[tuple[str, str]] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.seen.append((request.method, request.url.path))
-        if request.url.path.startswith("/api/hapta/health/"):
-            return self._changed(request, httpx.Response(200, json={"code": 200, "message": "", "data": {}}))
         answer = await self._real.handle_async_request(request)
         if answer.headers.get("Content-Type") == "text/event-stream":
             answer.request = request
             return self._fault(request, answer)
         body = await answer.aread()
-        return self._changed(
-            request, httpx.Response(answer.status_code, headers=answer.headers, content=body)
-        )
-
-    def _changed(self, request: httpx.Request, answer: httpx.Response) -> httpx.Response:
-        if "X-Request-Id" in request.headers:
-            answer.headers["X-Request-Id"] = request.headers["X-Request-Id"]
-        answer.request = request
-        return self._fault(request, answer)
+        whole = httpx.Response(answer.status_code, headers=answer.headers, content=body, request=request)
+        changed = self._fault(request, whole)
+        changed.request = request
+        return changed
 
     async def aclose(self) -> None:
         await self._real.aclose()
@@ -57,6 +48,21 @@ class Replaced(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for piece in self._answer.aiter_raw():
             yield self._change(piece)
+
+    async def aclose(self) -> None:
+        await self._answer.aclose()
+
+
+class Endless(httpx.AsyncByteStream):
+    """An event stream that goes on in silence when the real one has ended."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self._answer = answer
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._answer.aiter_raw():
+            yield piece
+        await asyncio.Event().wait()
 
     async def aclose(self) -> None:
         await self._answer.aclose()

@@ -54,7 +54,10 @@ def own(pocketbase: PocketBase) -> list[str]:
     return [name for name in collections(pocketbase) if name.startswith("hapta_test_")]
 
 
-def test_a_running_gateway_passes_every_check(hapta: Hapta, pocketbase: PocketBase, tmp_path: Path) -> None:
+def test_a_running_gateway_passes_every_check(
+    make_hapta: MakeHapta, pocketbase: PocketBase, tmp_path: Path
+) -> None:
+    hapta = make_hapta(ratelimit__max=600, ratelimit__duration=60, ratelimit__burst=200)
     user = {"TestUserEmail": "ada@example.com", "TestUserPassword": PASSWORD}
     before = collections(pocketbase)
     done = hapta_test(tmp_path, "--url", hapta.url, "--json", env=ADMIN | user)
@@ -62,7 +65,7 @@ def test_a_running_gateway_passes_every_check(hapta: Hapta, pocketbase: PocketBa
     assert {name: c["reason"] for name, c in checks.items() if c["status"] != "ok"} == {}
     assert json.loads(done.stdout)["ok"] is True
     assert done.returncode == 0
-    assert {"realtime event", "batch", "file range", "test user login", "clean up"} <= checks.keys()
+    assert {"realtime event", "logout", "limit", "test user login", "clean up"} <= checks.keys()
     assert collections(pocketbase) == before
 
 
@@ -70,8 +73,8 @@ def test_the_table_says_what_was_checked_and_how_it_went(hapta: Hapta, tmp_path:
     done = hapta_test(tmp_path, "--set", f"server.port={hapta.port}")
     assert done.stdout.startswith(f"Testing {hapta.url}\n")
     rows = [line.split(maxsplit=1)[0] for line in done.stdout.splitlines()[2:-2]]
-    assert rows.count("ok") == len(rows) - 1
-    assert rows.count("skip") == 1  # the test user, who was not given
+    assert rows.count("ok") == len(rows) - 2
+    assert rows.count("skip") == 2  # the test user, who was not given, and limits out of reach
     assert done.returncode == 0
 
 

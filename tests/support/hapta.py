@@ -14,6 +14,14 @@ from tests.support.process import end_process, free_port, tail, wait_until
 
 SECRET = "test-secret-Zk3vQ9xW7uT1bN5mR8cY2pL6"
 """At least 32 bytes, not a placeholder."""
+UNLIMITED = {
+    "ratelimit.max": 1_000_000,
+    "ratelimit.burst": 1_000_000,
+    "ratelimit.duration": 1,
+    "login.failures": 1000,
+}
+"""All tests come from one address and share accounts: the limits stand in the way, out of reach. Tests of
+limits choose their own."""
 
 
 class Hapta:
@@ -40,7 +48,7 @@ class Hapta:
             env: further environment variables; an empty value removes one.
             arguments: further arguments of ``hapta serve``.
         """
-        chosen = {"server.port": free_port(), "metrics.enabled": False, **(settings or {})}
+        chosen = {"server.port": free_port(), "metrics.enabled": False, **UNLIMITED, **(settings or {})}
         self.home = home
         self.upstream = upstream
         self.port = int(chosen["server.port"])

@@ -2,8 +2,8 @@
 
 Replaced are: moments after ``since`` (rows of the seed keep their exact dates), generated ids, suffixes of
 file names, realtime client ids, one-time codes, the server's own addresses, and tokens, of which claims and
-rough lifetime remain. Ids and suffixes are numbered in order of appearance: two servers must repeat the same
-ones at the same places.
+rough lifetime remain; of file tokens nothing does, for Hapta's show nothing. Ids and suffixes are numbered in
+order of appearance: two servers must repeat the same ones at the same places.
 """
 
 import base64
@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 _TOKEN = re.compile(r"eyJ[\w-]+\.(eyJ[\w-]+)\.[\w-]+")
+_FILE_TOKEN = re.compile(r"hf1\.[\w-]+")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?Z")
 _CLIENT = re.compile(r"\b[A-Za-z0-9]{40}\b")
 _HTTP_DATE = re.compile(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT")
@@ -55,6 +56,7 @@ class Normaliser:
         for own in self._own:
             text = text.replace(own, "<own>").replace(own.removeprefix("http://"), "<own>")
         text = _TOKEN.sub(lambda found: _describe_token(found[1]), text)
+        text = _FILE_TOKEN.sub("<file token>", text)
         text = _DATE.sub(lambda found: self._date(found[0]), text)
         text = _HTTP_DATE.sub(lambda found: self._http_date(found[0]), text)
         text = _CLIENT.sub(lambda found: self._number("client", found[0]), text)
@@ -79,6 +81,8 @@ def _is_chosen(row_id: str) -> bool:
 
 def _describe_token(payload: str) -> str:
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    if claims["type"] == "file":
+        return "<file token>"
     left_s = claims["exp"] - time.time()
     lifetime = next(name for limit, name in _LIFETIMES if left_s < limit)
     known = " ".join(f"{name}={claims[name]}" for name in _CLAIMS if name in claims)

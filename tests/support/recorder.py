@@ -8,13 +8,16 @@ import json
 import socketserver
 import threading
 import time
+from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, BinaryIO, Self, cast
 
-import jwt
+from tests.support.own_answers import connected, is_heartbeat, own_answer, told
 
 SLOW, SLOW_S = "/api/slow", 1.4
 """A target answered so many seconds later."""
+
+_EMPTY_PAGE = {"items": [], "page": 1, "perPage": 30, "totalItems": 0, "totalPages": 0}
 
 
 class Recorder:
@@ -60,21 +63,20 @@ def head(request: bytes) -> dict[str, list[str]]:
     return fields
 
 
-def _answer(target: str) -> Any:
-    if target == "/api/health":
-        return {"code": 200, "data": {}, "message": "API is healthy."}
-    if target == "/api/collections/_superusers/auth-with-password":
-        token = jwt.encode({"exp": int(time.time()) + 86_400, "type": "auth"}, "k" * 32)
-        return {"record": {}, "token": token}
-    if target == "/api/settings":
-        return {"meta": {"appURL": ""}, "trustedProxy": {"headers": ["X-Hapta-Client-IP"]}}
-    return {"items": [], "page": 1, "perPage": 30, "totalItems": 0, "totalPages": 0}
-
-
 class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
     recorder: Recorder
+
+    def __init__(self, address: tuple[str, int], handler: type["_Connection"]) -> None:
+        super().__init__(address, handler)
+        self.streams: list[BinaryIO] = []
+
+    def tell(self, record: str) -> None:
+        """The echo of a heartbeat."""
+        for stream in tuple(self.streams):
+            with suppress(OSError):
+                stream.write(told(record))
 
 
 class _Connection(socketserver.StreamRequestHandler):
@@ -89,15 +91,36 @@ class _Connection(socketserver.StreamRequestHandler):
                 if "via" in fields:
                     recorder.requests.append(request)
                 method, target, _ = request.split(b"\r\n", 1)[0].decode().split(" ")
+                if "via" not in fields:
+                    self._answer_own(method, target.partition("?")[0], request.partition(b"\r\n\r\n")[2])
+                    continue
                 if target == SLOW:
                     time.sleep(SLOW_S)
-                body = json.dumps(_answer(target)).encode()
-                fixed = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
-                self.wfile.write(fixed + b"%d\r\n\r\n%s" % (len(body), b"" if method == "HEAD" else body))
+                self._write(method, 200, _EMPTY_PAGE)
         except ValueError as exc:
             recorder.broken.append(b"%r after %r" % (str(exc), request))
         except OSError:
             return  # Hapta has closed the connection
+
+    def _answer_own(self, method: str, path: str, body: bytes) -> None:
+        server = cast("_Server", self.server)
+        if method == "GET" and path == "/api/realtime":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + connected())
+            server.streams.append(self.wfile)
+            self.timeout = None
+            self.connection.settimeout(None)
+            self.rfile.read(1)  # nothing comes any more until Hapta leaves
+            server.streams.remove(self.wfile)
+            return
+        self._write(method, *own_answer(method, path, body))
+        if is_heartbeat(method, path):
+            server.tell(path.rpartition("/")[2])
+
+    def _write(self, method: str, status: int, answer: Any) -> None:
+        body = b"" if answer is None else json.dumps(answer).encode()
+        fixed = b"HTTP/1.1 %d Told\r\nContent-Type: application/json\r\n" % status
+        length = b"" if status == 204 else b"Content-Length: %d\r\n" % len(body)
+        self.wfile.write(fixed + length + b"\r\n" + (b"" if method == "HEAD" else body))
 
     def _request(self) -> bytes:
         request = b""

@@ -1,8 +1,8 @@
 """A server in PocketBase's place that fails as it is told, byte by byte.
 
-Only failures are imitated: what Hapta asks at its start is answered in PocketBase's form, every other request
-by the script its method and path were given with :meth:`UpstreamDouble.plan`, or with ``{"ok":true}``. The
-double lives on an event loop in a thread of its own, so that a test may block.
+Only failures are imitated: a request is answered by the script its method and path were given with
+:meth:`UpstreamDouble.plan`; else what Hapta asks for itself in PocketBase's form, every other one with
+``{"ok":true}``. The double lives on an event loop in a thread of its own, so that a test may block.
 """
 
 import asyncio
@@ -10,14 +10,11 @@ import json
 import socket
 import struct
 import threading
-import time
-from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeVar
 
-import jwt
-
+from tests.support.own_answers import connected, is_heartbeat, own_answer, told
 from tests.support.process import free_port
 
 T = TypeVar("T")
@@ -182,6 +179,7 @@ class UpstreamDouble:
         self.connections_made = 0
         self._scripts: dict[tuple[str, str], list[Script]] = {}
         self._lines: set[_Line] = set()
+        self._streams: set[Talk] = set()
         self._server: asyncio.Server | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="upstream double")
@@ -274,14 +272,26 @@ class UpstreamDouble:
         scripts = self._scripts.get((talk.method, path))
         if scripts:
             return scripts.pop(0) if len(scripts) > 1 else scripts[0]
-        return says(response(json.dumps(_own_answer(path)).encode()))
+        if not talk.headers.get("user-agent", "").startswith("hapta/"):
+            return says(response())
+        if (talk.method, path) == ("GET", "/api/realtime"):
+            return self._stream
+        return self._answer_hapta
 
+    async def _stream(self, talk: Talk) -> None:
+        await talk.whole()
+        await talk.send(chunked_head("text/event-stream") + chunk(connected()))
+        self._streams.add(talk)
+        try:
+            await talk.until_gone()
+        finally:
+            self._streams.discard(talk)
 
-def _own_answer(path: str) -> dict[str, Any]:
-    """What Hapta asks at its start, in PocketBase's form."""
-    if path == "/api/health":
-        return {"code": 200, "message": "API is healthy.", "data": {}}
-    if path.endswith("/_superusers/auth-with-password"):
-        claims = {"id": "superuser000001", "type": "auth", "exp": time.time() + 86_400}
-        return {"token": jwt.encode(claims, "of the double, thirty-two bytes long"), "record": {}}
-    return defaultdict(dict, ok=True)
+    async def _answer_hapta(self, talk: Talk) -> None:
+        path = talk.target.partition("?")[0]
+        status, answer = own_answer(talk.method, path, await talk.whole())
+        body = b"" if answer is None else json.dumps(answer).encode()
+        await talk.send(response(body, status) if body else b"HTTP/1.1 204 No Content\r\n\r\n")
+        if is_heartbeat(talk.method, path):
+            for stream in tuple(self._streams):
+                await stream.send(chunk(told(path.rpartition("/")[2])))

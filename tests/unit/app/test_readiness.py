@@ -52,7 +52,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def readiness(door: Door, hall: Hall, clock: ManualClock) -> Readiness:
-    return Readiness(cast("UpstreamClient", door), cast("Reception", hall), clock)
+    return Readiness(cast("UpstreamClient", door), cast("Reception", hall), lambda: None, clock)
 
 
 async def test_a_healthy_pocketbase_is_ready(readiness: Readiness, door: Door) -> None:

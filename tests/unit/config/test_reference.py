@@ -1,5 +1,6 @@
 """The rendering that ``config.toml`` and the documentation come from."""
 
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -7,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hapta.config import Config
-from hapta.config.fields import FIELDS
+from hapta.config import Config, LimitConfig
+from hapta.config.fields import FIELDS, NAMED
 from hapta.config.reference import BEGIN, END, as_toml, main, render_tables, render_toml
 
 
@@ -23,8 +24,17 @@ def test_every_key_is_rendered_with_its_default_and_an_explanation() -> None:
 
 def test_the_tables_have_one_row_a_key_with_all_four_cells() -> None:
     rows = [line for line in render_tables().split("\n") if line.startswith("| `")]
-    assert [row.split("`")[1] for row in rows] == list(FIELDS)
+    named = [field.key for fields in NAMED.values() for field in fields.values()]
+    assert sorted(row.split("`")[1] for row in rows) == sorted([*FIELDS, *named])
     assert all(all(cell.strip() for cell in row.strip("|").split(" | ")) for row in rows)
+
+
+def test_a_table_with_a_name_of_its_own_is_an_example_that_can_be_taken_as_it_stands() -> None:
+    example = render_toml().partition("# [limits.api]")[2].partition("\n[")[0]
+    keys = [line[2:] for line in example.split("\n") if re.match(r"# [a-z_]+ = ", line)]
+    limits = {"api": tomllib.loads("\n".join(keys))}
+    assert msgspec.convert({"limits": limits}, Config).limits["api"] == LimitConfig(rate="100/minute")
+    assert limits["api"].keys() == NAMED["limits"].keys()
 
 
 @pytest.mark.parametrize(

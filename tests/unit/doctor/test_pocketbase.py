@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hapta.doctor import Level
-from hapta.doctor.pocketbase import outward_addresses, settings_findings, skew_finding, way_around
+from hapta.doctor.pocketbase import outward_addresses, settings_findings, skew_finding, sql, way_around
 
 OWN = "http://127.0.0.1:8080"
 GOOD: dict[str, Any] = {
@@ -68,3 +68,14 @@ async def test_a_database_at_another_address_can_be_reached_around_hapta() -> No
 
 def test_outward_addresses_are_never_loopback() -> None:
     assert not any(address.startswith("127.") or address == "::1" for address in outward_addresses())
+
+
+@pytest.mark.parametrize(("status", "found"), [(200, "there: "), (404, "not there (status 404)")])
+async def test_sql_that_is_not_there_is_no_fault(status: int, found: str) -> None:
+    class Superuser:
+        async def request(self, method: str, path: str, json: object) -> tuple[int, object]:
+            return status, None
+
+    finding = await sql(Superuser())  # type: ignore[arg-type]
+    assert finding.level is Level.OK
+    assert finding.found.startswith(found)

@@ -42,7 +42,7 @@ TABLE: list[tuple[str, str, OperationClass, str, str | None, str | None]] = [
     ("GET", "/_", K.DASHBOARD, "", None, None),
     ("HEAD", "/_/a/b.js", K.DASHBOARD, "", None, None),
     ("GET", "/api/hapta/health/live", K.OWN, "health/live", None, None),
-    ("OPTIONS", "/api/hapta/health/live", K.OWN, "health/live", None, None),
+    ("OPTIONS", "/api/hapta/health/live", K.PREFLIGHT, "", None, None),
     ("GET", "/_hapta/x", K.OWN, "", None, None),
     ("OPTIONS", f"{C}/posts/records", K.PREFLIGHT, "", None, None),
     ("OPTIONS", "/nothing", K.PREFLIGHT, "", None, None),

@@ -4,7 +4,9 @@ import orjson
 import pytest
 
 from hapta.model.errors import NotFound
-from hapta.stages.own import own_routes
+from hapta.model.exchange import Answer, Exchange, Handler
+from hapta.pipeline import fold
+from hapta.stages.own import health_routes, no_own_route
 from tests.support.exchanges import Upstream, exchange
 
 
@@ -12,7 +14,10 @@ def _stage(reason: str | None = None):
     async def why() -> str | None:
         return reason
 
-    return own_routes(why)
+    async def stage(asked: Exchange, forward: Handler) -> Answer:
+        return await fold([health_routes(why), no_own_route], forward)(asked)
+
+    return stage
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

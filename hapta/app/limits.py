@@ -1,0 +1,63 @@
+"""Limits put together: counts, the stages that ask them, and the figures about both."""
+
+from collections.abc import Callable, Sequence
+
+from hapta.config import Config
+from hapta.feed import SchemaWatch, fold_name
+from hapta.limits.limiter import Limiter
+from hapta.limits.logins import LoginGuard
+from hapta.limits.rules import rules_of
+from hapta.limits.whereabouts import Whereabouts
+from hapta.model.clock import Clock
+from hapta.model.exchange import Stage
+from hapta.observe.metrics import Metrics
+from hapta.stages.limit import Limits
+from hapta.stages.login import guard_logins
+
+
+class Limiting:
+    """All limits of one running gateway; none where ``ratelimit.is_enabled`` is false.
+
+    Args:
+        schema: makes one of a collection's names and its id.
+        has_ended: whether a session is known to have ended.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        schema: SchemaWatch,
+        has_ended: Callable[[str], bool],
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        ratelimit = config.ratelimit
+        self._is_enabled = ratelimit.is_enabled
+        self._guards_logins = ratelimit.is_enabled and config.login.is_enabled
+        self._schema = schema
+        self.limiter = Limiter(rules_of(ratelimit, config.limits), ratelimit.max_keys, clock, self._resolve)
+        self.guard = LoginGuard(config.login, clock)
+        whereabouts = Whereabouts(config.login.max_accounts, clock, has_ended)
+        self._limits = Limits(self.limiter, ratelimit, whereabouts, metrics.limited)
+        self._guard_stage = guard_logins(
+            self.guard,
+            config.login,
+            resolve=self._resolve,
+            has_session=whereabouts.has_session,
+            on_limited=metrics.limited,
+        )
+        metrics.limit_table_keys.set_function(lambda: len(self.limiter) + len(self.guard))
+
+    def outer_stages(self) -> Sequence[Stage]:
+        """Right behind identify."""
+        return [self._limits.charge] if self._is_enabled else []
+
+    def inner_stages(self) -> Sequence[Stage]:
+        """Right behind the stages that hold and understand bodies."""
+        stages: list[Stage] = [self._limits.charge_parts] if self._is_enabled else []
+        return [*stages, self._guard_stage] if self._guards_logins else stages
+
+    def _resolve(self, name_or_id: str) -> str:
+        collection = self._schema.snapshot.resolve(name_or_id)
+        return collection.id if collection is not None else fold_name(name_or_id)

@@ -1,0 +1,54 @@
+"""What the Hapta that runs says of itself, through its control socket."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from hapta.app.control import NAME, ControlClient
+from hapta.doctor.finding import Finding, ok, warn
+from hapta.model.errors import OperatorError
+
+_ANSWER_S = 3.0
+
+
+def control(state_dir: Path, url: str, *, is_running: bool) -> Iterator[Finding]:
+    """Everything the socket tells; nothing where no Hapta runs and no socket is.
+
+    Args:
+        state_dir: ``server.state_dir``.
+        url: where Hapta should listen by this configuration.
+        is_running: a Hapta answers there.
+    """
+    if not is_running and not (state_dir / NAME).exists():
+        return
+    try:
+        status = ControlClient(state_dir, _ANSWER_S).ask("GET", "/status")
+    except OperatorError as exc:
+        if is_running:
+            yield warn(
+                "control socket",
+                f"Hapta runs at {url}, but {exc}",
+                "run the doctor as the same user, in the same folder, with the same configuration",
+            )
+        return
+    yield from findings(status)
+
+
+def findings(status: Mapping[str, Any]) -> Iterator[Finding]:
+    """What an answer to ``GET /status`` means."""
+    minutes = status["uptime_s"] / 60
+    yield ok(
+        "control socket",
+        f"Hapta {status['version']} at {status['url']}, up for {minutes:.0f} min, "
+        f"{status['sessions_remembered']} sessions in memory, {status['open_streams']} event streams open",
+    )
+    feed = status["feed"]
+    if not feed["connected"]:
+        yield warn(
+            "change feed",
+            "Hapta cannot follow PocketBase's changes just now: every request is proved there anew",
+            "look at feed_gap and feed_retry in Hapta's log; is PocketBase up, does a proxy hold events?",
+        )
+    else:
+        heard = "heard of a moment ago" if feed["live"] else "idle: nobody needs it just now"
+        yield ok("change feed", f"connected, {heard}, epoch {feed['epoch']}")

@@ -1,0 +1,72 @@
+"""Binds a client's event stream to the session that subscribed it."""
+
+from collections.abc import Callable
+from urllib.parse import parse_qsl
+
+import orjson
+
+from hapta.identity.raw import owner_of
+from hapta.model.errors import BadRequest
+from hapta.model.exchange import Answer, Exchange, Handler, Stage
+from hapta.model.operation import OperationClass
+from hapta.stages.batch import collect
+from hapta.stages.streams import OpenStreams
+
+_CLIENT_ID = "clientid"
+
+
+class UnreadableSubscription(BadRequest):
+    """Neither JSON nor a plain form."""
+
+    message = "Failed to read the submitted data."
+
+
+def bind_streams(streams: OpenStreams, has_ended: Callable[[str], bool]) -> Stage:
+    """After a subscription PocketBase accepted, remembers whose stream it is.
+
+    Args:
+        streams: the open streams.
+        has_ended: whether a session ended while PocketBase was asked.
+    """
+
+    async def bind(exchange: Exchange, forward: Handler) -> Answer:
+        identity = exchange.identity
+        if (
+            exchange.operation.kind is not OperationClass.REALTIME_SUBSCRIBE
+            or identity is None
+            or exchange.body is None
+        ):
+            return await forward(exchange)
+        body = await collect(exchange.body.chunks())
+        client_ids = _client_ids(body, exchange.headers.get("Content-Type", ""))
+        answer = await forward(exchange)
+        if answer.status < 300:
+            owner = owner_of(identity)
+            for client_id in client_ids:
+                streams.bind(client_id, owner)
+            if has_ended(owner):
+                streams.end(owner)
+        return answer
+
+    return bind
+
+
+def _client_ids(body: bytes, content_type: str) -> list[str]:
+    """Every client id PocketBase could take out of a subscription; Go matches the names of members in any
+    letter case, and of several the last counts.
+
+    Raises:
+        UnreadableSubscription: it cannot be told, so a stream could go on after its session.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "application/x-www-form-urlencoded":
+        return [value for name, value in parse_qsl(body.decode("latin-1")) if name.lower() == _CLIENT_ID]
+    try:
+        document = orjson.loads(body) if kind == "application/json" else None
+    except orjson.JSONDecodeError:
+        document = None
+    if not isinstance(document, dict):
+        raise UnreadableSubscription
+    return [
+        value for name, value in document.items() if name.lower() == _CLIENT_ID and isinstance(value, str)
+    ]

@@ -1,0 +1,100 @@
+"""Which account a login is for, as PocketBase would read it out of the body.
+
+A login is JSON, or a form (URL-encoded or multipart; Go counts the URL's query among a form's values), which
+may hold JSON in values named ``@jsonPayload``. Go matches names in any letter case and ignores what follows
+the first JSON value. What is not understood without doubt, or names several accounts, is no reason to refuse
+it: it counts as one account without a name, so that nobody is better off by writing obscurely.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qsl
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import Field, FormParser, parse_options_header
+
+from hapta.model.exchange import RequestBody
+
+MAX_BYTES = 64 * 1024
+"""A login is shorter."""
+_PAYLOAD = "@jsonPayload"
+_DECODER = json.JSONDecoder(object_pairs_hook=lambda pairs: pairs)
+
+
+class _Unclear(Exception):
+    """Not understood without doubt."""
+
+
+async def named_value(body: RequestBody | None, content_type: str, query: str, name: str) -> str:
+    """The one value a body gives a name; empty when it gives none, several, or cannot be read.
+
+    Args:
+        body: held whole: it is read here and once more for PocketBase.
+        content_type: as the client sent it.
+        query: of the request target, escapes kept.
+        name: ``identity``, ``email`` or ``otpId``.
+    """
+    try:
+        text = await _text(body)
+        pairs = list(_pairs(text, content_type, query))
+    except (_Unclear, ValueError, RecursionError, FormParserError):
+        return ""
+    values = {value for key, value in pairs if key.casefold() == name.casefold()}
+    value = values.pop() if len(values) == 1 else ""
+    return value if isinstance(value, str) else ""
+
+
+async def _text(body: RequestBody | None) -> bytes:
+    if body is None or (body.length or 0) > MAX_BYTES:
+        raise _Unclear
+    return b"".join([piece async for piece in body.chunks()])
+
+
+def _pairs(text: bytes, content_type: str, query: str) -> Iterator[tuple[str, Any]]:
+    kind, options = parse_options_header(content_type)
+    if kind.startswith(b"application/json"):
+        return _json_pairs(text.decode())
+    if kind == b"application/x-www-form-urlencoded":
+        fields = _form_fields(text.decode())
+    elif kind == b"multipart/form-data":
+        fields = _multipart_fields(text, options.get(b"boundary", b""))
+    else:
+        raise _Unclear
+    return _with_payloads([*fields, *_form_fields(query)])
+
+
+def _json_pairs(text: str) -> Iterator[tuple[str, Any]]:
+    value, _ = _DECODER.raw_decode(text.lstrip(" \t\r\n"))
+    if isinstance(value, list):  # of pairs when it is an object
+        for pair in value:
+            if isinstance(pair, tuple):
+                key, member = pair
+                yield key, member if isinstance(member, str) else None
+
+
+def _form_fields(form: str) -> list[tuple[str, str]]:
+    return parse_qsl(form, keep_blank_values=True)
+
+
+def _multipart_fields(text: bytes, boundary: bytes) -> list[tuple[str, str]]:
+    if b"name*" in text.lower() or b"content-transfer-encoding" in text.lower():
+        raise _Unclear  # Go decodes both in ways of its own
+    if b"--" + boundary + b"--" not in text:
+        raise _Unclear  # cut off
+    fields: list[tuple[str, str]] = []
+
+    def on_field(field: Field) -> None:
+        fields.append(((field.field_name or b"").decode(), (field.value or b"").decode()))
+
+    parser = FormParser("multipart/form-data", on_field, lambda _: None, boundary=boundary)
+    parser.write(text)
+    parser.finalize()
+    return fields
+
+
+def _with_payloads(fields: list[tuple[str, str]]) -> Iterator[tuple[str, Any]]:
+    for name, value in fields:
+        if name == _PAYLOAD:
+            yield from _json_pairs(value)
+        yield name, value

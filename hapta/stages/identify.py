@@ -1,0 +1,124 @@
+"""Who asks, and what PocketBase is told of it: its own token in place of the client's.
+
+What a token is worth (design, section 5): ours and living, or PocketBase's own and proved → that identity.
+Expired, or of no form we or PocketBase know → a guest, as PocketBase treats it. Ours and ended, replayed or
+of a lost identity → 401, except on the routes by which people log in again (the SDK attaches its old token
+even to a login), where it is dropped. A PocketBase token that proves nothing is dropped too; what is no auth
+token at all travels on, for rules and hooks may read it.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Protocol
+from urllib.parse import unquote_plus
+
+from hapta.identity.keeper import SessionEnded, SessionKeeper
+from hapta.identity.proof import unverified_claims
+from hapta.identity.raw import AdoptedTokens
+from hapta.model.exchange import Answer, Exchange, Handler, Stage
+from hapta.model.identity import Identity
+from hapta.model.operation import Operation, OperationClass
+from hapta.sessions.keys import KeyRing
+from hapta.sessions.seal import is_file_token, open_file_token
+
+_SCHEME = re.compile(r"bearer ", re.IGNORECASE)
+"""As PocketBase strips it: in any letter case, with exactly one space."""
+_K = OperationClass
+_WITHOUT_IDENTITY = frozenset({_K.DASHBOARD, _K.PREFLIGHT})
+_DROPS_ENDED = frozenset({_K.OAUTH2_REDIRECT, _K.FILE, _K.HEALTH})
+_LOGIN_ACTIONS = re.compile(r"auth-with-.*|auth-methods|request-.*|confirm-.*")
+_READ = frozenset({"GET", "HEAD"})
+
+
+class Sessions(Protocol):
+    """What a token is worth."""
+
+    def recall(self, token: str) -> Identity | None: ...
+
+    async def resolve(self, token: str, address: str) -> Identity | None: ...
+
+
+def identify(
+    keeper: SessionKeeper,
+    adopted: AdoptedTokens | None,
+    ring: KeyRing,
+    *,
+    has_our_form: Callable[[str], bool],
+) -> Stage:
+    """Sets ``identity``, ``authorization`` and ``upstream_target``.
+
+    Args:
+        keeper: Hapta's sessions.
+        adopted: PocketBase's own tokens; ``None`` when they are refused (``sessions.raw_tokens``).
+        ring: keys of sealed file tokens.
+        has_our_form: whether a token claims to be Hapta's.
+    """
+
+    async def stage(exchange: Exchange, forward: Handler) -> Answer:
+        operation = exchange.operation
+        if operation.kind in _WITHOUT_IDENTITY:
+            return await forward(exchange)
+        if exchange.target.query and _takes_file_tokens(operation):
+            exchange.upstream_target = _with_open_file_token(exchange, ring, adopts=adopted is not None)
+        sent = exchange.headers.get("Authorization")
+        if sent:
+            try:
+                await _identify(
+                    exchange, _SCHEME.sub("", sent, count=1) if _SCHEME.match(sent) else sent, sent
+                )
+            except SessionEnded:
+                if not _drops_ended(exchange):
+                    raise
+        return await forward(exchange)
+
+    async def _identify(exchange: Exchange, token: str, sent: str) -> None:
+        if token != token.strip():
+            exchange.authorization = sent  # more than one space: no token to PocketBase, and so to nobody
+            return
+        identity = keeper.recall(token)
+        if identity is None:
+            address = str(exchange.client)
+            identity = await keeper.resolve(token, address)
+            if identity is None and not has_our_form(token):
+                if not _is_pocketbase_token(token):
+                    exchange.authorization = sent
+                elif adopted is not None:
+                    identity = await adopted.resolve(token, address)
+        if identity is not None:
+            exchange.identity = identity
+            exchange.authorization = identity.upstream_token
+
+    return stage
+
+
+def _drops_ended(exchange: Exchange) -> bool:
+    operation = exchange.operation
+    if operation.kind is _K.UNKNOWN:  # static files, as far as can be told: routes of apps stand under /api/
+        return exchange.method in _READ and exchange.target.segments[0] != "api"
+    return operation.kind in _DROPS_ENDED or _LOGIN_ACTIONS.fullmatch(operation.action) is not None
+
+
+def _takes_file_tokens(operation: Operation) -> bool:
+    return operation.kind in (_K.FILE, _K.UNKNOWN) or operation.action == "backups"
+
+
+def _is_pocketbase_token(token: str) -> bool:
+    """Whether a token has the form of one PocketBase issues, of any type."""
+    claims = unverified_claims(token)
+    return claims is not None and "type" in claims and "collectionId" in claims
+
+
+def _with_open_file_token(exchange: Exchange, ring: KeyRing, *, adopts: bool) -> str:
+    """The target with every sealed file token opened; empty where there is none."""
+    target = exchange.target
+    pieces = target.query.split("&")
+    for number, piece in enumerate(pieces):
+        key, _, value = piece.partition("=")
+        if unquote_plus(key) == "token":
+            text = unquote_plus(value)
+            if is_file_token(text):
+                pieces[number] = f"{key}={open_file_token(ring, text) or ''}"
+            elif not adopts and _is_pocketbase_token(text):
+                pieces[number] = f"{key}="
+    query = "&".join(pieces)
+    return f"{target.path}?{query}" if query != target.query else ""

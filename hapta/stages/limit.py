@@ -1,0 +1,140 @@
+"""May this caller ask now? 429 with ``Retry-After`` if not; else the answer says how much is left.
+
+Two stages. :meth:`Limits.charge` stands behind identify and in front of everything that costs: it charges one
+request. :meth:`Limits.charge_parts` stands where bodies are held whole: a batch costs as much as its requests
+would one by one, also where a limit is about a collection.
+
+Headers: ``RateLimit-Policy`` and ``RateLimit`` of draft-ietf-httpapi-ratelimit-headers-11, one item a
+limit; ``r`` is what may be sent right now, ``t`` the seconds until ``r`` is at its greatest again, in a
+refusal those until ``Retry-After``.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from hapta.config import RateLimitConfig
+from hapta.limits.gcra import NS, Quota
+from hapta.limits.keys import address_key
+from hapta.limits.limiter import Charged, Limiter, Refusal
+from hapta.limits.rules import Asked, Rule, Subject
+from hapta.limits.whereabouts import Whereabouts
+from hapta.model.errors import BadRequest, BodyTooLarge, HaptaError, RateLimited
+from hapta.model.exchange import Answer, Exchange, Handler, Header
+from hapta.model.operation import OperationClass
+from hapta.stages.batch import batch_payloads, sub_requests
+
+_RECORDS = re.compile(r"/api/collections/([^/?#]+)/records(?=[/?#]|$)")
+
+
+class Limits:
+    """The stages.
+
+    Args:
+        limiter: counts.
+        config: the ``[ratelimit]`` table.
+        whereabouts: told where sessions are used.
+        on_limited: told the rule's name for every request that is refused.
+    """
+
+    def __init__(
+        self,
+        limiter: Limiter,
+        config: RateLimitConfig,
+        whereabouts: Whereabouts,
+        on_limited: Callable[[str], None],
+    ) -> None:
+        self._limiter = limiter
+        self._config = config
+        self._whereabouts = whereabouts
+        self._on_limited = on_limited
+        self._policies: dict[str, tuple[Quota, bytes]] = {}
+
+    async def charge(self, exchange: Exchange, forward: Handler) -> Answer:
+        """Charge one request, and what a refused write costs on top."""
+        charged = self._limiter.take(self._subject(exchange), _asked(exchange))
+        if isinstance(charged, Refusal):
+            raise self._refused(charged)
+        exchange.charges = charged
+        try:
+            answer = await forward(exchange)
+        except HaptaError as error:
+            if "RateLimit" not in error.headers:
+                error.headers |= {name.decode(): value.decode() for name, value in self._headers(charged)}
+            raise
+        if exchange.operation.kind is OperationClass.RECORD_WRITE and 400 <= answer.status < 500:
+            charged.more(self._config.refused_write_cost)
+        answer.headers += self._headers(charged)
+        return answer
+
+    async def charge_parts(self, exchange: Exchange, forward: Handler) -> Answer:
+        """Charge a batch for what is in it."""
+        charged = exchange.charges
+        if exchange.operation.action == "batch" and isinstance(charged, Charged):
+            refusal = self._limiter.take_parts(charged, await _parts(exchange))
+            if refusal is not None:
+                raise self._refused(refusal)
+        return await forward(exchange)
+
+    def _subject(self, exchange: Exchange) -> Subject:
+        address, identity = address_key(exchange.client), exchange.identity
+        if identity is None:
+            return Subject(address)
+        key = f"{identity.collection}/{identity.record}"
+        if identity.session is None:
+            return Subject(address, key, key)
+        self._whereabouts.seen(identity.collection, identity.record, identity.session, address)
+        return Subject(address, key, identity.session)
+
+    def _refused(self, refusal: Refusal) -> RateLimited:
+        rule = refusal.rule
+        self._on_limited(rule.name)
+        error = RateLimited(rule.message, refusal.retry_after_s)
+        if self._config.headers:
+            error.headers["RateLimit-Policy"] = self._policy(rule).decode()
+            error.headers["RateLimit"] = f'"{rule.name}";r=0;t={error.headers["Retry-After"]}'
+        return error
+
+    def _headers(self, charged: Charged) -> list[Header]:
+        if not self._config.headers:
+            return []
+        standing = self._limiter.standing(charged)
+        if not standing:
+            return []
+        policies = [self._policy(rule) for rule, _, _ in standing]
+        states = [b'"%s";r=%d;t=%d' % (rule.name.encode(), r, math.ceil(t)) for rule, r, t in standing]
+        return [(b"RateLimit-Policy", b", ".join(policies)), (b"RateLimit", b", ".join(states))]
+
+    def _policy(self, rule: Rule) -> bytes:
+        quota = rule.quota
+        policy = self._policies.get(rule.name)
+        if policy is None or policy[0] is not quota:
+            window_s = max(1, round(quota.duration_ns / NS))
+            policy = quota, b'"%s";q=%d;w=%d' % (rule.name.encode(), quota.max, window_s)
+            self._policies[rule.name] = policy
+        return policy[1]
+
+
+def _asked(exchange: Exchange) -> Asked:
+    operation = exchange.operation
+    return Asked(exchange.method, operation.kind, operation.collection, exchange.target.segments)
+
+
+async def _parts(exchange: Exchange) -> list[Asked]:
+    """The requests in a batch; those of one that Hapta cannot read are PocketBase's to refuse."""
+    content_type = exchange.headers.get("Content-Type", "")
+    try:
+        payloads = await batch_payloads(exchange.body, content_type, exchange.target.query)
+        return [_part(request) for payload in payloads for request in sub_requests(payload)]
+    except (BadRequest, BodyTooLarge):
+        return []
+
+
+def _part(request: Mapping[str, Any]) -> Asked:
+    method, url = str(request.get("method", "")).upper(), str(request.get("url", ""))
+    found = _RECORDS.search(url)  # PocketBase finds it in the text the same way
+    collection = unquote(found[1]) if found else None
+    segments = tuple(unquote(segment) for segment in re.split(r"[?#]", url)[0].split("/")[1:])
+    return Asked(method, OperationClass.RECORD_WRITE, collection, segments)

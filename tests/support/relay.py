@@ -1,0 +1,93 @@
+"""A TCP relay that keeps what passes through it: who asked for what, and every byte of every answer."""
+
+import re
+import socket
+import threading
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+_REQUEST_LINE = re.compile(rb"(?:^|\n)([A-Z]+ /\S* HTTP/1\.1)\r\n")
+
+
+class Relay:
+    """Listens on a loopback port of its own and passes everything on to ``url``; a context manager.
+
+    Attributes:
+        url: where it listens.
+    """
+
+    def __init__(self, url: str, port: int = 0) -> None:
+        parts = urlsplit(url)
+        assert parts.port is not None
+        self._target = ("127.0.0.1", parts.port)
+        self._listening = socket.create_server(("127.0.0.1", port))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self._lock = threading.Lock()
+        self._asked = bytearray()
+        self._answered = bytearray()
+        self._sockets: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Self:
+        self._start(self._accept)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        with suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        for open_socket in tuple(self._sockets):
+            with suppress(OSError):
+                open_socket.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(5)
+        for open_socket in tuple(self._sockets):
+            open_socket.close()
+
+    @property
+    def requests(self) -> list[str]:
+        """Request lines so far, without the version."""
+        with self._lock:
+            found = _REQUEST_LINE.findall(bytes(self._asked))
+        return [line.rsplit(b" ", 1)[0].decode() for line in found]
+
+    @property
+    def asked(self) -> bytes:
+        """Everything clients sent."""
+        with self._lock:
+            return bytes(self._asked)
+
+    @property
+    def answered(self) -> bytes:
+        """Everything clients got."""
+        with self._lock:
+            return bytes(self._answered)
+
+    def _start(self, work: object, *arguments: object) -> None:
+        thread = threading.Thread(target=work, args=arguments, name="relay", daemon=True)  # type: ignore[arg-type]
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listening.accept()
+                server = socket.create_connection(self._target)
+            except OSError:
+                return
+            self._sockets |= {client, server}
+            self._start(self._pass_on, client, server, self._asked)
+            self._start(self._pass_on, server, client, self._answered)
+
+    def _pass_on(self, source: socket.socket, target: socket.socket, kept: bytearray) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                with self._lock:
+                    kept += data
+                target.sendall(data)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
