@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 
 from hapta.config import Config
-from hapta.feed import SchemaWatch, fold_name
+from hapta.feed import SchemaWatch
 from hapta.limits.limiter import Limiter
 from hapta.limits.logins import LoginGuard
 from hapta.limits.rules import rules_of
 from hapta.limits.whereabouts import Whereabouts
 from hapta.model.clock import Clock
 from hapta.model.exchange import Stage
+from hapta.model.schema import fold_name
 from hapta.observe.metrics import Metrics
 from hapta.stages.limit import Limits
 from hapta.stages.login import guard_logins

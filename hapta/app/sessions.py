@@ -10,7 +10,6 @@ from cachetools import TTLCache
 
 from hapta.config import SessionsConfig
 from hapta.feed import Change, ChangeFeed, Own, SchemaUnconfirmed, SchemaWatch
-from hapta.feed.schema import Schema
 from hapta.identity.keeper import SessionKeeper
 from hapta.identity.key_check import check_keys
 from hapta.identity.proof import Prover
@@ -20,6 +19,7 @@ from hapta.identity.rows import SessionRows, date_value
 from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError, OperatorError
 from hapta.model.exchange import Stage
+from hapta.model.schema import Schema
 from hapta.model.tasks import TaskSet
 from hapta.observe.events import Events
 from hapta.sessions.keys import KeyRing

@@ -5,7 +5,6 @@ from hapta.feed.feed import ChangeFeed
 from hapta.feed.install import InstallFailed, install
 from hapta.feed.layout import OWN_NAMES, Own
 from hapta.feed.meters import GAP_REASONS, EventLog, FeedMeter
-from hapta.feed.schema import Collection, Schema, fold_name
 from hapta.feed.stream import FeedRefused
 from hapta.feed.watch import Features, SchemaUnconfirmed, SchemaWatch
 
@@ -14,16 +13,13 @@ __all__ = [
     "OWN_NAMES",
     "Change",
     "ChangeFeed",
-    "Collection",
     "EventLog",
     "Features",
     "FeedMeter",
     "FeedRefused",
     "InstallFailed",
     "Own",
-    "Schema",
     "SchemaUnconfirmed",
     "SchemaWatch",
-    "fold_name",
     "install",
 ]

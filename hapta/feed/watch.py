@@ -18,9 +18,9 @@ from typing import Any
 from hapta.config import FeedConfig
 from hapta.feed.meters import EventLog
 from hapta.feed.notify import NotifyWatch
-from hapta.feed.schema import EMPTY, Collection, Schema
 from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError, OperatorError
+from hapta.model.schema import EMPTY, Collection, Schema
 from hapta.model.tasks import TaskSet
 from hapta.upstream.client import Lane
 from hapta.upstream.superuser import NotPocketBase, SuperuserClient

@@ -10,9 +10,9 @@ from collections.abc import Collection
 from dataclasses import replace
 from urllib.parse import quote, unquote_plus
 
-from hapta.feed import fold_name
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.model.operation import OperationClass
+from hapta.model.schema import fold_name
 from hapta.model.target import Target
 
 _ABSENT = "-"

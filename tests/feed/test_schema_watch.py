@@ -4,15 +4,19 @@ import asyncio
 import subprocess
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from hapta.feed import Schema, SchemaUnconfirmed
+from hapta.feed import SchemaUnconfirmed
 from hapta.feed.watch import SETTLE_S, Features
 from tests.conftest import MakePocketBase
 from tests.feed.conftest import Follow
 from tests.feed.support import Following, holds
 from tests.support.pocketbase import PocketBase, binary
+
+if TYPE_CHECKING:
+    from hapta.model.schema import Schema
 
 LOCAL = pytest.param(True, id="inotify")
 REMOTE = pytest.param(False, id="asked")

@@ -20,11 +20,12 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from hapta import __version__
-from hapta.feed import Features, Schema
+from hapta.feed import Features
 from hapta.identity.overview import Found, Overview
 from hapta.identity.rows import RowsRefused
 from hapta.model.clock import Clock
 from hapta.model.errors import BadRequest, HaptaError, NotFound
+from hapta.model.schema import Schema
 
 ENDED_BY_OPERATOR = "operator"
 LIMIT = 500

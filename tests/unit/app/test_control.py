@@ -16,10 +16,11 @@ import pytest
 from aiohttp import web
 
 from hapta.app.control import NAME, ControlClient, ControlSocket, Desk
-from hapta.feed import Collection, Features, Schema
+from hapta.feed import Features
 from hapta.identity.overview import Overview
 from hapta.model.clock import ManualClock
 from hapta.model.errors import HaptaError, OperatorError, UpstreamLost
+from hapta.model.schema import Collection, Schema
 
 USERS, RECORD = "_pb_users_auth_", "user00000000001"
 FIRST, SECOND = "aaaaaaaaaaaaaa1", "aaaaaaaaaaaaaa2"

@@ -1,4 +1,4 @@
-"""hapta.feed.schema"""
+"""hapta.model.schema"""
 
 import sys
 import unicodedata
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hapta.feed.schema import EMPTY, Collection, Schema, fold_name
+from hapta.model.schema import EMPTY, Collection, Schema, fold_name
 
 
 def collection(collection_id: str, name: str, **more: Any) -> Collection:

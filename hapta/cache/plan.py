@@ -1,0 +1,188 @@
+"""What one read depends on: the planner's answer, as values.
+
+A *plan* belongs to one URL, one schema and one :data:`Audience` (guests, or the records of one auth
+collection). It names the *parts* that stand for the caller in the cache key, the tags known before anything
+is fetched, and what has to be read out of the answer for the rest. Superusers have no plan: their answers are
+never stored.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from hapta.cache.tags import Tag
+
+Audience: TypeAlias = str | None
+"""Id of the caller's auth collection; ``None`` for guests."""
+
+
+class PartKind(StrEnum):
+    """What of a caller or request stands in the cache key."""
+
+    GUEST = "guest"
+    """Guests alone: an ``@request.auth`` operand is there, and guests read it as NULL."""
+    ANY_AUTH = "any-auth"
+    """Whether somebody is logged in, whoever it is."""
+    AUTH_COLLECTION = "auth-collection"
+    """Id of the caller's auth collection."""
+    AUTH_FIELD = "auth-field"
+    """Auth collection and the current value of one scalar field of the caller's record (``name``)."""
+    AUTH_RECORD = "auth-record"
+    """The caller's record: an answer of their own."""
+    HEADER = "header"
+    """Value of a request header a rule reads (``name`` as in ``@request.headers.name``)."""
+    QUERY = "query"
+    """Presence and first value of a query parameter a rule reads (``name``)."""
+    METHOD = "method"
+    """``GET`` or ``HEAD``, read by a rule."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Part:
+    """One part of the key, with the header, parameter or field it is about."""
+
+    kind: PartKind
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Expand:
+    """One relation of an expand, to be followed in the answer.
+
+    Attributes:
+        field: key under ``expand`` in the answer, such as ``author`` or ``comments_via_post``.
+        target: id of the collection its rows are of.
+        is_auth: its rows are auth records.
+        relation: the relation field of the parent whose value names the ids asked for, or ``None`` where the
+            answer does not show them (a back-relation, a hidden field): then the target's ``any`` tag is
+            among the plan's tags already.
+        children: further hops.
+    """
+
+    field: str
+    target: str
+    is_auth: bool
+    relation: str | None
+    children: tuple["Expand", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A read that may be stored.
+
+    Attributes:
+        collection: id of the collection read.
+        record: id of the record viewed; ``None`` for a list.
+        target: canonical path and query to fill with: known parameters and those a rule names.
+        parts: what stands for the caller in the key, sorted; empty: shared by all but superusers.
+        tags: what it depends on, as far as that is known before the fetch, with
+            :data:`~hapta.cache.tags.EVERYTHING`.
+        expands: what the answer is searched for, to tag it with the records it shows.
+        has_auth_rows: the rows of the collection itself are auth records.
+        shows_own_email: the answer may contain the caller's own auth record, whose e-mail only they see:
+            callers whose id is among the auth rows of the stored answer get one of their own.
+        ends_at_midnight: a rule or filter reads a clock that moves at midnight UTC.
+        why: sentences for ``hapta cache explain``: for each part and tag, what brought it in.
+    """
+
+    collection: str
+    record: str | None
+    target: str
+    parts: tuple[Part, ...]
+    tags: frozenset[Tag]
+    expands: tuple[Expand, ...] = ()
+    has_auth_rows: bool = False
+    shows_own_email: bool = False
+    ends_at_midnight: bool = False
+    why: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def is_shared_with_guests(self) -> bool:
+        """Guests are members of the partition, and so its weakest."""
+        kinds = {part.kind for part in self.parts}
+        return not kinds & _ABOUT_CALLERS or PartKind.GUEST in kinds
+
+
+_ABOUT_CALLERS = frozenset(
+    {
+        PartKind.GUEST,
+        PartKind.ANY_AUTH,
+        PartKind.AUTH_COLLECTION,
+        PartKind.AUTH_FIELD,
+        PartKind.AUTH_RECORD,
+    }
+)
+
+
+class Reason(StrEnum):
+    """Why a read is not stored; the label of metrics and the ``detail`` of ``Cache-Status``."""
+
+    SUPERUSER = "superuser"
+    METHOD = "method"
+    BODY = "body"
+    TARGET = "target"
+    """A path or query that is not canonical."""
+    COLLECTION = "collection"
+    """Unknown, a system collection, or switched off by the operator."""
+    RULE = "rule"
+    """PocketBase refuses it anyway: a rule that only superusers pass."""
+    LANGUAGE = "language"
+    """A rule, filter, sort, expand or fields list that Hapta cannot read."""
+    CLOCK = "clock"
+    RANDOM = "random"
+    HEADER = "header"
+    """A rule reads a header that cannot stand in a key."""
+    VIEW = "view"
+    """A view whose tables are not known, or no collections."""
+    HOOKS = "hooks"
+    FEED = "feed"
+    """Changes cannot be heard of just now."""
+    SCHEMA = "schema"
+    WRITE = "write"
+    """A write to what it depends on is open or in doubt."""
+    SIZE = "size"
+    ORIGIN = "origin"
+    """What PocketBase tells pages of this origin is not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bypass:
+    """A read that is passed on and not stored.
+
+    Attributes:
+        reason: which kind of reason.
+        detail: what exactly, for ``hapta cache explain``: collection, rule, position.
+    """
+
+    reason: Reason
+    detail: str = ""
+
+
+class HooksMode(StrEnum):
+    """How server-side code may shape answers (``cache.pb_hooks``)."""
+
+    NONE = "none"
+    """Not at all."""
+    AUTH = "auth"
+    """By the caller's identity: guests share, everybody else has answers of their own."""
+    REQUEST = "request"
+    """By anything in the request: nothing is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewReads:
+    """What the SQL of a view collection reads.
+
+    Attributes:
+        collections: ids of the collections whose rows it reads; views resolved.
+        trouble: why answers of it cannot be stored (a clock, chance, a table that is no collection); empty if
+            they can.
+    """
+
+    collections: frozenset[str]
+    trouble: str = ""
+
+
+Views: TypeAlias = Mapping[str, ViewReads]
+"""By id of the view collection; a view that is missing here is not known."""

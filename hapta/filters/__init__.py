@@ -1,0 +1,1 @@
+"""PocketBase's language of rules and filters: read, never evaluated here."""
