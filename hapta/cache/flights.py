@@ -25,13 +25,13 @@ class Flights(Generic[T]):
     def __len__(self) -> int:
         return len(self._under_way)
 
-    def joinable(self, key: Hashable) -> bool:
+    def is_joinable(self, key: Hashable) -> bool:
         """Whether a fetch of this key is under way that a read beginning now may wait for."""
         flight = self._under_way.get(key)
         return flight is not None and flight[0].holds()
 
     async def join(self, key: Hashable) -> T:
-        """What the fetch under way brings; only where it is :meth:`joinable`.
+        """What the fetch under way brings; only where it is :meth:`is_joinable`.
 
         Raises:
             BaseException: whatever ended the fetch.
