@@ -83,7 +83,12 @@ class WriteTags:
             collection.id: frozenset({any_row(collection.id), *readers.get(collection.id, ())})
             for collection in schema.by_id.values()
         }
-        self._reach = {collection.id: self._reach_of(collection) for collection in schema.by_id.values()}
+        self._notes = self._notes_on_identities()
+        references = _references(schema)
+        self._reach = {
+            collection.id: self._reach_of(collection, _fallout(references, collection.id))
+            for collection in schema.by_id.values()
+        }
         self._custom = self._of_custom_routes(custom_routes_write)
 
     def of(self, operation: Operation, method: str, *, body_id: str | None = None) -> Written:
@@ -175,23 +180,20 @@ class WriteTags:
         body_id = asked_for if isinstance(asked_for, str) else None  # of a number PocketBase makes a text
         return self._record_write(action, found["collection"], found["record"] or body_id or None)
 
-    def _reach_of(self, collection: Collection) -> _Reach:
+    def _reach_of(self, collection: Collection, fallout: frozenset[str]) -> _Reach:
         rows = self._rows[collection.id]
-        notes = self._notes() if collection.type == "auth" else _NOTHING
+        notes = self._notes if collection.type == "auth" else _NOTHING
         born = births(collection.id)
-        fallout = {
-            tag for touched in _fallout(self._schema, collection.id) for tag in self._some_rows(touched)
-        }
         unclear = rows | notes | {all_rows(collection.id), born}
         return _Reach(
             updated=rows | notes,
             created=rows | notes | {born},
-            deleted=rows | notes | fallout,
+            deleted=(rows | notes).union(*map(self._some_rows, fallout)),
             unclear=unclear,
             sign_in=notes,
         )
 
-    def _notes(self) -> frozenset[Tag]:
+    def _notes_on_identities(self) -> frozenset[Tag]:
         found = (self._schema.by_name.get(fold_name(name)) for name in _OF_AN_IDENTITY)
         return frozenset(
             tag for notes in found if notes for tag in (*self._some_rows(notes.id), births(notes.id))
@@ -223,19 +225,26 @@ def _readers(schema: Schema, views: Views) -> Mapping[str, set[Tag]]:
     return found
 
 
-def _fallout(schema: Schema, collection: str) -> frozenset[str]:
+def _references(schema: Schema) -> Mapping[str, set[tuple[str, bool]]]:
+    """By collection: those with a relation to it, and whether rows go with it. Views have no rows to lose."""
+    found: dict[str, set[tuple[str, bool]]] = {}
+    for other in schema.by_id.values():
+        for field in () if other.is_view else other.fields:
+            if field.get("type") == "relation":
+                reference = (other.id, bool(field.get("cascadeDelete")))
+                found.setdefault(str(field.get("collectionId")), set()).add(reference)
+    return found
+
+
+def _fallout(references: Mapping[str, set[tuple[str, bool]]], collection: str) -> frozenset[str]:
     """Collections of which rows change or go when a row of this one is deleted (``core/record_model.go``
-    cascadeRecordDelete: views are left out there)."""
+    cascadeRecordDelete)."""
     touched: set[str] = set()
     emptied, todo = {collection}, [collection]
     while todo:
-        target = todo.pop()
-        for other in schema.by_id.values():
-            for field in () if other.is_view else other.fields:
-                if field.get("type") != "relation" or field.get("collectionId") != target:
-                    continue
-                touched.add(other.id)
-                if field.get("cascadeDelete") and other.id not in emptied:
-                    emptied.add(other.id)
-                    todo.append(other.id)
+        for other, goes in references.get(todo.pop(), ()):
+            touched.add(other)
+            if goes and other not in emptied:
+                emptied.add(other)
+                todo.append(other)
     return frozenset(touched)
