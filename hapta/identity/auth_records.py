@@ -3,8 +3,8 @@
 A rule that reads ``@request.auth.role`` is evaluated by PocketBase on the row as it is at that moment. The
 value kept here stands in the key of what is stored, so it must never outlive a change of the row: what is
 asked for is marked *before* the question is sent, a change unmarks it, and only what is still marked is kept.
-Whoever holds on to :class:`AuthFields` over an ``await`` looks at ``is_current`` again before storing anything
-by its values: the answer may be that of another role by then.
+Whoever holds on to :class:`AuthFields` over an ``await`` looks at ``is_current`` again before storing
+anything by its values: the answer may be that of another role by then.
 
 Changes come from the feed and, before their answer leaves, from own writes.
 """
@@ -119,6 +119,11 @@ class AuthRecords:
             if not is_there:
                 return None
         return found
+
+    async def read_again(self, collection: str, record: str) -> AuthFields | None:
+        """The record's fields as they are now, whatever is kept."""
+        self.record_changed(collection, record)
+        return await self.fields(collection, record)
 
     def record_changed(self, collection: str, record: str | None) -> None:
         """A record changed, or with ``None`` any of the collection may have."""

@@ -1,17 +1,18 @@
-"""A fetch for the cache: what PocketBase is asked, and what of its answer is kept.
-
-The request is made anew, with nothing of the client's but its address and what the plan's key names: no other
-header may shape an answer that somebody else will get. It goes the inner way like any other request.
+"""A fetch for the cache: as whom PocketBase is asked, who waits for the answer, and what of it is kept.
 
 Where guests share the answer it is fetched as a guest, the weakest member: whatever a stronger one might see
 is not in it. Else it is fetched as the caller, and then depends on the caller's auth record too: PocketBase
 answers a token it no longer takes as it answers a guest, without a word, and the record's event tells.
+What was fetched as one caller for others goes to nobody else before PocketBase was asked whether schema and
+caller are still those the partition was concluded from: a rule that has just been changed behind Hapta could
+have put the caller's own rows into it.
 """
 
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from cachetools import TTLCache
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -19,20 +20,19 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from hapta.cache.flights import Flights
 from hapta.cache.generations import Fence, Generations, Standing
 from hapta.cache.key import Key, keyed_headers
-from hapta.cache.plan import Bypass, Plan, Reason
+from hapta.cache.plan import Bypass, Reason
 from hapta.cache.reading import OddAnswer, Read, read_answer
 from hapta.cache.store import ResponseStore
 from hapta.cache.stored import HeaderPool, Stored, may_store
 from hapta.cache.tags import Tag, all_rows, record
 from hapta.model.clock import Clock
-from hapta.model.errors import HaptaError, Overloaded
-from hapta.model.exchange import Answer, AnswerStream, Exchange, Handler, Header
+from hapta.model.errors import HaptaError, OperatorError, Overloaded
+from hapta.model.exchange import AnswerStream, Exchange, Handler, Header
 from hapta.model.identity import Identity
 from hapta.model.target import parse_target
-from hapta.stages.lookup import Coherence, Look
-from hapta.stages.streams import Prefixed
+from hapta.stages.fetch import Fetched, ask, fill_request
+from hapta.stages.lookup import Coherence, Look, own_slot
 
-_CORS = b"access-control-"
 _SHARED_STATUSES = frozenset({200, 400, 403, 404})
 """What PocketBase answers to everybody of a partition alike; all else concerns who happened to ask."""
 _TOKEN_LEFT_S = 30.0
@@ -46,20 +46,6 @@ _TAG_BYTES = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """PocketBase's answer, without the lines meant for one origin.
-
-    Attributes:
-        body: whole, or a stream where it is larger than may be stored: then only the reader who asked has it.
-    """
-
-    status: int
-    headers: tuple[Header, ...]
-    body: bytes | AnswerStream
-    length: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Filled:
     """What a fetch brought.
 
@@ -68,6 +54,7 @@ class Filled:
         is_kept: it was stored.
         members: ids of the auth rows in it, each of whom sees an e-mail there that others do not.
         leader: record id of the caller it was fetched as; ``None`` for a guest.
+        is_vouched_for: others than the leader may have it.
     """
 
     fetched: Fetched
@@ -75,10 +62,11 @@ class Filled:
     is_kept: bool
     members: frozenset[str]
     leader: str | None
+    is_vouched_for: bool
 
     def suits(self, identity: Identity | None) -> bool:
         """Whether a caller of the partition may have it."""
-        if self.leader is not None and self.leader in self.members:
+        if self.leader is not None and (self.leader in self.members or not self.is_vouched_for):
             return identity is not None and identity.record == self.leader
         return identity is None or identity.record not in self.members
 
@@ -93,6 +81,18 @@ class Filled:
             self.fetched.body.abort()
 
 
+class Vouching(Protocol):
+    """Asks PocketBase once more what a partition was concluded from."""
+
+    async def vouch(self, look: Look) -> bool:
+        """Whether schema and caller are, at an instant after the call, what they were when it was planned.
+
+        Raises:
+            HaptaError, OperatorError, TimeoutError: PocketBase did not say.
+        """
+        ...
+
+
 class Filler:
     """Fetches, one fetch for all who may share it, and stores.
 
@@ -100,6 +100,7 @@ class Filler:
         store: what is kept.
         generations: what writes moved.
         coherence: whether changes are heard of.
+        vouching: asks once more before one caller's answer is shared.
         lifetime_s: seconds for which answers about a collection (by id) stay fresh.
         token_end: Unix seconds at which a PocketBase token ends.
         host: the ``Host`` field of fetches.
@@ -112,6 +113,7 @@ class Filler:
         store: ResponseStore,
         generations: Generations,
         coherence: Coherence,
+        vouching: Vouching,
         *,
         lifetime_s: Callable[[str], float],
         token_end: Callable[[str], float | None],
@@ -122,6 +124,7 @@ class Filler:
         self._store = store
         self._generations = generations
         self._coherence = coherence
+        self._vouching = vouching
         self._lifetime_s = lifetime_s
         self._token_end = token_end
         self._host = host
@@ -169,19 +172,14 @@ class Filler:
 
     async def _fetch(self, exchange: Exchange, forward: Handler, look: Look, fence: Fence) -> Filled:
         began_at, began = self._clock.now(), self._clock.monotonic()
-        fetched = await _ask(fill_request(exchange, look, self._host), forward, self._max_body_bytes)
-        leader = look.caller and look.caller.record
-        if not isinstance(fetched.body, bytes):
-            self._large[look.slot] = True
-            return Filled(fetched, None, False, frozenset(), leader)
-        is_view = look.plan.record is not None
-        if not may_store("GET", fetched.status, fetched.headers, is_view=is_view, body=fetched.body):
-            return Filled(fetched, None, False, frozenset(), leader)
-        try:
-            found = read_answer(look.plan, fetched.status, fetched.body)
-        except OddAnswer:
-            return Filled(fetched, None, False, frozenset(), leader)
-        is_good = fence.extend(found.tags) and fence.standing() is not Standing.BROKEN
+        fetched = await ask(fill_request(exchange, look, self._host), forward, self._max_body_bytes)
+        is_vouched_for = await self._vouch(look)
+        leader = None if look.caller is None else look.caller.record
+        found = self._read(look, fetched)
+        if found is None:
+            return Filled(fetched, None, False, frozenset(), leader, is_vouched_for)
+        assert isinstance(fetched.body, bytes)
+        is_good = fence.extend(found.tags) and fence.standing() is not Standing.BROKEN and is_vouched_for
         slot, ends_at = _slot(look, found), _midnight_after(began_at) if look.plan.ends_at_midnight else None
         stored = Stored.of(
             self._pool,
@@ -198,7 +196,28 @@ class Filler:
             members=found.members,
         )
         is_kept = is_good and self._may_keep(look, ends_at) and self._store.put(slot, stored)
-        return Filled(fetched, stored, is_kept, found.members, leader)
+        return Filled(fetched, stored, is_kept, found.members, leader, is_vouched_for)
+
+    async def _vouch(self, look: Look) -> bool:
+        if look.caller is None or look.is_private:
+            return True
+        try:
+            return await self._vouching.vouch(look)
+        except (HaptaError, OperatorError, TimeoutError):
+            return False
+
+    def _read(self, look: Look, fetched: Fetched) -> Read | None:
+        """What the answer says of itself; ``None`` for one that cannot be stored at all."""
+        if not isinstance(fetched.body, bytes):
+            self._large[look.slot] = True
+            return None
+        is_view = look.plan.record is not None
+        if not may_store("GET", fetched.status, fetched.headers, is_view=is_view, body=fetched.body):
+            return None
+        try:
+            return read_answer(look.plan, fetched.status, fetched.body)
+        except OddAnswer:
+            return None
 
     def _may_keep(self, look: Look, ends_at: float | None) -> bool:
         """Whether the answer says the same to whoever asks next."""
@@ -210,52 +229,6 @@ class Filler:
             if token_end is None or token_end - now < _TOKEN_LEFT_S:
                 return False
         return True
-
-
-def fill_request(exchange: Exchange, look: Look, host: str) -> Exchange:
-    """The request that fetches what is planned.
-
-    Args:
-        exchange: of the reader who asks; of its client only the address is taken, and the request id.
-        look: what is planned, and as whom it is asked.
-        host: the ``Host`` field, the same for everybody.
-    """
-    headers: CIMultiDict[str] = CIMultiDict({"Host": host})
-    for name, value in keyed_headers(look.plan, exchange.headers):
-        headers.add(name, value)
-    caller = look.caller
-    return replace(
-        exchange,
-        method="GET",
-        target=parse_target(look.plan.target, host),
-        headers=CIMultiDictProxy(headers),
-        identity=caller,
-        authorization=None if caller is None else caller.upstream_token,
-        upstream_target="",
-        wants_plain_answer=False,
-        is_peer_trusted=False,
-        on_client_gone=_stays,
-        charges=None,
-    )
-
-
-async def _ask(request: Exchange, forward: Handler, max_body_bytes: int) -> Fetched:
-    answer = await forward(request)
-    headers = tuple(line for line in answer.headers if not line[0].lower().startswith(_CORS))
-    body = answer.body
-    if isinstance(body, bytes):
-        return Fetched(answer.status, headers, body, answer.length)
-    if answer.length is not None and answer.length > max_body_bytes:
-        return Fetched(answer.status, headers, body, answer.length)
-    pieces: list[bytes] = []
-    size = 0
-    more = body.chunks()
-    async for piece in more:
-        pieces.append(piece)
-        size += len(piece)
-        if size > max_body_bytes:
-            return Fetched(answer.status, headers, Prefixed(pieces, body, more), answer.length)
-    return Fetched(answer.status, headers, b"".join(pieces), None)
 
 
 def _tags(look: Look) -> frozenset[Tag]:
@@ -270,7 +243,7 @@ def _slot(look: Look, found: Read) -> Key:
     caller = look.caller
     if caller is None or look.is_private or caller.record not in found.members:
         return look.slot
-    return look.slot, caller.collection, caller.record
+    return own_slot(look.slot, caller)
 
 
 def _midnight_after(instant: float) -> float:
@@ -289,13 +262,3 @@ def _own_copy(error: HaptaError) -> HaptaError:
     own = copy.copy(error)
     own.headers = dict(error.headers)
     return own
-
-
-def _stays(callback: Callable[[], None]) -> Callable[[], None]:
-    """Nobody in particular waits for a fetch, so nobody's leaving ends it."""
-    del callback
-    return _nothing
-
-
-def _nothing() -> None:
-    """Nothing was registered."""

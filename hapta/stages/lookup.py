@@ -6,10 +6,15 @@ from typing import Protocol
 
 from hapta.cache.key import Key, cache_key
 from hapta.cache.plan import Audience, Bypass, PartKind, Plan, Reason
+from hapta.cache.query import parse_query
+from hapta.identity.auth_records import AuthRecords
 from hapta.model.exchange import Exchange
 from hapta.model.identity import Identity
 from hapta.model.operation import Operation
 from hapta.model.target import Target
+
+_TRIES = 3
+_NO_VALUES: Mapping[str, str] = {}
 
 
 class Plans(Protocol):
@@ -44,18 +49,6 @@ class Coherence(Protocol):
         ...
 
 
-class AuthFields(Protocol):
-    """Values of auth records' own fields."""
-
-    async def fields(self, collection: str, record: str) -> Mapping[str, object]:
-        """Those of one record, as of now.
-
-        Raises:
-            HaptaError: PocketBase had to be asked and did not answer.
-        """
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Look:
     """One read, planned.
@@ -64,14 +57,12 @@ class Look:
         slot: its place in the store.
         caller: as whom it is fetched; ``None`` where guests may share the answer.
         is_private: nobody else may have it.
-        version: of the plans it was made under.
     """
 
     plan: Plan
     slot: Key
     caller: Identity | None
     is_private: bool
-    version: int
 
 
 class Lookup:
@@ -80,21 +71,17 @@ class Lookup:
     Args:
         plans: what reads depend on.
         coherence: the change feed and the schema.
-        auth_fields: for keys with the value of an auth record's field.
+        auth_records: for keys with the value of an auth record's field.
     """
 
-    def __init__(self, plans: Plans, coherence: Coherence, auth_fields: AuthFields) -> None:
+    def __init__(self, plans: Plans, coherence: Coherence, auth_records: AuthRecords) -> None:
         self._plans = plans
         self._coherence = coherence
-        self._auth_fields = auth_fields
-
-    @property
-    def version(self) -> int:
-        """Of the plans made now."""
-        return self._plans.version
+        self._auth_records = auth_records
 
     async def look_up(self, exchange: Exchange, *, is_own: bool) -> Look | Bypass:
-        """Plan a read.
+        """Plan a read. Nothing is awaited after what the key is made of was read: a fence taken at once upon
+        it holds for the key as well.
 
         Args:
             exchange: the read.
@@ -109,29 +96,25 @@ class Lookup:
             return Bypass(Reason.HEADER, "an Authorization that is no token")
         if not await self._is_live():
             return Bypass(Reason.FEED)
-        version = self._plans.version
-        plan = self._plans.plan(
-            exchange.target, exchange.operation, None if identity is None else identity.collection
-        )
-        if isinstance(plan, Bypass):
-            return plan
-        values: Mapping[str, object] = {}
-        if identity is not None and any(part.kind is PartKind.AUTH_FIELD for part in plan.parts):
-            values = await self._auth_fields.fields(identity.collection, identity.record)
-        key = cache_key(
-            plan,
-            method=exchange.method,
-            headers=exchange.headers,
-            query=exchange.target.query,
-            caller=identity,
-            auth_field=values.get,
-        )
-        if isinstance(key, Bypass):
-            return key
-        if is_own and identity is not None:
-            return Look(plan, (key, identity.collection, identity.record), identity, True, version)
-        is_private = any(part.kind is PartKind.AUTH_RECORD for part in plan.parts)
-        return Look(plan, key, None if plan.is_shared_with_guests else identity, is_private, version)
+        for _ in range(_TRIES):
+            plan = self._plan(exchange)
+            if isinstance(plan, Bypass):
+                return plan
+            version = self._plans.version
+            values: Mapping[str, object] = _NO_VALUES
+            if identity is not None and any(part.kind is PartKind.AUTH_FIELD for part in plan.parts):
+                known = await self._auth_records.fields(identity.collection, identity.record)
+                if known is None or not known.is_current:
+                    return Bypass(Reason.WRITE, "the caller's record is not known or changes")
+                values = known.values
+            if version == self._plans.version:  # else the plan is void by now
+                return _look(exchange, plan, values, is_own=is_own)
+        return Bypass(Reason.SCHEMA, "the schema keeps changing")
+
+    def _plan(self, exchange: Exchange) -> Plan | Bypass:
+        identity = exchange.identity
+        audience = None if identity is None else identity.collection
+        return self._plans.plan(exchange.target, exchange.operation, audience)
 
     async def _is_live(self) -> bool:
         coherence = self._coherence
@@ -139,3 +122,27 @@ class Lookup:
         if not coherence.is_live:
             await coherence.confirm()
         return coherence.is_live
+
+
+def _look(exchange: Exchange, plan: Plan, values: Mapping[str, object], *, is_own: bool) -> Look | Bypass:
+    identity = exchange.identity
+    query = parse_query(exchange.target.query) if exchange.target.query else None
+    key = cache_key(
+        plan,
+        method=exchange.method,
+        headers=exchange.headers,
+        query=_NO_VALUES if query is None else query.values,
+        caller=identity,
+        auth_field=values.__getitem__,
+    )
+    if isinstance(key, Bypass):
+        return key
+    if is_own and identity is not None:
+        return Look(plan, own_slot(key, identity), identity, True)
+    is_private = any(part.kind is PartKind.AUTH_RECORD for part in plan.parts)
+    return Look(plan, key, None if plan.is_shared_with_guests else identity, is_private)
+
+
+def own_slot(slot: Key, caller: Identity) -> Key:
+    """The place of a caller's own answer beside one that others share."""
+    return (*slot, ("own", caller.collection, caller.record))
