@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 from hapta.app.hooks_mode import HooksModes
 from hapta.cache.book import Circumstances, PlanBook
 from hapta.cache.generations import Generations
-from hapta.cache.plan import HooksMode, PartKind, Plan
+from hapta.cache.plan import HooksMode, Plan
 from hapta.cache.store import ResponseStore, Tally
 from hapta.cache.writes import WriteTags
-from hapta.config import CacheConfig, Config
+from hapta.config import CacheCollectionConfig, Config
 from hapta.feed import Change, ChangeFeed, SchemaUnconfirmed, SchemaWatch
 from hapta.feed.views import ViewWatch
 from hapta.identity.auth_records import AuthRecords
@@ -117,6 +117,27 @@ class Caching:
         if self.hooks.look():
             self.forget_all()
 
+    # what metrics and operators ask
+
+    @property
+    def weight(self) -> int:
+        return self.store.weight
+
+    @property
+    def invalidations(self) -> int:
+        return self.generations.invalidations
+
+    @property
+    def doubts(self) -> int:
+        return self.generations.doubts
+
+    def tallies(self) -> Mapping[str, Tally]:
+        """What is stored, by name of the collection; those that are no more, together."""
+        found: dict[str, Tally] = {}
+        for collection, tally in self.store.tallies.items():
+            found.setdefault(self.book.label(collection), Tally()).add(tally)
+        return found
+
     # what changed (told by sessions, whose doubts fall on auth records first)
 
     def identity_changed(self, collection: str, record: str | None) -> None:
@@ -177,16 +198,19 @@ class Caching:
     async def vouch(self, look: Look) -> bool:
         caller = look.caller
         assert caller is not None
+        if look.auth_fields:
+            now = await self.auth_records.read_again(caller.collection, caller.record)
+            if now is None or any(
+                name not in now.values or not _is_same(value, now.values[name])
+                for name, value in look.auth_fields.items()
+            ):
+                return False
         schema = self.book.schema
-        names = [part.name for part in look.plan.parts if part.kind is PartKind.AUTH_FIELD]
-        if names:
-            before = self.auth_records.known(caller.collection, caller.record)
-            after = await self.auth_records.read_again(caller.collection, caller.record)
-            if before is None or after is None:
-                return False
-            if any(before.values.get(name) != after.values.get(name) for name in names):
-                return False
-        return await self._schema.still_holds(schema)
+        return (
+            look.version == self.book.version
+            and await self._schema.still_holds(schema)
+            and look.version == self.book.version
+        )
 
     # what is configured
 
@@ -199,4 +223,16 @@ class Caching:
         own = None if collection is None else self._of(collection)
         return (own.max_age_s if own is not None else 0.0) or self._config.max_age_s
 
-    def _of(self, collection: Collection) -> object: ...
+    def _of(self, collection: Collection) -> CacheCollectionConfig | None:
+        return self._own.get(fold_name(collection.name)) or self._own.get(fold_name(collection.id))
+
+
+def _is_same(value: object, other: object) -> bool:
+    """As in JSON, where 1 and true are two things."""
+    return type(value) is type(other) and value == other
+
+
+def _token_end(token: str) -> float | None:
+    claims = unverified_claims(token)
+    exp = None if claims is None else claims.get("exp")
+    return float(exp) if isinstance(exp, int | float) else None

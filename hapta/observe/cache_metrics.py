@@ -92,11 +92,13 @@ def _stored(state: CacheState) -> Iterator[Metric]:
         "hapta_cache_invalidations", "Writes and events that made responses unusable.", state.invalidations
     )
     labels = ["collection"]
-    families = (
+    families: tuple[GaugeMetricFamily | CounterMetricFamily, ...] = (
         GaugeMetricFamily("hapta_cache_responses", "Responses stored.", labels=labels),
         GaugeMetricFamily("hapta_cache_response_bytes", "Bytes of responses stored.", labels=labels),
         CounterMetricFamily("hapta_cache_evictions", "Responses that had to make room.", labels=labels),
-        CounterMetricFamily("hapta_cache_not_admitted", "Responses for which no room was made.", labels=labels),
+        CounterMetricFamily(
+            "hapta_cache_not_admitted", "Responses for which no room was made.", labels=labels
+        ),
     )
     for collection, tally in state.tallies().items():
         counts = (tally.responses, tally.weight, tally.evicted, tally.not_admitted)

@@ -8,11 +8,12 @@ out: serve, fetch, or pass the request on as it came. Every answer says in ``Cac
 from collections.abc import Callable
 from typing import Protocol
 
+from hapta.cache.answers import answer_headers, not_modified
 from hapta.cache.generations import Standing
 from hapta.cache.plan import Bypass, Reason
 from hapta.cache.status import Forward, forwarded, hit, with_status
 from hapta.cache.store import ResponseStore
-from hapta.cache.stored import Stored, answer_headers, not_modified
+from hapta.cache.stored import Stored
 from hapta.model.clock import Clock
 from hapta.model.exchange import Answer, Exchange, Handler, Header
 from hapta.model.operation import OperationClass

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from hapta.cache.key import keyed_headers
-from hapta.model.exchange import Answer, AnswerStream, Exchange, Handler, Header
+from hapta.model.exchange import AnswerStream, Exchange, Handler, Header
 from hapta.model.target import parse_target
 from hapta.stages.lookup import Look
 from hapta.stages.streams import Prefixed

@@ -10,26 +10,25 @@ have put the caller's own rows into it.
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from cachetools import TTLCache
-from multidict import CIMultiDict, CIMultiDictProxy
 
 from hapta.cache.flights import Flights
 from hapta.cache.generations import Fence, Generations, Standing
-from hapta.cache.key import Key, keyed_headers
+from hapta.cache.key import Key
 from hapta.cache.plan import Bypass, Reason
 from hapta.cache.reading import OddAnswer, Read, read_answer
 from hapta.cache.store import ResponseStore
-from hapta.cache.stored import HeaderPool, Stored, may_store
+from hapta.cache.stored import Stored, may_store
 from hapta.cache.tags import Tag, all_rows, record
+from hapta.cache.weight import HeaderPool
 from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError, OperatorError, Overloaded
-from hapta.model.exchange import AnswerStream, Exchange, Handler, Header
+from hapta.model.exchange import Exchange, Handler
 from hapta.model.identity import Identity
-from hapta.model.target import parse_target
 from hapta.stages.fetch import Fetched, ask, fill_request
 from hapta.stages.lookup import Coherence, Look, own_slot
 

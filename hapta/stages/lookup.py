@@ -57,12 +57,16 @@ class Look:
         slot: its place in the store.
         caller: as whom it is fetched; ``None`` where guests may share the answer.
         is_private: nobody else may have it.
+        auth_fields: values of the caller's record that stand in the key.
+        version: of the plans it was made under.
     """
 
     plan: Plan
     slot: Key
     caller: Identity | None
     is_private: bool
+    auth_fields: Mapping[str, object]
+    version: int
 
 
 class Lookup:
@@ -108,7 +112,7 @@ class Lookup:
                     return Bypass(Reason.WRITE, "the caller's record is not known or changes")
                 values = known.values
             if version == self._plans.version:  # else the plan is void by now
-                return _look(exchange, plan, values, is_own=is_own)
+                return _look(exchange, plan, values, version, is_own=is_own)
         return Bypass(Reason.SCHEMA, "the schema keeps changing")
 
     def _plan(self, exchange: Exchange) -> Plan | Bypass:
@@ -124,7 +128,9 @@ class Lookup:
         return coherence.is_live
 
 
-def _look(exchange: Exchange, plan: Plan, values: Mapping[str, object], *, is_own: bool) -> Look | Bypass:
+def _look(
+    exchange: Exchange, plan: Plan, values: Mapping[str, object], version: int, *, is_own: bool
+) -> Look | Bypass:
     identity = exchange.identity
     query = parse_query(exchange.target.query) if exchange.target.query else None
     key = cache_key(
@@ -138,9 +144,11 @@ def _look(exchange: Exchange, plan: Plan, values: Mapping[str, object], *, is_ow
     if isinstance(key, Bypass):
         return key
     if is_own and identity is not None:
-        return Look(plan, own_slot(key, identity), identity, True)
+        return Look(plan, own_slot(key, identity), identity, True, _NO_VALUES, version)
     is_private = any(part.kind is PartKind.AUTH_RECORD for part in plan.parts)
-    return Look(plan, key, None if plan.is_shared_with_guests else identity, is_private)
+    caller = None if plan.is_shared_with_guests else identity
+    fields = {part.name: values[part.name] for part in plan.parts if part.kind is PartKind.AUTH_FIELD}
+    return Look(plan, key, caller, is_private, fields, version)
 
 
 def own_slot(slot: Key, caller: Identity) -> Key:

@@ -16,7 +16,8 @@ from tests.support.seed import row_id
 _OPERANDS = st.sampled_from(
     ["@request.auth.id", "@request.auth.id", "@request.auth.collectionName", "@request.auth.role", "''",
      "@request.auth.verified", "@request.auth.id:lower", "@request.auth.nope.nope", "'users'", "null", "true",
-     "false", "0", "1", "name", "note", "@request.body.name", "@request.query.q", f"'{row_id('user', 1)}'", "'x'"]
+     "false", "0", "1", "name", "note", "@request.body.name", "@request.query.q",
+     f"'{row_id('user', 1)}'", "'x'"]
 )  # fmt: skip
 _OPERATORS = st.sampled_from(["=", "!=", "?=", "?!=", "~", "!~", "<", ">=", "=", "!="])
 _COMPARISONS = st.tuples(_OPERANDS, _OPERATORS, _OPERANDS).map(" ".join)
