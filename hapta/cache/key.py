@@ -71,6 +71,12 @@ def cache_key(
     return tuple(values)
 
 
+def keyed_headers(plan: Plan, headers: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The header lines of a request whose values stand in its key, as they were sent."""
+    wanted = {part.name for part in plan.parts if part.kind is PartKind.HEADER}
+    return [line for line in headers.items() if snake_case(line[0]) in wanted] if wanted else []
+
+
 _OTHER_AUDIENCE = Bypass(Reason.SCHEMA, "the plan is for other callers")
 
 

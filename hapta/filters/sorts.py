@@ -1,8 +1,8 @@
 """The sort expression of a list: ``-created,+name``, ``@random``, ``@rowid``.
 
 As ``tools/search/sort.go`` and ``provider.go`` read it, measured on 0.40.6. An empty parameter is no sort at
-all; an empty term is refused. Nothing that stands for a value can be sorted by: no macro, no ``null``, no
-``@request.…`` whoever asks (``@collection.…`` may, by a superuser).
+all; an empty term is refused. Nothing that stands for a value can be sorted by: no macro, no ``@request.…``
+whoever asks (``@collection.…`` may, by a superuser); ``null`` is sought as a field and nothing else.
 """
 
 from dataclasses import dataclass
