@@ -20,6 +20,7 @@ from cachetools import LRUCache
 from bench.errors import BenchError
 from bench.plan import Plan, Section
 from bench.statistics import Spread, table
+from hapta.cache.generations import Standing
 from hapta.cache.store import ResponseStore
 from hapta.cache.stored import Stored
 from hapta.cache.weight import HeaderPool
@@ -272,6 +273,9 @@ def _resident_bytes() -> int:
 
 class _Holds:
     """A fence that never falls."""
+
+    def standing(self) -> Standing:
+        return Standing.HOLDS
 
     def holds(self) -> bool:
         return True

@@ -61,6 +61,13 @@ class Tally:
     evicted: int = 0
     not_admitted: int = 0
 
+    def add(self, other: "Tally") -> None:
+        """Count another one's in."""
+        self.responses += other.responses
+        self.weight += other.weight
+        self.evicted += other.evicted
+        self.not_admitted += other.not_admitted
+
 
 class _Segment:
     """Responses from the least to the most recently used, and their weight."""

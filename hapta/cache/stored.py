@@ -13,6 +13,7 @@ from typing import Protocol
 
 import msgspec
 
+from hapta.cache.generations import Standing
 from hapta.cache.weight import HeaderPool, Headers, size_of
 from hapta.model.exchange import Header
 
@@ -36,9 +37,11 @@ _NOBODY: frozenset[str] = frozenset()
 class Fence(Protocol):
     """Says whether all that a response depends on is as it was before it was fetched."""
 
+    def standing(self) -> Standing:
+        """Whether it may be served now, later perhaps, or never again."""
+
     def holds(self) -> bool:
-        """``False`` once something was written or may have been; then for ever."""
-        ...
+        """Whether it may be served now."""
 
 
 class _ErrorForm(msgspec.Struct, forbid_unknown_fields=True):

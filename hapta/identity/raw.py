@@ -14,7 +14,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from hapta.identity.keeper import MAX_LOOKS, Feed
+from hapta.identity.lookup import MAX_LOOKS
+from hapta.identity.needs import Feed
 from hapta.identity.proof import Prover, understand_auth_token
 from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError, Overloaded

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Protocol
 from urllib.parse import unquote_plus
 
-from hapta.identity.keeper import SessionEnded, SessionKeeper
+from hapta.identity.keeper import SessionKeeper
+from hapta.identity.needs import SessionEnded
 from hapta.identity.proof import unverified_claims
 from hapta.identity.raw import AdoptedTokens
 from hapta.model.exchange import Answer, Exchange, Handler, Stage

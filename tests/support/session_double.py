@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from hapta.config import SessionsConfig
-from hapta.identity.keeper import SessionEnded, SessionKeeper
+from hapta.identity.keeper import SessionKeeper
+from hapta.identity.needs import SessionEnded
 from hapta.identity.rows import SessionRows, date_value
 from hapta.model.clock import ManualClock
 from hapta.model.errors import HaptaError, UpstreamLost

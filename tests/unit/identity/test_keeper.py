@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from hapta.identity.keeper import MAX_LOOKS, SessionEnded
+from hapta.identity.lookup import MAX_LOOKS
+from hapta.identity.needs import SessionEnded
 from hapta.model.clock import ManualClock
 from hapta.model.errors import HaptaError, Overloaded, UpstreamLost
 from hapta.sessions.keys import KeyRing
