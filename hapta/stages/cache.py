@@ -102,7 +102,9 @@ class ReadCache:
             assert isinstance(why, Forward)
             if exchange.method == "HEAD":
                 return await self._ask_head(exchange, forward, look, why)
+            asked_at = self._clock.monotonic()
             filled = await self._filler.fill(exchange, forward, look)
+            exchange.upstream_s += self._clock.monotonic() - asked_at
             if isinstance(filled, Bypass):
                 return await self._pass_on(exchange, forward, filled.reason)
             if filled is not None:
