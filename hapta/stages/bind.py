@@ -13,6 +13,7 @@ from hapta.stages.batch import collect
 from hapta.stages.streams import OpenStreams
 
 _CLIENT_ID = "clientid"
+_PAYLOAD = "@jsonPayload"
 
 
 class UnreadableSubscription(BadRequest):
@@ -38,7 +39,7 @@ def bind_streams(streams: OpenStreams, has_ended: Callable[[str], bool]) -> Stag
         ):
             return await forward(exchange)
         body = await collect(exchange.body.chunks())
-        client_ids = _client_ids(body, exchange.headers.get("Content-Type", ""))
+        client_ids = _client_ids(body, exchange.headers.get("Content-Type", ""), exchange.target.query)
         answer = await forward(exchange)
         if answer.status < 300:
             owner = owner_of(identity)
@@ -51,18 +52,32 @@ def bind_streams(streams: OpenStreams, has_ended: Callable[[str], bool]) -> Stag
     return bind
 
 
-def _client_ids(body: bytes, content_type: str) -> list[str]:
-    """Every client id PocketBase could take out of a subscription; Go matches the names of members in any
-    letter case, and of several the last counts.
+def _client_ids(body: bytes, content_type: str, query: str) -> list[str]:
+    """Every client id PocketBase could take out of a subscription.
+
+    Go matches the names of members in any letter case, and of several one counts. It counts the URL's query
+    among a form's values, and PocketBase reads a form's value named ``@jsonPayload`` as JSON.
 
     Raises:
         UnreadableSubscription: it cannot be told, so a stream could go on after its session.
     """
     kind = content_type.partition(";")[0].strip().lower()
-    if kind == "application/x-www-form-urlencoded":
-        return [value for name, value in parse_qsl(body.decode("latin-1")) if name.lower() == _CLIENT_ID]
+    if kind == "application/json":
+        return _in_json(body)
+    if kind != "application/x-www-form-urlencoded":
+        raise UnreadableSubscription
+    found: list[str] = []
+    for name, value in [*parse_qsl(body.decode("latin-1")), *parse_qsl(query)]:
+        if name == _PAYLOAD:
+            found += _in_json(value.encode("utf-8", "surrogateescape"))
+        elif name.lower() == _CLIENT_ID:
+            found.append(value)
+    return found
+
+
+def _in_json(text: bytes) -> list[str]:
     try:
-        document = orjson.loads(body) if kind == "application/json" else None
+        document = orjson.loads(text)
     except orjson.JSONDecodeError:
         document = None
     if not isinstance(document, dict):

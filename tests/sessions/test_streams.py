@@ -54,8 +54,12 @@ def opened(ground: Ground, closing: ExitStack) -> Stream:
 
 
 def subscribe(ground: Ground, stream: Stream, token: str | None, *topics: str, **more: Any) -> int:
-    body = {"clientId": stream.client_id, "subscriptions": list(topics or ("posts/*",))}
-    return ground.through.ask("POST", "/api/realtime", token, **(more or {"json": body})).status_code
+    more = more or {"json": subscription(stream, *topics)}
+    return ground.through.ask("POST", "/api/realtime", token, **more).status_code
+
+
+def subscription(stream: Stream, *topics: str) -> dict[str, Any]:
+    return {"clientId": stream.client_id, "subscriptions": list(topics or ("posts/*",))}
 
 
 @contextmanager
@@ -151,6 +155,15 @@ FORMS = {
         }
     },
     "a form": lambda s: {"data": {"clientId": s.client_id, "subscriptions": "posts/*"}},
+    "a form, the name in the query": lambda s: {
+        "params": {"clientId": s.client_id},
+        "data": {"subscriptions": "posts/*"},
+    },
+    "JSON in a form": lambda s: {"data": {"@jsonPayload": json.dumps(subscription(s))}},
+    "JSON in a form's query": lambda s: {
+        "params": {"@jsonPayload": json.dumps(subscription(s))},
+        "data": {"a": "b"},
+    },
 }
 
 
