@@ -7,6 +7,7 @@ import pytest
 from tests.sessions.conftest import MakeAccount
 from tests.sessions.support import ENDED, GUEST, Account, Ground, claims_of, session_of
 from tests.support.pocketbase import PASSWORD
+from tests.support.wire import Wire
 
 
 def test_a_login_answers_as_pocketbase_does_but_for_the_token(ground: Ground, account: Account) -> None:
@@ -356,3 +357,31 @@ def test_file_tokens_are_sealed_and_opened(ground: Ground) -> None:
     }
     escaped = f"{path}?a=1&%74oken={sealed}&b=2"
     assert ground.through.ask("GET", escaped).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["//api/files/documents/x/y", "/api/files/../files/documents/x/y", "/./page/you", "/api/custom/echo"],
+)
+def test_what_repeats_a_requests_query_repeats_the_sealed_file_token(
+    ground: Ground, account: Account, path: str
+) -> None:
+    """PocketBase redirects such paths, query and all; an app's own route may answer with its URL."""
+    token = ground.through.login(account)
+    sealed = ground.through.ask("POST", "/api/files/token", token).json()["token"]
+    with Wire(ground.hapta.url) as wire:  # other clients would tidy up the path themselves
+        wire.send(f"GET {path}?token={sealed} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        answer = wire.rest()
+    assert answer.startswith((b"HTTP/1.1 307", b"HTTP/1.1 200"))
+    assert sealed.encode() in answer
+    assert b"eyJ" not in answer
+
+
+def test_a_sealed_file_token_cannot_smuggle_a_header_field(ground: Ground, account: Account) -> None:
+    token = ground.through.login(account)
+    sealed = ground.through.ask("POST", "/api/files/token", token).json()["token"]
+    with Wire(ground.hapta.url) as wire:
+        target = f"//api/files/x?token={sealed}%0D%0ASmuggled:%20yes"
+        wire.send(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        head = wire.rest().partition(b"\r\n\r\n")[0]
+    assert b"\nSmuggled" not in head
