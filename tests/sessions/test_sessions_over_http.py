@@ -323,6 +323,37 @@ def test_an_ended_token_does_not_stand_in_the_way_of_the_next_login(ground: Grou
     assert ground.through.who(ground.through.login(account, token)) == (200, account.id)
 
 
+# answers of hooks
+
+
+def test_a_registration_that_logs_in_gives_a_session(ground: Ground) -> None:
+    body = {"email": "new@example.com", "password": PASSWORD, "passwordConfirm": PASSWORD}
+    for fields in ("", "?fields=token"):
+        answer = ground.through.ask(
+            "POST",
+            f"/api/collections/users/records{fields}",
+            headers={"X-Sign-In": "yes"},
+            json={**body, "email": f"new{len(fields)}@example.com"},
+        )
+        assert "token" in answer.json(), answer.text
+        token = answer.json()["token"]
+        assert claims_of(token)["iss"] == "hapta"
+        assert ground.through.who(token) == (200, claims_of(token)["id"])
+        assert ground.direct.who(token) == GUEST
+
+
+@pytest.mark.parametrize("status", [201, 202, 401])
+def test_a_login_answered_with_another_status_gives_a_session(
+    ground: Ground, account: Account, status: int
+) -> None:
+    body = {"identity": account.email, "password": PASSWORD}
+    path = "/api/collections/users/auth-with-password"
+    answer = ground.through.ask("POST", path, headers={"X-Status": str(status)}, json=body)
+    assert answer.status_code == status
+    assert claims_of(answer.json()["token"])["iss"] == "hapta"
+    assert ground.through.who(answer.json()["token"]) == (200, account.id)
+
+
 # file tokens
 
 
