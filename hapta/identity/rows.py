@@ -44,6 +44,13 @@ def date_value(text: object) -> float | None:
     return datetime.fromisoformat(text.replace(" ", "T").replace("Z", "+00:00")).timestamp()
 
 
+def living_condition(now: float) -> str:
+    """PocketBase's filter for sessions that live: of their generations any, for the session's own row learns
+    of a refresh only after it was answered, and a kill may come between."""
+    at = date_text(now)
+    return f"ended='' && (exp>'{at}' || {_EXPAND}.exp?>'{at}')"
+
+
 class RowsRefused(UpstreamLost):
     """PocketBase does not do with Hapta's own rows what it should; the client gets 504 and no reason.
 
@@ -220,15 +227,13 @@ class SessionRows:
 
     async def of_identity(self, collection: str, record: str, now: float) -> list[Mapping[str, Any]]:
         """The rows of an auth record's living sessions, last used first."""
-        condition = (
-            f"collection={_literal(collection)} && record={_literal(record)}"
-            f" && ended='' && exp>'{date_text(now)}'"
-        )
+        whose = f"collection={_literal(collection)} && record={_literal(record)}"
+        condition = f"{whose} && {living_condition(now)}"
         return await self._list(condition, sort="-used,-id")
 
     async def list_living(self, now: float) -> list[Mapping[str, Any]]:
         """The rows of all living sessions, last used first."""
-        return await self._list(f"ended='' && exp>'{date_text(now)}'", sort="-used,-id")
+        return await self._list(living_condition(now), sort="-used,-id")
 
     async def expired(self, before: float) -> list[str]:
         """Ids of sessions of which no generation lives after ``before``."""

@@ -354,6 +354,21 @@ def test_a_login_answered_with_another_status_gives_a_session(
     assert ground.through.who(answer.json()["token"]) == (200, account.id)
 
 
+def test_a_refresh_of_which_the_sessions_row_never_heard_can_be_listed_and_ended(
+    ground: Ground, account: Account
+) -> None:
+    """Hapta is killed between the new generation and the note about it; the first one expires."""
+    token = ground.through.refresh(ground.through.login(account))
+    other = ground.through.login(account)
+    row = f"/api/collections/hapta_sessions/records/{session_of(token)}"
+    time.sleep(0.3)  # the note
+    ground.pocketbase.admin.patch(row, json={"exp": "2020-01-01 00:00:00.000Z"}).raise_for_status()
+    assert ground.through.who(token) == (200, account.id)
+    assert {item["id"] for item in _own_sessions(ground, other)} == {session_of(token), session_of(other)}
+    assert ground.through.ask("POST", "/api/hapta/logout-all", other).status_code == 204
+    assert ground.through.who(token) == ENDED
+
+
 # file tokens
 
 
