@@ -1,4 +1,5 @@
-"""Binds a client's event stream to the session that subscribed it."""
+"""Binds a client's event stream to the session that subscribed it, and one of an app's own route to the
+session that opened it."""
 
 from collections.abc import Callable
 from urllib.parse import parse_qsl
@@ -10,7 +11,7 @@ from hapta.model.errors import BadRequest
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.model.operation import OperationClass
 from hapta.stages.batch import collect
-from hapta.stages.streams import OpenStreams
+from hapta.stages.streams import EventStream, OpenStreams
 
 _CLIENT_ID = "clientid"
 _PAYLOAD = "@jsonPayload"
@@ -31,12 +32,16 @@ def bind_streams(streams: OpenStreams, has_ended: Callable[[str], bool]) -> Stag
     """
 
     async def bind(exchange: Exchange, forward: Handler) -> Answer:
-        identity = exchange.identity
-        if (
-            exchange.operation.kind is not OperationClass.REALTIME_SUBSCRIBE
-            or identity is None
-            or exchange.body is None
-        ):
+        identity, kind = exchange.identity, exchange.operation.kind
+        if kind is OperationClass.UNKNOWN and identity is not None:
+            answer = await forward(exchange)
+            if isinstance(answer.body, EventStream):
+                owner = owner_of(identity)
+                streams.bind_stream(answer.body, owner)
+                if has_ended(owner):
+                    streams.end(owner)
+            return answer
+        if kind is not OperationClass.REALTIME_SUBSCRIBE or identity is None or exchange.body is None:
             return await forward(exchange)
         body = await collect(exchange.body.chunks())
         client_ids = _client_ids(body, exchange.headers.get("Content-Type", ""), exchange.target.query)

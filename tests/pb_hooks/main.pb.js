@@ -165,3 +165,13 @@ onRecordAuthRequest((e) => {
   const status = e.requestInfo().headers["x_status"];
   return status ? e.json(parseInt(status), { token: e.token, record: { id: e.record.id } }) : e.next();
 }, "users");
+
+/// An event stream of an app's own, for whoever opened it; ten seconds long.
+routerAdd("GET", "/api/custom/events", (e) => {
+  e.response.header().set("Content-Type", "text/event-stream");
+  for (let i = 0; i < 100; i++) {
+    e.response.write("data: " + (e.auth ? e.auth.id : "guest") + "\n\n");
+    e.flush();
+    sleep(100);
+  }
+});
