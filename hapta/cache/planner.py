@@ -37,7 +37,7 @@ _SUPERUSERS_ONLY = ("@request.", "@collection.")
 MAX_EXPANDS = 16
 """Paths of one expand list; what a plan weighs grows with it."""
 MAX_TARGET = 12_288
-"""Characters of a canonical target; a filter of 3,500 bytes fits in, escaped as it may be."""
+"""Characters of a canonical target: it stands in the key."""
 _WEAKER = frozenset({PartKind.ANY_AUTH, PartKind.AUTH_COLLECTION, PartKind.AUTH_FIELD})
 """Parts that a caller's own record contains."""
 
