@@ -8,7 +8,7 @@ import pytest
 
 from tests.parity.auth import AUTH
 from tests.parity.bodies import BODIES
-from tests.parity.case import HEADER_ROWS, STORED_HEADER_ROWS, Case, Side, differences, js, request, rows
+from tests.parity.case import HEADER_ROWS, Case, Side, differences, js, request, rows
 from tests.parity.custom import CUSTOM
 from tests.parity.fields import FIELDS
 from tests.parity.files import FILES
