@@ -44,6 +44,13 @@ def date_value(text: object) -> float | None:
     return datetime.fromisoformat(text.replace(" ", "T").replace("Z", "+00:00")).timestamp()
 
 
+def living_condition(now: float) -> str:
+    """PocketBase's filter for sessions that live: of their generations any, for the session's own row learns
+    of a refresh only after it was answered, and a kill may come between."""
+    at = date_text(now)
+    return f"ended='' && (exp>'{at}' || {_EXPAND}.exp?>'{at}')"
+
+
 class RowsRefused(UpstreamLost):
     """PocketBase does not do with Hapta's own rows what it should; the client gets 504 and no reason.
 
@@ -236,7 +243,7 @@ class SessionRows:
 
     async def list_living(self, now: float) -> list[Mapping[str, Any]]:
         """The rows of all living sessions, last used first."""
-        return await self._list(f"ended='' && exp>'{date_text(now)}'", sort="-used,-id")
+        return await self._list(living_condition(now), sort="-used,-id")
 
     async def expired(self, before: float) -> list[str]:
         """Ids of sessions of which no generation lives after ``before``."""
@@ -310,8 +317,7 @@ def _comes_late(made: Generation, session: Session) -> bool:
 
 def _living(collection: str, record: str, now: float) -> str:
     """The condition for living sessions of an auth record."""
-    whose = f"collection={_literal(collection)} && record={_literal(record)}"
-    return f"{whose} && ended='' && exp>'{date_text(now)}'"
+    return f"collection={_literal(collection)} && record={_literal(record)} && {living_condition(now)}"
 
 
 def _literal(text: str) -> str:
