@@ -24,8 +24,8 @@ _READ = frozenset({"GET", "HEAD", "OPTIONS"})
 class Doubts(Protocol):
     """Whom doubt can fall on."""
 
-    def identity_changed(self, collection: str, record: str) -> None:
-        """One auth record."""
+    def identity_changed(self, collection: str, record: str | None) -> None:
+        """One auth record, or with ``None`` all of an auth collection."""
 
     def everybody_changed(self) -> None:
         """Every auth record."""

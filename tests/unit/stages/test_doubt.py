@@ -25,7 +25,7 @@ class Doubts:
     def __init__(self) -> None:
         self.fell: list[str] = []
 
-    def identity_changed(self, collection: str, record: str) -> None:
+    def identity_changed(self, collection: str, record: str | None) -> None:
         self.fell.append(f"{collection}/{record}")
 
     def everybody_changed(self) -> None:
