@@ -1,0 +1,26 @@
+"""A planner with a bug is found out by the isolation test."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.isolation import stage
+from tests.isolation.planted import MUTATIONS
+from tests.isolation.runner import run
+from tests.support.hapta import Hapta
+
+TRIPLES = 6_000
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("name", MUTATIONS)
+async def test_a_planted_bug_is_found(tmp_path: Path, name: str) -> None:
+    def command(hapta: Hapta) -> list[str]:
+        arguments = hapta.command[hapta.command.index("serve") + 1 :]
+        return [sys.executable, "-m", "tests.isolation.planted_serve", name, *arguments]
+
+    with stage.running(tmp_path, command) as urls:
+        async with stage.doors(urls) as doors:
+            figures = await run(doors, seed=1, triples=TRIPLES, say=print)
+    assert figures.differences, f"not within {TRIPLES} triples: {figures}"
