@@ -96,8 +96,8 @@ class ViewWatch:
             while self._known_for != self._wanted():
                 wanted, schema = self._wanted(), self._schema.snapshot
                 views = await self._read(schema, has_sql=self._schema.features.has_sql)
-                if wanted == self._wanted():  # else the answers may be of two schemas
-                    self._views, self._known_for = MappingProxyType(views), wanted
+                # if the schema changed meanwhile these are answers to nobody's question, and it goes round
+                self._views, self._known_for = MappingProxyType(views), wanted
         except (HaptaError, OperatorError, TimeoutError):
             return  # asked again when somebody needs it
         finally:

@@ -117,10 +117,13 @@ async def test_a_value_read_before_a_change_is_not_kept_after_it(
     assert len(superuser.asked) == 2
 
 
-async def test_nobody_joins_a_question_older_than_a_change(records: AuthRecords, superuser: Scripted) -> None:
+@pytest.mark.parametrize("record", ["a", None], ids=["the record", "all of its collection"])
+async def test_nobody_joins_a_question_older_than_a_change(
+    records: AuthRecords, superuser: Scripted, record: str | None
+) -> None:
     first = await started(records, superuser)
     superuser.roles["a"] = "editor"
-    records.record_changed(USERS, "a")
+    records.record_changed(USERS, record)
     second = await started(records, superuser)
     assert len(superuser.asked) == 2
     superuser.gate.set()
