@@ -201,7 +201,7 @@ class _Draft:
             return
         if collection.rules.get("manageRule"):
             self._findings.merge(self._rules.findings(collection, "manageRule", self._audience))
-        self._may_show_own_email = self._audience is not None
+        self._may_show_own_email = True  # for guests too: who may share their answer may be shown in it
 
     def _finish(
         self,
@@ -223,11 +223,13 @@ class _Draft:
                 )
         own_email = self._may_show_own_email
         if own_email and not tells_ids:
-            findings.add_part(
-                PartKind.AUTH_RECORD,
-                "own answers for each user: their own e-mail may be shown, "
-                "and the answer need not tell whose it is",
-            )
+            own_email = False
+            if self._audience is not None:
+                findings.add_part(
+                    PartKind.AUTH_RECORD,
+                    "own answers for each user: their own e-mail may be shown, "
+                    "and the answer need not tell whose it is",
+                )
         is_own = findings.has(PartKind.AUTH_RECORD)
         parts = {part: why for part, why in findings.parts.items() if not (is_own and part.kind in _WEAKER)}
         own_email = own_email and not is_own
