@@ -8,6 +8,8 @@ from urllib.parse import quote
 from tests.isolation.rules import Grammar
 from tests.isolation.tables import TEXTS, Table
 
+_UNBORN = ("new000000000001", "new000000000002", "new000000000003", "x", "people000000000")
+"""Ids of rows that are not there, or not yet, or in another collection."""
 _SAFE = "()=!~<>?'\"|@.,:*-_$"
 
 
@@ -44,7 +46,7 @@ class Asks:
     def draw(self) -> Ask:
         """One read, new or a variant of an earlier one."""
         earlier = self._drawn[-20:]
-        variant = earlier and self._rng.random() < 0.25
+        variant = earlier and self._rng.random() < 0.35
         ask = self._variant(self._rng.choice(earlier)) if variant else self._draw()
         self._drawn.append(ask)
         return ask
@@ -95,9 +97,7 @@ class Asks:
             return path + ("/" if rng.random() < 0.01 else "")
         known = self._ids.get(table.word) or self._ids["posts"]
         drawn = rng.random()
-        row = (
-            rng.choice(known) if drawn < 0.9 else rng.choice(("row000000099999", "x", self._ids["people"][0]))
-        )
+        row = rng.choice(known) if drawn < 0.85 else rng.choice(_UNBORN)
         if drawn < 0.03:
             row = f"%{ord(row[0]):02X}{row[1:]}"
         return f"{path}/{row}"

@@ -70,9 +70,11 @@ class Changes:
         target = f"/api/collections/{table.name}/records"
         drawn = rng.random()
         if table.type == "base" and drawn < 0.15:
-            self._born += 1
-            row = f"new{self._born:012}"
-            world.ids[table.word].append(row)
+            row = rng.choice(world.ids[table.word])  # perhaps one that was deleted
+            if drawn < 0.1:
+                self._born += 1
+                row = f"new{self._born:012}"
+                world.ids[table.word].append(row)
             return "POST", target, {"id": row, **world.row(table)}
         if drawn < 0.3:
             spared = LOGGED_IN.get(table.word, 0)

@@ -146,9 +146,7 @@ class PlanRun:
         await in_parallel([partial(one, ask, caller) for ask in asks for caller in callers])
         return found
 
-    def _plan(
-        self, planner: Planner, rows: Rows, ask: Ask, caller: Caller, reply: Reply
-    ) -> Planned | None:
+    def _plan(self, planner: Planner, rows: Rows, ask: Ask, caller: Caller, reply: Reply) -> Planned | None:
         self._findings.triples += 1
         target = parse_target(ask.target, "host")
         operation = classify(ask.method, target.segments)
@@ -197,6 +195,9 @@ class PlanRun:
                 self._findings.shared += len(group)
             first = group[0]
             for other in group[1:]:
+                if first.plan != other.plan:  # whoever comes first fills for all
+                    self._say(first, other, f"equal keys, different plans: {first.plan} {other.plan}")
+                    break
                 if not agree(first.reply, other.reply, first.ask):
                     self._say(first, other, "equal keys, different answers")
                     break

@@ -1,8 +1,8 @@
 """Bugs planted into Hapta's planner, one at a time: the isolation test must find each.
 
-A mutation is applied to the loaded modules of a Hapta process (:mod:`tests.isolation.planted_serve`) before it
-serves. Mutations that cannot be seen from outside are left out: without the part that stands for guests, say,
-their answers keep a key that nobody else has.
+A mutation is applied to the loaded modules of a Hapta process (:mod:`tests.isolation.planted_serve`) before
+it serves. Mutations that cannot be seen from outside are left out: without the part that stands for guests,
+say, their answers keep a key that nobody else has.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,6 +15,7 @@ from hapta.cache.ground import Ground
 from hapta.cache.plan import Bypass, Part, PartKind, Plan
 from hapta.cache.planner import Planner
 from hapta.cache.rules import Rules
+from hapta.stages import fill
 from tests.isolation.patching import replace_everywhere
 
 
@@ -94,13 +95,11 @@ def _depend_on_own_collection_alone() -> None:
 
 
 def _forget_callers_record() -> None:
-    _change_plans(lambda plan: replace(plan, reads_auth_record=False))
+    replace_everywhere(fill._tags, lambda look: look.plan.tags)
 
 
 def _forget_births() -> None:
-    _change_plans(
-        lambda plan: replace(plan, tags=frozenset(tag for tag in plan.tags if tag[0] != "births"))
-    )
+    _change_plans(lambda plan: replace(plan, tags=frozenset(tag for tag in plan.tags if tag[0] != "births")))
 
 
 def _forget_expanded_rows() -> None:

@@ -41,17 +41,31 @@ class Grammar:
         rng: the source of all choices.
         tables: the world's collections.
         ids: ids of rows by word.
+        theme: which kind of comparison its rules are mostly made of.
     """
 
-    def __init__(self, rng: Random, tables: dict[str, Table], ids: dict[str, list[str]]) -> None:
+    def __init__(
+        self, rng: Random, tables: dict[str, Table], ids: dict[str, list[str]], theme: int = 0
+    ) -> None:
         self._rng, self._tables, self._ids = rng, tables, ids
+        self._kinds = (
+            self._comparison,
+            self._about_owner,
+            self._about_caller,
+            self._about_others,
+            self._about_request,
+            self._about_time,
+        )
+        self._weights = [5, 5, 5, 3, 2, 1]
+        if theme % 7 < len(self._kinds):  # else all of them
+            self._weights[theme % 7] += 12
 
     def rule(self, table: Table) -> str | None:
         """A rule, open or closed ones included."""
         drawn = self._rng.random()
-        if drawn < 0.2:
+        if drawn < 0.25:
             return ""
-        return None if drawn < 0.24 else self.expression(table, is_rule=True)
+        return None if drawn < 0.28 else self.expression(table, is_rule=True)
 
     def expression(self, table: Table, is_rule: bool, depth: int = 2) -> str:
         """Some comparisons joined; clients (``is_rule=False``) may name fields alone."""
@@ -72,16 +86,7 @@ class Grammar:
         rng = self._rng
         if not is_rule:
             return self._comparison(table, is_rule)
-        kinds = (
-            (self._comparison, 5),
-            (self._about_owner, 5),
-            (self._about_caller, 5),
-            (self._about_others, 3),
-            (self._about_request, 2),
-            (self._about_time, 1),
-        )
-        draw = rng.choices([kind for kind, _ in kinds], [weight for _, weight in kinds])[0]
-        return draw(table, is_rule)
+        return rng.choices(self._kinds, self._weights)[0](table, is_rule)
 
     def path(self, table: Table, wanted: str = "", hops: int = 2) -> Path | None:
         """A random way; ``wanted`` is the kind its end must have."""
@@ -176,7 +181,7 @@ class Grammar:
         if drawn < 0.15:
             operator, nothing = rng.choice(("!=", "=", "?!=")), rng.choice(("''", "null"))
             return f"@request.auth.id {operator} {nothing}"
-        if drawn < 0.25:
+        if drawn < 0.28:
             what = rng.choice(
                 (
                     f"Name = '{account.name}'",
@@ -232,7 +237,7 @@ class Grammar:
             return (
                 f"{name}:isset = true" if rng.random() < 0.15 else f"{name} {rng.choice(('=', '!='))} {value}"
             )
-        if drawn < 0.75:
+        if drawn < 0.7:
             name = f"@request.query.{rng.choice(PARAMETERS)}"
             return (
                 f"{name}:isset = {rng.choice(('true', 'false'))}"

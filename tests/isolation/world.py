@@ -35,7 +35,7 @@ class World:
         self.ids = {word: [f"row{n:012}" for n in range(count)] for word, count in ROWS.items()}
         self.ids["people"] = [f"people{n:09}" for n in range(PEOPLE)]
         self.ids["crew"] = [f"crew{n:011}" for n in range(CREW)]
-        self.grammar = Grammar(self.rng, self.tables, self.ids)
+        self.grammar = Grammar(self.rng, self.tables, self.ids, theme=number)
         for table in self.tables.values():
             self.draw_rules(table)
         self.callers: list[Caller] = []
@@ -55,7 +55,7 @@ class World:
         names = RULES["view"] if table.type == "view" else RULES["base"]
         table.rules = {name: self.grammar.rule(table) for name in names}
         if table.type == "auth":
-            table.rules["manageRule"] = self.grammar.rule(table) if self.rng.random() < 0.5 else None
+            table.rules["manageRule"] = self.grammar.rule(table) if self.rng.random() < 0.7 else None
             if table.rules["manageRule"] == "":
                 table.rules["manageRule"] = None  # PocketBase refuses an open one
 
