@@ -84,6 +84,8 @@ class Plan:
             callers whose id is among the auth rows of the stored answer get one of their own.
         reads_auth_record: a rule reads more of the caller's own record than its id and collection: whoever
             stores an answer adds the tag of that record, ``record(caller.collection, caller.record)``.
+        names_members: whoever it is that asks, the answer tells by their ids whose auth records it shows, and
+            their e-mails may be in it. Guests' plans say so too: what they fetch others share.
         ends_at_midnight: a rule or filter reads a clock that moves at midnight UTC.
         why: sentences for ``hapta cache explain``: for each part and tag, what brought it in.
     """
@@ -97,6 +99,7 @@ class Plan:
     has_auth_rows: bool = False
     shows_own_email: bool = False
     reads_auth_record: bool = False
+    names_members: bool = False
     ends_at_midnight: bool = False
     why: tuple[str, ...] = field(default=(), compare=False)
 

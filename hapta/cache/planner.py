@@ -101,7 +101,7 @@ class _Draft:
         self._audience = self._audience_of(audience)
         self._findings = Findings()
         self._shows_emails = True
-        self._may_show_own_email = False
+        self._may_show_emails = False
 
     def plan(self, target: Target, operation: Operation) -> Plan:
         collection = self._collection(target, operation)
@@ -201,7 +201,7 @@ class _Draft:
             return
         if collection.rules.get("manageRule"):
             self._findings.merge(self._rules.findings(collection, "manageRule", self._audience))
-        self._may_show_own_email = True  # for guests too: who may share their answer may be shown in it
+        self._may_show_emails = True
 
     def _finish(
         self,
@@ -221,15 +221,13 @@ class _Draft:
                 self._ground.read_any(
                     target, findings, "it is expanded, and the answer need not show its ids"
                 )
-        own_email = self._may_show_own_email
+        own_email = self._may_show_emails and self._audience is not None
         if own_email and not tells_ids:
-            own_email = False
-            if self._audience is not None:
-                findings.add_part(
-                    PartKind.AUTH_RECORD,
-                    "own answers for each user: their own e-mail may be shown, "
-                    "and the answer need not tell whose it is",
-                )
+            findings.add_part(
+                PartKind.AUTH_RECORD,
+                "own answers for each user: their own e-mail may be shown, "
+                "and the answer need not tell whose it is",
+            )
         is_own = findings.has(PartKind.AUTH_RECORD)
         parts = {part: why for part, why in findings.parts.items() if not (is_own and part.kind in _WEAKER)}
         own_email = own_email and not is_own
@@ -243,6 +241,7 @@ class _Draft:
             expands=expansion.tree() if tells_ids else (),
             has_auth_rows=collection.type == "auth",
             shows_own_email=own_email,
+            names_members=self._may_show_emails and tells_ids,
             reads_auth_record=findings.reads_auth_record,
             ends_at_midnight=findings.ends_at_midnight,
             why=self._why(parts, own_email=own_email),

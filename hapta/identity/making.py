@@ -91,9 +91,8 @@ class Making:
             self._ending.end_later(session_id, reason)
 
     async def _end_oldest(self, collection: str, record: str, now: float) -> None:
-        rows = await self._rows.of_identity(collection, record, now)
-        for row in rows[self._config.max_per_identity :]:
-            await self._ending.end(row["id"], "too_many")
+        for session_id in await self._rows.beyond(collection, record, now, self._config.max_per_identity):
+            await self._ending.end(session_id, "too_many")
 
     async def refresh(self, identity: Identity, upstream_token: str, exp: int) -> str:
         """See :meth:`hapta.identity.keeper.SessionKeeper.refresh`."""

@@ -31,7 +31,7 @@ KNOWN = frozenset((*PLAIN, *MACRO, *PRIVILEGED))
 _BLANK = st.sampled_from(["", "", " ", " ", "\n", "\t ", " // note\n", "//\n", ' // (it) "is"\n'])
 _ODD_BLANK = st.sampled_from(["", " ", "\n", " // note", " // it's\n", "// (\n", "//)\n", "/", "\r\n"])
 _TEXT = st.text("ab1'\"\\nrt()/é %_", max_size=8)
-_QUOTED = st.one_of(
+QUOTED = st.one_of(
     st.builds(lambda text: "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'", _TEXT),
     st.builds(lambda text: f'"{text}"', st.text("ab' )n", max_size=5)),
     st.sampled_from(
@@ -39,7 +39,11 @@ _QUOTED = st.one_of(
     ),
 )
 _NUMBER = st.sampled_from(["0", "1", "-1", "37", "1.5", "-.5", "007", "12345678901234567890"])
+_ODD_NUMBER = st.sampled_from(
+    ["1.2.3", "1.", ".5", "-", "--1", "-.", "+1", "1e5", "0x1", "12-3", "1_0", "-.5.1"]
+)
 _NAME = st.sampled_from([*PLAIN, *PLAIN, *MACRO, *PRIVILEGED])
+_ARGUMENT = _NAME.filter(lambda name: not name.endswith(":changed"))
 _POINT = st.one_of(st.sampled_from(["place.lon", "views", "null", "@hour"]), _NUMBER)
 _SPACED = st.tuples(_BLANK, st.just(","), _BLANK).map("".join)
 
@@ -51,7 +55,11 @@ def _call(draw: st.DrawFn) -> str:
         name = "geoDistance"
     else:
         texts = st.sampled_from(["'%Y'", "'now'", "'+1 day'", "''"])
-        arguments = [draw(texts), draw(st.one_of(_NAME, _NUMBER, texts)), *draw(st.lists(texts, max_size=2))]
+        arguments = [
+            draw(texts),
+            draw(st.one_of(_ARGUMENT, _NUMBER, texts)),
+            *draw(st.lists(texts, max_size=2)),
+        ]
         name = "strftime"
     return f"{name}({draw(_BLANK)}{draw(_SPACED).join(arguments)}{draw(st.sampled_from(['', ',']))})"
 
@@ -59,10 +67,10 @@ def _call(draw: st.DrawFn) -> str:
 _ODD_CALL = st.builds(
     lambda name, arguments, comma: f"{name}({comma.join(arguments)})",
     st.sampled_from(["strftime", "geoDistance", "nope"]),
-    st.lists(st.one_of(_NAME, _NUMBER, _QUOTED, _call()), max_size=5),
+    st.lists(st.one_of(_ARGUMENT, _NUMBER, QUOTED, _call()), max_size=5),
     st.sampled_from([",", " , ", ",,", " "]),
 )
-_OPERAND = st.one_of(_NAME, _NAME, _NAME, _QUOTED, _NUMBER, _call())
+_OPERAND = st.one_of(_NAME, _NAME, _NAME, QUOTED, _NUMBER, _call())
 _OPERATOR = st.sampled_from(_OPERATORS.split())
 _JOIN = st.tuples(_BLANK, st.sampled_from(["&&", "||"]), _BLANK).map("".join)
 
@@ -84,7 +92,7 @@ def _expression(
 
 VALID = _expression(_comparison(_OPERAND, _BLANK), _BLANK, _JOIN)
 ODD = _expression(
-    _comparison(st.one_of(_OPERAND, _OPERAND, _ODD_CALL), st.one_of(_BLANK, _BLANK, _ODD_BLANK)),
+    _comparison(st.one_of(_OPERAND, _OPERAND, _ODD_CALL, _ODD_NUMBER), st.one_of(_BLANK, _BLANK, _ODD_BLANK)),
     st.one_of(_BLANK, _ODD_BLANK),
     st.one_of(_JOIN, _JOIN, _BLANK),
 )
@@ -114,6 +122,11 @@ def _broken(draw: st.DrawFn) -> str:
 
 
 EXPRESSIONS = st.one_of(VALID, VALID, VALID, VALID, ODD, ODD, _broken(), SOUP)
+
+
+def quote(text: str) -> str:
+    """Written so that nothing but quotes and backslashes needs an escape."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def names(item: Group | Comparison | Operand) -> set[str]:
@@ -159,7 +172,7 @@ def _operand(operand: Operand) -> str:
         return operand.text
     if isinstance(operand, Call):
         return f"{operand.name}({', '.join(map(_operand, operand.arguments))})"
-    return '"' + operand.value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return quote(operand.value)
 
 
 class Oracle:

@@ -59,9 +59,9 @@ class Asks:
         drawn = rng.random()
         if drawn < 0.3:
             return replace(ask, headers=self._headers())
-        if drawn < 0.4:
+        if drawn < 0.5:
             return replace(ask, method="HEAD" if ask.method == "GET" else "GET")
-        if drawn < 0.55:
+        if drawn < 0.6:
             return replace(
                 ask, target=ask.target.replace(path.split("/")[3], rng.choice((table.name, table.id)))
             )

@@ -47,6 +47,17 @@ def _without(*kinds: PartKind) -> Callable[[], None]:
     return lambda: _change_plans(lambda plan: replace(plan, parts=keep(plan.parts)))
 
 
+def _forget_query() -> None:
+    """The parameter is dropped from the target as well, as unknown ones are."""
+    original = Findings.add_part
+
+    def add_part(self: Findings, kind: PartKind, why: str, name: str = "") -> None:
+        if kind is not PartKind.QUERY:
+            original(self, kind, why, name)
+
+    Findings.add_part = add_part  # type: ignore[method-assign]
+
+
 def _as_record_with_any_value() -> None:
     """The class is the collection of the caller, not their value."""
 
@@ -127,7 +138,7 @@ MUTATIONS = {
         Mutation("auth-field", _as_record_with_any_value),
         Mutation("auth-record", _without(PartKind.AUTH_RECORD)),
         Mutation("header", _without(PartKind.HEADER)),
-        Mutation("query", _without(PartKind.QUERY)),
+        Mutation("query", _forget_query),
         Mutation("method", _without(PartKind.METHOD)),
         Mutation("guest-fills", _fill_as_guest),
         Mutation("own-email", _forget_own_email),

@@ -247,6 +247,8 @@ class Grammar:
         return rng.choice(
             (
                 "@request.method = 'GET'",
+                "@request.method = 'GET'",
+                "@request.method = 'HEAD'",
                 "@request.method != 'HEAD'",
                 "@request.context = 'expand'",
                 "@request.context != 'expand'",

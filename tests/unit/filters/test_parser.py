@@ -170,6 +170,7 @@ def test_numbers_stay_as_written(number: str) -> None:
         ("strftime('%Y',(day))=1", 14),
         ("strftime('1','2','3','4','5','6','7','8','9','10','11')=1", 0),
         ("geoDistance(1,2,3)=1", 0),
+        ("geoDistance(1,2,3,@request.body.a:changed)=1", 18),
         ("geoDistance(1,2,3,'4')=1", 18),
         ("geoDistance(1,2,3,@nope)=1", 18),
         ("a(a(a(a(1))))=(a=1)", 6),
