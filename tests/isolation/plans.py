@@ -7,7 +7,7 @@ seen by comparing all of them before and after.
 
 import asyncio
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -187,7 +187,7 @@ class PlanRun:
     def _compare_callers(self, found: dict[tuple[Ask, str], Planned]) -> None:
         groups: dict[tuple[Key, tuple[str, ...]], list[Planned]] = defaultdict(list)
         for each in found.values():
-            if not (each.plan.shows_own_email and each.caller.row in each.read.members):
+            if each.caller.row not in each.read.members:
                 origin = dict(each.ask.headers).get("Origin", "")
                 groups[each.key, (origin,)].append(each)
         for group in groups.values():
@@ -195,7 +195,7 @@ class PlanRun:
                 self._findings.shared += len(group)
             first = group[0]
             for other in group[1:]:
-                if first.plan != other.plan:  # whoever comes first fills for all
+                if _of_answer(first.plan) != _of_answer(other.plan):
                     self._say(first, other, f"equal keys, different plans: {first.plan} {other.plan}")
                     break
                 if not agree(first.reply, other.reply, first.ask):
@@ -240,6 +240,11 @@ class PlanRun:
             *(f"  {t.name}: {t.rules}" for t in self._world.tables.values() if t.name in one.ask.target),
         ]
         self._findings.wrong.append("\n".join(lines))
+
+
+def _of_answer(plan: Plan) -> Plan:
+    """What a plan says of the answer, whoever asks; who comes first fills for all."""
+    return replace(plan, shows_own_email=False)
 
 
 async def run_plans(

@@ -72,7 +72,7 @@ def _fill_as_guest() -> None:
 
 
 def _forget_own_email() -> None:
-    _change_plans(lambda plan: replace(plan, shows_own_email=False))
+    _change_plans(lambda plan: replace(plan, shows_own_email=False, names_members=False))
 
 
 def _forget_manage_rule() -> None:

@@ -249,20 +249,3 @@ class TestHooks:
     def test_hooks_may_read_what_a_canonical_query_leaves_out(self, query: str) -> None:
         assert reason(planner(hooks={"posts": HooksMode.AUTH}), f"posts/records?{query}") is Reason.TARGET
         assert plan(planner(), f"posts/records?{query}")
-
-
-@pytest.mark.parametrize("path", ["users/records", "users/records/abc", "posts/records?expand=author"])
-@pytest.mark.parametrize("audience", AUDIENCES)
-def test_whoever_asks_first_the_auth_rows_of_a_shared_answer_are_looked_for(
-    path: str, audience: str | None
-) -> None:
-    """A guest's answer may be given to users, but not to those it shows: they see their own e-mail."""
-    found = plan(planner(), path, audience)
-    assert found.parts == ()
-    assert found.shows_own_email
-    assert found == plan(planner(), path, USERS)
-
-
-def test_a_guests_answer_that_no_user_shares_is_not_searched_for_them() -> None:
-    assert not plan(planner(), "users/records?fields=email").shows_own_email
-    assert parts(plan(planner(), "users/records?fields=email", USERS)) == {"auth-record"}
