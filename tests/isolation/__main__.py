@@ -26,8 +26,8 @@ def main() -> int:
             return await run(
                 doors,
                 chosen.seed,
-                1 if chosen.world is not None else chosen.triples,
-                first_world=chosen.world or 0,
+                chosen.triples,
+                worlds=None if chosen.world is None else [chosen.world],
                 differences=chosen.differences,
                 say=lambda line: print(line, flush=True),
             )

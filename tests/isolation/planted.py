@@ -24,10 +24,12 @@ class Mutation:
     """Attributes:
     name: on the command line.
     apply: plants it into this process.
+    theme: of the worlds whose rules are apt to show it (:class:`tests.isolation.rules.Grammar`).
     """
 
     name: str
     apply: Callable[[], None]
+    theme: int
 
 
 def _change_plans(change: Callable[[Plan], Plan]) -> None:
@@ -133,23 +135,23 @@ def _forget_parameter(name: str) -> Callable[[], None]:
 MUTATIONS = {
     mutation.name: mutation
     for mutation in (
-        Mutation("any-auth", _without(PartKind.ANY_AUTH, PartKind.GUEST)),
-        Mutation("auth-collection", _without(PartKind.AUTH_COLLECTION)),
-        Mutation("auth-field", _as_record_with_any_value),
-        Mutation("auth-record", _without(PartKind.AUTH_RECORD)),
-        Mutation("header", _without(PartKind.HEADER)),
-        Mutation("query", _forget_query),
-        Mutation("method", _without(PartKind.METHOD)),
-        Mutation("guest-fills", _fill_as_guest),
-        Mutation("own-email", _forget_own_email),
-        Mutation("manage-rule", _forget_manage_rule),
-        Mutation("expand-view-rule", _forget_view_rule_of_expand),
-        Mutation("nested-list-rule", _forget_nested_list_rule),
-        Mutation("view-tables", _forget_tables_of_views),
-        Mutation("other-collections", _depend_on_own_collection_alone),
-        Mutation("callers-record", _forget_callers_record),
-        Mutation("births", _forget_births),
-        Mutation("expanded-rows", _forget_expanded_rows),
-        Mutation("page", _forget_parameter("page")),
+        Mutation("any-auth", _without(PartKind.ANY_AUTH, PartKind.GUEST), 2),
+        Mutation("auth-collection", _without(PartKind.AUTH_COLLECTION), 2),
+        Mutation("auth-field", _as_record_with_any_value, 2),
+        Mutation("auth-record", _without(PartKind.AUTH_RECORD), 1),
+        Mutation("header", _without(PartKind.HEADER), 4),
+        Mutation("query", _forget_query, 4),
+        Mutation("method", _without(PartKind.METHOD), 4),
+        Mutation("guest-fills", _fill_as_guest, 2),
+        Mutation("own-email", _forget_own_email, 0),
+        Mutation("manage-rule", _forget_manage_rule, 2),
+        Mutation("expand-view-rule", _forget_view_rule_of_expand, 1),
+        Mutation("nested-list-rule", _forget_nested_list_rule, 1),
+        Mutation("view-tables", _forget_tables_of_views, 0),
+        Mutation("other-collections", _depend_on_own_collection_alone, 3),
+        Mutation("callers-record", _forget_callers_record, 2),
+        Mutation("births", _forget_births, 0),
+        Mutation("expanded-rows", _forget_expanded_rows, 0),
+        Mutation("page", _forget_parameter("page"), 0),
     )
 }

@@ -20,6 +20,10 @@ _TRUE_BY_CLOCK = (
 )
 
 
+THEMES = 7
+"""Kinds of worlds: one for each kind of comparison, and one for all."""
+
+
 @dataclass(frozen=True)
 class Path:
     """A way from a collection to a value.
@@ -57,8 +61,8 @@ class Grammar:
             self._about_time,
         )
         self._weights = [5, 5, 5, 3, 2, 1]
-        if theme % 7 < len(self._kinds):  # else all of them
-            self._weights[theme % 7] += 12
+        if theme % THEMES < len(self._kinds):  # else all of them
+            self._weights[theme % THEMES] += 12
 
     def rule(self, table: Table) -> str | None:
         """A rule, open or closed ones included."""

@@ -5,6 +5,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -204,7 +205,7 @@ async def run(
     seed: int,
     triples: int,
     *,
-    first_world: int = 0,
+    worlds: Iterable[int] | None = None,
     differences: int = 1,
     say: Say = lambda _: None,
 ) -> Figures:
@@ -214,19 +215,19 @@ async def run(
         doors: the two ways to PocketBase.
         seed: decides everything but the timing.
         triples: how many distinct ones are wanted.
-        first_world: number of the first world.
+        worlds: numbers of the worlds to go through; by default all.
         differences: stop at this many.
         say: takes a line after each world, and each difference.
     """
     total = Figures()
     superuser = await doors.superuser()
-    number = first_world
-    while total.triples < triples and len(total.differences) < differences:
+    for number in count() if worlds is None else worlds:
+        if total.triples >= triples or len(total.differences) >= differences:
+            break
         figures = Figures(worlds=1)
         await WorldRun(seed, number, doors, superuser, figures).run()
         for difference in figures.differences:
             say(str(difference))
         total.add(figures)
         say(f"world {number}: {figures}")
-        number += 1
     return total
