@@ -2,7 +2,7 @@
 
 A mutation is applied to the loaded modules of a Hapta process (:mod:`tests.isolation.planted_serve`) before
 it serves. Mutations that cannot be seen from outside are left out: without the part that stands for guests,
-say, their answers keep a key that nobody else has.
+say, their answers keep a key that nobody else has; and a row that is born moves its own tag as well.
 """
 
 from collections.abc import Callable, Iterable
@@ -111,10 +111,6 @@ def _forget_callers_record() -> None:
     replace_everywhere(fill._tags, lambda look: look.plan.tags)
 
 
-def _forget_births() -> None:
-    _change_plans(lambda plan: replace(plan, tags=frozenset(tag for tag in plan.tags if tag[0] != "births")))
-
-
 def _forget_expanded_rows() -> None:
     original = reading.read_answer
 
@@ -150,7 +146,6 @@ MUTATIONS = {
         Mutation("view-tables", _forget_tables_of_views, 0),
         Mutation("other-collections", _depend_on_own_collection_alone, 3),
         Mutation("callers-record", _forget_callers_record, 2),
-        Mutation("births", _forget_births, 0),
         Mutation("expanded-rows", _forget_expanded_rows, 0),
         Mutation("page", _forget_parameter("page"), 0),
     )
