@@ -25,6 +25,7 @@ from hapta.stages.fill import Filler
 from hapta.stages.invalidate import Invalidation
 from hapta.stages.lookup import Look, Lookup
 from hapta.stages.origins import OriginMemo
+from hapta.stages.own_emails import OwnEmails
 from hapta.upstream.superuser import SuperuserClient
 
 
@@ -71,6 +72,7 @@ class Caching:
             custom_routes_write=config.cache.custom_routes_write,
             on_warning=lambda text: events.warning("rule_not_read", message=text),
         )
+        self.own_emails = OwnEmails(self.auth_records, self.generations)
         self._filler = Filler(
             self.store,
             self.generations,
@@ -80,6 +82,7 @@ class Caching:
             token_end=_token_end,
             host=urlsplit(base_url).netloc,
             max_body_bytes=config.cache.max_response_bytes,
+            has_overlay=config.cache.overlay,
             clock=clock,
         )
         self._reads = ReadCache(
@@ -87,6 +90,7 @@ class Caching:
             self._filler,
             self.store,
             OriginMemo(config.cors, clock),
+            self.own_emails,
             id_of=self.book.id_of,
             meter=metrics.cache,
             clock=clock,
@@ -103,6 +107,7 @@ class Caching:
     async def stop(self) -> None:
         """Fetch no more."""
         await self._filler.close()
+        await self.own_emails.close()
         await self.views.stop()
         await self.auth_records.stop()
 

@@ -63,9 +63,14 @@ class Filled:
     leader: str | None
     is_vouched_for: bool
 
+    @property
+    def is_neutral(self) -> bool:
+        """It shows nothing that is its leader's alone."""
+        return self.leader is None or (self.leader not in self.members and self.is_vouched_for)
+
     def suits(self, identity: Identity | None) -> bool:
         """Whether a caller of the partition may have it."""
-        if self.leader is not None and (self.leader in self.members or not self.is_vouched_for):
+        if not self.is_neutral:
             return identity is not None and identity.record == self.leader
         return identity is None or identity.record not in self.members
 
@@ -104,6 +109,7 @@ class Filler:
         token_end: Unix seconds at which a PocketBase token ends.
         host: the ``Host`` field of fetches.
         max_body_bytes: larger bodies are passed on.
+        has_overlay: members' answers may be made of what others share.
         clock: both times.
     """
 
@@ -118,6 +124,7 @@ class Filler:
         token_end: Callable[[str], float | None],
         host: str,
         max_body_bytes: int,
+        has_overlay: bool,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -128,6 +135,7 @@ class Filler:
         self._token_end = token_end
         self._host = host
         self._max_body_bytes = max_body_bytes
+        self._has_overlay = has_overlay
         self._clock = clock
         self._flights: Flights[Filled] = Flights()
         self._large: TTLCache[Key, bool] = TTLCache(_LARGE_KEPT, _LARGE_KEPT_S, timer=clock.monotonic)
@@ -193,6 +201,7 @@ class Filler:
             fence_bytes=len(fence) * _TAG_BYTES,
             ends_at=ends_at,
             members=found.members,
+            places=found.places,
         )
         is_kept = is_good and self._may_keep(look, ends_at) and self._store.put(slot, stored)
         return Filled(fetched, stored, is_kept, found.members, leader, is_vouched_for)
@@ -214,7 +223,13 @@ class Filler:
         if not may_store("GET", fetched.status, fetched.headers, is_view=is_view, body=fetched.body):
             return None
         try:
-            return read_answer(look.plan, fetched.status, fetched.body)
+            return read_answer(
+                look.plan,
+                fetched.status,
+                fetched.body,
+                leader=None if look.caller is None else look.caller.record,
+                is_overlaid=self._has_overlay,
+            )
         except OddAnswer:
             return None
 

@@ -74,7 +74,7 @@ def _fill_as_guest() -> None:
 
 
 def _forget_own_email() -> None:
-    _change_plans(lambda plan: replace(plan, shows_own_email=False, names_members=False))
+    _change_plans(lambda plan: replace(plan, shows_own_email=False))
 
 
 def _forget_manage_rule() -> None:
@@ -114,8 +114,8 @@ def _forget_callers_record() -> None:
 def _forget_expanded_rows() -> None:
     original = reading.read_answer
 
-    def read_answer(*args: Any) -> reading.Read:
-        return replace(original(*args), tags=frozenset())
+    def read_answer(*args: Any, **kwargs: Any) -> reading.Read:
+        return replace(original(*args, **kwargs), tags=frozenset())
 
     replace_everywhere(original, read_answer)
 
