@@ -5,18 +5,29 @@ it serves. Mutations that cannot be seen from outside are left out: without the 
 say, their answers keep a key that nobody else has; and a row that is born moves its own tag as well.
 """
 
+import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
-from hapta.cache import planner, reading
+import orjson
+
+from hapta.cache import overlay, planner, reading
 from hapta.cache.findings import Findings
 from hapta.cache.ground import Ground
+from hapta.cache.overlay import Row
 from hapta.cache.plan import Bypass, Part, PartKind, Plan
 from hapta.cache.planner import Planner
 from hapta.cache.rules import Rules
+from hapta.cache.stored import Stored
 from hapta.stages import fill
+from hapta.stages.own_emails import OwnEmails
+from tests.isolation.accounts import AccountsWorld
 from tests.isolation.patching import replace_everywhere
+from tests.isolation.world import World
 
 
 @dataclass(frozen=True)
@@ -25,11 +36,13 @@ class Mutation:
     name: on the command line.
     apply: plants it into this process.
     theme: of the worlds whose rules are apt to show it (:class:`tests.isolation.rules.Grammar`).
+    world: makes the worlds that are apt to show it.
     """
 
     name: str
     apply: Callable[[], None]
     theme: int
+    world: Callable[[int, int], World] = World
 
 
 def _change_plans(change: Callable[[Plan], Plan]) -> None:
@@ -128,6 +141,111 @@ def _forget_parameter(name: str) -> Callable[[], None]:
     return apply
 
 
+def _lay_over(change: Callable[..., Stored]) -> Callable[[], None]:
+    original = overlay.own_answer
+    return lambda: replace_everywhere(original, partial(change, original))
+
+
+def _at_another_row(original: Any, stored: Stored, row: Row, email: str) -> Stored:
+    others = [places for each, places in stored.places.items() if each != row]
+    wrong = replace(stored, places={row: others[0]}) if others else stored
+    return original(wrong, row, email)  # type: ignore[no-any-return]
+
+
+def _at_one_place_only(original: Any, stored: Stored, row: Row, email: str) -> Stored:
+    first = replace(stored, places={row: stored.places[row][:1]})
+    return original(first, row, email)  # type: ignore[no-any-return]
+
+
+def _without_own_etag(original: Any, stored: Stored, row: Row, email: str) -> Stored:
+    return replace(original(stored, row, email), etag=stored.etag)
+
+
+def _escape(email: Callable[[str], bytes]) -> Callable[[], None]:
+    def apply() -> None:
+        overlay.orjson = SimpleNamespace(dumps=email)  # type: ignore[assignment]
+
+    return apply
+
+
+def _as_html(email: str) -> bytes:
+    return orjson.dumps(email).replace(b"&", b"\\u0026")
+
+
+def _in_ascii(email: str) -> bytes:
+    return json.dumps(email).encode()
+
+
+def _where_it_is_shown_too() -> None:
+    original = overlay._note
+
+    def note(collection: str, row: Any, places: Any) -> None:
+        original(collection, {name: value for name, value in row.items() if name != "email"}, places)
+
+    replace_everywhere(original, note)
+
+
+def _before_email_visibility() -> None:
+    """Whatever fields sort before that."""
+    original = overlay._note
+
+    def note(collection: str, row: Any, places: Any) -> None:
+        original(collection, {n: v for n, v in row.items() if n < "email" or n >= "emailVisibility"}, places)
+
+    def guarded(collection: str, row: Any, places: Any) -> None:
+        (original if "email" in row else note)(collection, row, places)
+
+    replace_everywhere(original, guarded)
+
+
+def _of_whoever_asked_last() -> None:
+    known, last = OwnEmails.known, []
+
+    def mixed_up(self: OwnEmails, row: Row) -> str | None:
+        found = known(self, row)
+        if found is not None:
+            last.append(found)
+        return last[-2 if len(last) > 1 else -1] if found is not None else None
+
+    OwnEmails.known = mixed_up  # type: ignore[method-assign]
+
+
+def _forget_the_leader() -> None:
+    original = reading.read_answer
+
+    def read_answer(*args: Any, **kwargs: Any) -> reading.Read:
+        return original(*args, **{**kwargs, "leader": None})
+
+    replace_everywhere(original, read_answer)
+
+
+def _what_looks_like_a_row() -> None:
+    """Found by its look, not by the plan."""
+
+    def find_places(plan: Plan, body: bytes) -> Any:
+        looks = re.finditer(rb'"emailVisibility":false[^{}]*?"id":"(\w+)"', body)
+        places: dict[Row, list[int]] = {}
+        for found in looks:
+            places.setdefault(("", found[1].decode()), []).append(found.start())
+        rows = overlay_places(plan, body) or {}
+        return {row: tuple(places.get(("", row[1]), ())) if offsets else () for row, offsets in rows.items()}
+
+    overlay_places = overlay.find_places
+    replace_everywhere(overlay_places, find_places)
+
+
+OVERLAID = (
+    Mutation("overlay-other-row", _lay_over(_at_another_row), 0, AccountsWorld),
+    Mutation("overlay-one-place", _lay_over(_at_one_place_only), 0, AccountsWorld),
+    Mutation("overlay-etag", _lay_over(_without_own_etag), 0, AccountsWorld),
+    Mutation("overlay-html", _escape(_as_html), 0, AccountsWorld),
+    Mutation("overlay-ascii", _escape(_in_ascii), 0, AccountsWorld),
+    Mutation("overlay-twice", _where_it_is_shown_too, 0, AccountsWorld),
+    Mutation("overlay-order", _before_email_visibility, 0, AccountsWorld),
+    Mutation("overlay-other-email", _of_whoever_asked_last, 0, AccountsWorld),
+    Mutation("overlay-leader", _forget_the_leader, 0, AccountsWorld),
+    Mutation("overlay-decoy", _what_looks_like_a_row, 0, AccountsWorld),
+)
 MUTATIONS = {
     mutation.name: mutation
     for mutation in (
@@ -148,5 +266,6 @@ MUTATIONS = {
         Mutation("callers-record", _forget_callers_record, 2),
         Mutation("expanded-rows", _forget_expanded_rows, 0),
         Mutation("page", _forget_parameter("page"), 0),
+        *OVERLAID,
     )
 }
