@@ -45,12 +45,12 @@ class CacheOffice:
 def stats(caching: Caching, counts: CacheMetrics, *, is_enabled: bool) -> Mapping[str, Any]:
     """Everything counted since the start, by collection and in all."""
     rows: defaultdict[str, dict[str, Any]] = defaultdict(_empty)
-    for name, count in counts.hits.items():
-        rows[name]["hits"] += count
-    for (name, reason), count in counts.misses.items():
-        rows[name]["misses"][reason] = count
-    for (name, reason), count in counts.bypasses.items():
-        rows[name]["bypasses"][reason] = count
+    for collection, count in counts.hits.items():
+        rows[caching.label(collection)]["hits"] += count
+    for what, found in (("misses", counts.misses), ("bypasses", counts.bypasses)):
+        for (collection, reason), count in found.items():
+            reasons = rows[caching.label(collection)][what]
+            reasons[reason] = reasons.get(reason, 0) + count
     for name, count in caching.invalidations.items():
         rows[name]["invalidations"] += count
     for name, tally in caching.tallies().items():

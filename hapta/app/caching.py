@@ -90,7 +90,7 @@ class Caching:
             self.filler,
             self.store,
             OriginMemo(config.cors, clock),
-            label=self.book.label,
+            id_of=self.book.id_of,
             meter=metrics.cache,
             clock=clock,
         )
@@ -139,6 +139,10 @@ class Caching:
     @property
     def doubts(self) -> int:
         return self.generations.doubts
+
+    def label(self, collection: str) -> str:
+        """The name of a collection, from its id; one word for all that are no more."""
+        return self.book.label(collection)
 
     def tallies(self) -> Mapping[str, Tally]:
         """What is stored, by name of the collection; those that are no more, together."""

@@ -93,6 +93,11 @@ class PlanBook:
         return self._version
 
     @property
+    def planned_version(self) -> int:
+        """Of the plan made last."""
+        return self._version
+
+    @property
     def schema(self) -> Schema:
         """Of plans made now."""
         self._keep_up()
@@ -132,6 +137,11 @@ class PlanBook:
         """A collection's name for metrics and people; :data:`UNKNOWN` for one that is not known."""
         collection = self.schema.resolve(name_or_id)
         return UNKNOWN if collection is None else collection.name
+
+    def id_of(self, name_or_id: str) -> str:
+        """A collection's id; :data:`UNKNOWN` for one that is not known."""
+        collection = self.schema.resolve(name_or_id)
+        return UNKNOWN if collection is None else collection.id
 
     def _keep_up(self) -> None:
         present = self._circumstances()

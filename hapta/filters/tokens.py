@@ -19,8 +19,8 @@ no character; what was no UTF-8 has to be refused before it becomes a ``str``.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from hapta.filters.errors import FilterError
 
@@ -40,8 +40,7 @@ class Kind(StrEnum):
     COMMA = "comma"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One token; ``text`` is as written, of a quoted text what it says.
 
     ``end`` is the offset of the first character behind it.
@@ -85,9 +84,9 @@ def next_token(text: str, position: int, end: int) -> Token | None:
     Raises:
         FilterError: what begins there is none.
     """
-    blank = _BLANK.match(text, position, end)
-    if blank is not None:
-        position = blank.end()
+    if position < end and text[position] in " \t\n/":
+        blank = _BLANK.match(text, position, end)
+        position = blank.end() if blank is not None else position
     if position >= end:
         return None
     found = _TOKEN.match(text, position, end)

@@ -29,8 +29,12 @@ class Looks:
         if flight is None:
             flight = self._tasks.spawn(look(session_id), name=f"session {session_id}")
             self._flights[session_id] = flight
-            flight.add_done_callback(lambda _: self._flights.pop(session_id, None))
+            flight.add_done_callback(lambda _: self._done(session_id))
         return await asyncio.shield(flight)
+
+    def _done(self, session_id: str) -> None:
+        del self._flights[session_id]
+        self._disturbed.discard(session_id)  # it may have ended before it saw
 
     def begin(self, session_id: str) -> None:
         """Rows are going to be read: what was changed until now will be seen."""

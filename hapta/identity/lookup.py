@@ -2,7 +2,11 @@
 
 What is remembered holds only while the change feed lives and its epoch is the one it was read in, and until
 something puts it in question. A change that comes while rows are read or a token is proved makes the look
-begin anew: an answer may be given on nothing older than the last event before it.
+begin anew.
+
+Mere doubts do so only a few times: anybody can cast them on everybody, by writing to an app's own routes, and
+must not keep all others from being answered. After that who asked before the doubt is answered by what
+PocketBase says; who comes after it waits for a look that began later.
 """
 
 from collections.abc import Callable
@@ -26,6 +30,8 @@ _WITHOUT_FEED_S = 1.0
 """While the feed is down a session is read again when its last look is older than this."""
 MAX_LOOKS = 20
 """A session that changes faster than it can be looked at is given up."""
+LOOKS_IN_DOUBT = 2
+"""So many begin anew because of a doubt alone."""
 
 
 class Lookup:
@@ -64,6 +70,7 @@ class Lookup:
         self._clock = clock
         self._counts = counts
         self._admits = admits
+        self._proofs: dict[str, tuple[Known, int, int]] = {}
         self._missing: TTLCache[str, bool] = TTLCache(_MISSING_KEPT, _MISSING_KEPT_S, timer=clock.monotonic)
 
     async def find(self, session_id: str) -> Known | None:
@@ -80,7 +87,17 @@ class Lookup:
             return known
         if session_id in self._missing:
             return None
-        return await self._looks.join(session_id, self._look)
+        is_overtaken = self._is_overtaken(session_id)
+        found = await self._looks.join(session_id, self._look)
+        return await self.find(session_id) if is_overtaken else found  # it may be older than this request
+
+    def _is_overtaken(self, session_id: str) -> bool:
+        """Whether a doubt came since PocketBase was asked in the look that is under way."""
+        asked = self._proofs.get(session_id)
+        if asked is None:
+            return False
+        known, doubts, proof_round = asked
+        return (known.doubts, self._known.proof_round) != (doubts, proof_round)
 
     def _is_good(self, known: Known) -> bool:
         if known.session.ended_reason:
@@ -92,9 +109,9 @@ class Lookup:
         return self._feed.is_live or self._clock.monotonic() - known.seen_at < _WITHOUT_FEED_S
 
     async def _look(self, session_id: str) -> Known | None:
-        for _ in range(MAX_LOOKS):
+        for look in range(MAX_LOOKS):
             self._looks.begin(session_id)
-            epoch, proof_round = self._feed.epoch, self._known.proof_round
+            epoch = self._feed.epoch
             known = self._known.get(session_id)
             if known is None or not known.is_current or known.epoch != epoch or not self._feed.is_live:
                 self._counts.rows += 1
@@ -108,23 +125,30 @@ class Lookup:
                 self._counts.proof += 1
             if known.session.ended_reason:
                 return known
-            doubts = known.doubts
-            newest = known.session.newest
-            lives = await self._prover.lives(
-                newest.upstream_token, known.session.collection, known.session.record
-            )
+            doubts, proof_round = known.doubts, self._known.proof_round
+            lives = await self._prove(known)
             if self._looks.is_disturbed(session_id):
                 known.is_current = False
                 continue  # what was read may be older than the change
-            if doubts != known.doubts or (epoch, proof_round) != (self._feed.epoch, self._known.proof_round):
+            if epoch != self._feed.epoch:
+                continue
+            if (doubts, proof_round) == (known.doubts, self._known.proof_round):
+                known.is_proved, known.proof_round = lives, proof_round
+                known.seen_at = self._clock.monotonic()
+            elif not lives or look < LOOKS_IN_DOUBT:
                 continue  # PocketBase may have been asked before the change
             if not lives:
                 self._ending.end_later(session_id, "identity_lost")
-                return known
-            known.is_proved, known.proof_round = True, proof_round
-            known.seen_at = self._clock.monotonic()
             return known
         raise Overloaded
+
+    async def _prove(self, known: Known) -> bool:
+        session = known.session
+        self._proofs[session.id] = known, known.doubts, self._known.proof_round
+        try:
+            return await self._prover.lives(session.newest.upstream_token, session.collection, session.record)
+        finally:
+            del self._proofs[session.id]
 
     async def _load(self, session_id: str, known: Known | None) -> Session | None:
         try:

@@ -24,6 +24,10 @@ class Tally(Protocol):
 class CacheState(Protocol):
     """Whoever keeps the cache."""
 
+    def label(self, collection: str) -> str:
+        """The name of a collection, from its id; one word for all that are no more."""
+        ...
+
     def tallies(self) -> Mapping[str, Tally]:
         """By name of the collection."""
         ...
@@ -46,7 +50,7 @@ class CacheState(Protocol):
 
 
 class CacheMetrics(Collector):
-    """Counts what the cache did; names of collections are known ones, so nobody outside makes it grow."""
+    """Counts what the cache did, by ids of collections there are or were, so nobody outside makes it grow."""
 
     def __init__(self) -> None:
         self.hits: defaultdict[str, int] = defaultdict(int)
@@ -71,20 +75,31 @@ class CacheMetrics(Collector):
         self.bypasses[collection, reason] += 1
 
     def collect(self) -> Iterator[Metric]:
+        state = self._state()
+        if state is None:
+            return
         hits = CounterMetricFamily("hapta_cache_hits", "Reads served from the store.", labels=["collection"])
-        for collection, count in self.hits.items():
+        for collection, count in _by_name(self.hits, state).items():
             hits.add_metric([collection], count)
         yield hits
-        yield _by_reason("misses", "Reads fetched from PocketBase for the store.", self.misses)
-        yield _by_reason("bypasses", "Reads passed on, nothing stored.", self.bypasses)
-        state = self._state()
-        if state is not None:
-            yield from _stored(state)
+        yield _by_reason("misses", "Reads fetched from PocketBase for the store.", self.misses, state)
+        yield _by_reason("bypasses", "Reads passed on, nothing stored.", self.bypasses, state)
+        yield from _stored(state)
 
 
-def _by_reason(what: str, text: str, counts: Mapping[tuple[str, str], int]) -> Metric:
+def _by_name(counts: Mapping[str, int], state: CacheState) -> Mapping[str, int]:
+    named: defaultdict[str, int] = defaultdict(int)
+    for collection, count in counts.items():
+        named[state.label(collection)] += count
+    return named
+
+
+def _by_reason(what: str, text: str, counts: Mapping[tuple[str, str], int], state: CacheState) -> Metric:
     family = CounterMetricFamily(f"hapta_cache_{what}", text, labels=["collection", "reason"])
-    for labels, count in counts.items():
+    named: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for (collection, reason), count in counts.items():
+        named[state.label(collection), reason] += count
+    for labels, count in named.items():
         family.add_metric(list(labels), count)
     return family
 

@@ -26,7 +26,7 @@ _LOOKS = 4
 
 
 class CacheMeter(Protocol):
-    """Counts what the cache did."""
+    """Counts what the cache did, by id of the collection."""
 
     def cache_hit(self, collection: str) -> None:
         """Served from the store."""
@@ -46,7 +46,7 @@ class ReadCache:
         filler: fetches.
         store: what is kept.
         origins: CORS lines.
-        label: the name of a collection for metrics, from a name or id; one word for all that are unknown.
+        id_of: the id of a collection, from a name or id; one word for all that are unknown.
         meter: counts.
         clock: both times.
     """
@@ -58,7 +58,7 @@ class ReadCache:
         store: ResponseStore,
         origins: OriginMemo,
         *,
-        label: Callable[[str], str],
+        id_of: Callable[[str], str],
         meter: CacheMeter,
         clock: Clock,
     ) -> None:
@@ -66,7 +66,7 @@ class ReadCache:
         self._filler = filler
         self._store = store
         self._origins = origins
-        self._label = label
+        self._id_of = id_of
         self._meter = meter
         self._clock = clock
 
@@ -95,7 +95,7 @@ class ReadCache:
             why = self._why_not(found)
             if found is not None and why is None:
                 exchange.cache = "hit"
-                self._meter.cache_hit(self._label(look.plan.collection))
+                self._meter.cache_hit(look.plan.collection)
                 ttl_s = found.ttl_s(self._clock.monotonic(), self._clock.now())
                 return self._serve(exchange, look, found, cors, hit(ttl_s))
             if why is Reason.WRITE:
@@ -103,7 +103,9 @@ class ReadCache:
             assert isinstance(why, Forward)
             if exchange.method == "HEAD":
                 return await self._ask_head(exchange, forward, look, why)
+            asked_at = self._clock.monotonic()
             filled = await self._filler.fill(exchange, forward, look)
+            exchange.upstream_s += self._clock.monotonic() - asked_at
             if isinstance(filled, Bypass):
                 return await self._pass_on(exchange, forward, filled.reason)
             if filled is not None:
@@ -169,11 +171,11 @@ class ReadCache:
 
     def _missed(self, exchange: Exchange, look: Look, why: str) -> None:
         exchange.cache = f"miss:{why}"
-        self._meter.cache_miss(self._label(look.plan.collection), why)
+        self._meter.cache_miss(look.plan.collection, why)
 
     async def _pass_on(self, exchange: Exchange, forward: Handler, reason: Reason) -> Answer:
         exchange.cache = f"bypass:{reason}"
-        self._meter.cache_bypass(self._label(exchange.operation.collection or ""), reason)
+        self._meter.cache_bypass(self._id_of(exchange.operation.collection or ""), reason)
         answer = await forward(exchange)
         if (origin := exchange.headers.get("Origin")) is not None:
             self._origins.learn(origin, answer.headers)

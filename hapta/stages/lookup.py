@@ -25,6 +25,11 @@ class Plans(Protocol):
         """Moves whenever plans made before are void."""
         ...
 
+    @property
+    def planned_version(self) -> int:
+        """Of the plan made last."""
+        ...
+
     def plan(self, target: Target, operation: Operation, audience: Audience) -> Plan | Bypass:
         """The plan of a read."""
         ...
@@ -104,15 +109,14 @@ class Lookup:
             plan = self._plan(exchange)
             if isinstance(plan, Bypass):
                 return plan
-            version = self._plans.version
-            values: Mapping[str, object] = _NO_VALUES
-            if identity is not None and any(part.kind is PartKind.AUTH_FIELD for part in plan.parts):
-                known = await self._auth_records.fields(identity.collection, identity.record)
-                if known is None or not known.is_current:
-                    return Bypass(Reason.WRITE, "the caller's record is not known or changes")
-                values = known.values
+            version = self._plans.planned_version
+            if identity is None or not any(part.kind is PartKind.AUTH_FIELD for part in plan.parts):
+                return _look(exchange, plan, _NO_VALUES, version, is_own=is_own)
+            known = await self._auth_records.fields(identity.collection, identity.record)
+            if known is None or not known.is_current:
+                return Bypass(Reason.WRITE, "the caller's record is not known or changes")
             if version == self._plans.version:  # else the plan is void by now
-                return _look(exchange, plan, values, version, is_own=is_own)
+                return _look(exchange, plan, known.values, version, is_own=is_own)
         return Bypass(Reason.SCHEMA, "the schema keeps changing")
 
     def _plan(self, exchange: Exchange) -> Plan | Bypass:
@@ -132,7 +136,9 @@ def _look(
     exchange: Exchange, plan: Plan, values: Mapping[str, object], version: int, *, is_own: bool
 ) -> Look | Bypass:
     identity = exchange.identity
-    query = parse_query(exchange.target.query) if exchange.target.query else None
+    query = None
+    if any(part.kind is PartKind.QUERY for part in plan.parts):
+        query = parse_query(exchange.target.query)
     key = cache_key(
         plan,
         method=exchange.method,

@@ -46,6 +46,7 @@ def judge(oracle: Oracle, text: str) -> None:
 @example(text="(slug='post-1' // slug='post-2')")
 @example(text="tags:each ?= 'red' && comments_via_post.text ?!~ 'Comment 1'")
 @example(text="1 = 1.2.3")
+@example(text="views = 1 \r\n")
 def test_both_read_alike(oracle: Oracle, text: str) -> None:
     judge(oracle, text)
 

@@ -16,8 +16,10 @@ A collection is given by name or id. Errors have PocketBase's form. What was end
 comes: the next request with its token gets 401, its event streams are cut.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -33,6 +35,9 @@ from hapta.model.schema import Schema
 
 ENDED_BY_OPERATOR = "operator"
 LIMIT = 500
+PROOF_S = 2.5
+"""How long an event may take that was asked for."""
+_LOOK_S = 0.02
 _ID = re.compile(r"[a-z0-9]{15}")
 
 
@@ -62,6 +67,9 @@ class Feed(Protocol):
 
     @property
     def is_connected(self) -> bool: ...
+
+    def touch(self) -> None:
+        """Have it ask for an event, if none came for a while."""
 
 
 class Watch(Protocol):
@@ -128,6 +136,7 @@ class Desk:
         return application
 
     async def _status(self, _: web.Request) -> web.Response:
+        await self._prove_feed()
         features = self.watch.features
         return web.json_response(
             {
@@ -159,6 +168,14 @@ class Desk:
         if bool(collection) == ("all" in request.query):
             raise BadRequest("Name a collection, or say ?all.")
         return web.json_response({"dropped": self.cache.purge(collection)})
+
+    async def _prove_feed(self) -> None:
+        """Until an event was asked for and came, a stream that is idle and one that is deaf look alike."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PROOF_S):
+                while self.feed.is_connected and not self.feed.is_live:
+                    self.feed.touch()
+                    await asyncio.sleep(_LOOK_S)
 
     async def _list(self, request: web.Request) -> web.Response:
         query = request.query

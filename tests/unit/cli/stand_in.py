@@ -2,7 +2,6 @@
 
 import json
 import socketserver
-
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
