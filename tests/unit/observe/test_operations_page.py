@@ -21,7 +21,7 @@ class Nothing:
     """A cache that holds nothing."""
 
     weight = doubts = 0
-    invalidations: Mapping[str, int] = {}  # noqa: RUF012
+    invalidations: Mapping[str, int] = {}
 
     def label(self, collection: str) -> str:
         return collection
