@@ -120,6 +120,8 @@ class Exchange:
             read (set by the tokens stage).
         charges: the limits it was charged to, ``None`` where none are kept (set by the limit stage).
         upstream_s: seconds spent waiting for PocketBase (set by the upstream stage).
+        cache: what the cache did with a read, for the log: ``hit``, ``miss`` or ``bypass``, a colon and the
+            reason; empty for what it does not concern (set by the cache stage).
     """
 
     method: str
@@ -140,6 +142,7 @@ class Exchange:
     wants_plain_answer: bool = False
     charges: Charges | None = None
     upstream_s: float = 0.0
+    cache: str = ""
 
 
 Handler = Callable[[Exchange], Awaitable[Answer]]

@@ -169,9 +169,25 @@ class Filler:
             slot, fence, lambda: self._fetch(exchange, forward, look, fence)
         ), False
 
+    def why_not(self, look: Look) -> Reason | None:
+        """Why nothing would be stored if this were fetched now; ``None`` where nothing speaks against it."""
+        if look.slot in self._large:
+            return Reason.SIZE
+        if not self._coherence.covers(look.plan):
+            return Reason.FEED
+        fence = self._generations.fence(_tags(look))
+        if fence is None:
+            return Reason.WRITE
+        fence.fetched()
+        return None
+
     async def _fetch(self, exchange: Exchange, forward: Handler, look: Look, fence: Fence) -> Filled:
         began_at, began = self._clock.now(), self._clock.monotonic()
-        fetched = await ask(fill_request(exchange, look, self._host), forward, self._max_body_bytes)
+        request = fill_request(exchange, look, self._host)
+        try:
+            fetched = await ask(request, forward, self._max_body_bytes)
+        finally:
+            exchange.upstream_s = request.upstream_s
         is_vouched_for = await self._vouch(look)
         leader = None if look.caller is None else look.caller.record
         found = self._read(look, fetched)
@@ -207,7 +223,7 @@ class Filler:
 
     def _read(self, look: Look, fetched: Fetched) -> Read | None:
         """What the answer says of itself; ``None`` for one that cannot be stored at all."""
-        if not isinstance(fetched.body, bytes):
+        if not isinstance(fetched.body, bytes) or len(fetched.body) > self._max_body_bytes:
             self._large[look.slot] = True
             return None
         is_view = look.plan.record is not None
