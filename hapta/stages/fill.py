@@ -192,7 +192,9 @@ class Filler:
         found = self._read(look, fetched, body)
         if found is None:
             return Filled(fetched, leader, is_for_all)
-        is_good = fence.extend(found.tags) and fence.standing() is not Standing.BROKEN and is_for_all
+        # a write to what the answer names was not known to break the fence: who joined may have seen it
+        is_for_all = fence.extend(found.tags) and is_for_all
+        is_good = is_for_all and fence.standing() is not Standing.BROKEN
         slot = _slot(look, found)
         stored = Stored.of(
             self._pool,

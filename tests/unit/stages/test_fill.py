@@ -194,6 +194,26 @@ async def test_an_expanded_row_that_changed_during_the_fetch_is_not_stored() -> 
     assert status_of(await world.read(POSTS_LIST + "?expand=author")) == "fwd=uri-miss; stored"
 
 
+async def test_a_joiner_is_not_given_an_expanded_row_older_than_a_write_it_began_after() -> None:
+    world = World()
+    target = POSTS_LIST + "?expand=author"
+    old, new = (
+        page({"id": "p1", "author": "u1", "expand": {"author": {"id": "u1", "name": name}}})
+        for name in ("old", "new")
+    )
+    bodies = [new, old]
+    world.pocketbase.body = lambda _: bodies.pop()
+    world.pocketbase.gate.clear()
+    leader = asyncio.ensure_future(world.read(target))
+    await turns()
+    world.generations.move([record(USERS, "u1")])  # a write to the author is answered
+    joiner = asyncio.ensure_future(world.read(target))
+    await turns()
+    assert len(world.pocketbase.asked) == 1, "it joined"
+    world.pocketbase.gate.set()
+    assert [answer.body for answer in await asyncio.gather(leader, joiner)] == [old, new]
+
+
 async def test_what_pocketbase_does_not_vouch_for_goes_to_its_own_caller_only() -> None:
     world = World(posts=MEMBERS)
     world.vouches = False
