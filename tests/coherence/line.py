@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import orjson
 
 ANSWERED_WITHIN_S = 30.0
+_OPEN: "set[Line]" = set()
 
 
 class Lost(Exception):
@@ -107,6 +108,7 @@ class Line:
             raise
 
     def close(self) -> None:
+        _OPEN.discard(self)
         if self._writer is not None:
             self._writer.close()
         self._reader = self._writer = None
@@ -124,6 +126,7 @@ class Line:
             self._reader, self._writer = await asyncio.open_connection(
                 self._host, self._port, limit=1024 * 1024
             )
+            _OPEN.add(self)
         assert self._reader is not None
         self._writer.write(request)
         head = await self._reader.readuntil(b"\r\n\r\n")
@@ -151,3 +154,9 @@ class Line:
             await self._reader.readexactly(2)
         await self._reader.readexactly(2)
         return bytes(body)
+
+
+async def close_lines() -> None:
+    """Close every line that is open."""
+    for line in tuple(_OPEN):
+        await line.aclose()

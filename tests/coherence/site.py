@@ -88,6 +88,7 @@ def open_site(
     template: Path,
     homes: Callable[[str], Path],
     *,
+    is_embedded: bool = False,
     between: Callable[[ExitStack, str], str] | None = None,
     **settings: Any,
 ) -> Iterator[Site]:
@@ -96,20 +97,40 @@ def open_site(
     Args:
         template: a seeded home folder.
         homes: makes an empty folder from a name.
+        is_embedded: PocketBase is Hapta's own.
         between: given PocketBase's URL, opens what Hapta is to take for it and returns its URL.
         settings: of Hapta, with ``__`` for the dot.
     """
     with ExitStack() as closing:
-        pocketbase = open_pocketbase(template, homes("pocketbase"))
-        closing.callback(pocketbase.close)
-        world = make_world(pocketbase.admin)
-        upstream = between(closing, pocketbase.url) if between else pocketbase.url
-        port = free_port()
+        metrics_port = free_port()
         chosen = {key.replace("__", "."): value for key, value in settings.items()}
-        metrics = {"metrics.enabled": True, "metrics.port": port}
-        hapta = Hapta(homes("hapta"), upstream, {**SETTINGS, **CACHE, **metrics, **chosen})
-        closing.callback(hapta.stop)
-        hapta.start()
-        site = Site(pocketbase, hapta, world, f"http://127.0.0.1:{port}/metrics")
+        chosen |= {"metrics.enabled": True, "metrics.port": metrics_port}
+        if is_embedded:
+            pocketbase, hapta = _embedded(template, homes("hapta"), chosen)
+            closing.enter_context(pocketbase.mail)
+            closing.callback(pocketbase.admin.close)
+            closing.callback(hapta.stop)
+            hapta.start()
+            pocketbase.admin.headers["Authorization"] = pocketbase.token("_superusers", ADMIN_EMAIL)
+            world = make_world(pocketbase.admin)
+        else:
+            pocketbase = open_pocketbase(template, homes("pocketbase"))
+            closing.callback(pocketbase.close)
+            world = make_world(pocketbase.admin)
+            upstream = between(closing, pocketbase.url) if between else pocketbase.url
+            hapta = Hapta(homes("hapta"), upstream, {**SETTINGS, **CACHE, **chosen})
+            closing.callback(hapta.stop)
+            hapta.start()
+        site = Site(pocketbase, hapta, world, f"http://127.0.0.1:{metrics_port}/metrics")
         site.log_in()
         yield site
+
+
+def _embedded(template: Path, home: Path, settings: dict[str, Any]) -> tuple[PocketBase, Hapta]:
+    """A Hapta that takes over a copy of the template; its PocketBase can be asked directly all the same."""
+    shutil.copytree(template, home, dirs_exist_ok=True)
+    (home / "pb_hooks" / "coherence.pb.js").write_text(HOOKS)
+    pocketbase = PocketBase(home)
+    chosen = {**SETTINGS, **CACHE, "upstream.embedded_port": pocketbase.port, **settings}
+    env = {"AdminEmail": ADMIN_EMAIL, "AdminPassword": PASSWORD}
+    return pocketbase, Hapta(home, None, chosen, env, ("--adopt-data",))

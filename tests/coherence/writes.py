@@ -109,7 +109,7 @@ class Writer:
 
     def _made_or_deleted(self, note: Row) -> tuple[dict[str, Any], list[Step]]:
         if note.now is None:
-            fields = {"rev": note.next_rev, "hits": 0}
+            fields: dict[str, Any] = {"rev": note.next_rev, "hits": 0}
             fields |= {"room": self._random.choice(ROOMS), "owner": self._random.choice(PEOPLE)}
             return create("notes", note.id, fields), [(note, fields)]
         with_it = [reply for reply in self._world.replies[note.id] if reply.now is not None]

@@ -1,0 +1,176 @@
+"""Rules, fields and whole collections changed behind Hapta's back: seen within a second, embedded at once."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.coherence.lag import Lags, Shows, warm
+from tests.coherence.line import Answer
+from tests.coherence.own import holds_ids, is_gone, plain, records
+from tests.coherence.site import Site
+from tests.coherence.world import PEOPLE
+from tests.support.process import wait_until
+
+NUMBERS = count(1)
+ROW = "schemarow000001"
+
+
+class Collection:
+    """A fresh collection with one row."""
+
+    def __init__(self, site: Site, **more: Any) -> None:
+        self.site = site
+        self.name = f"changing{next(NUMBERS)}"
+        self.url = f"/api/collections/{self.name}"
+        self.ask("POST", "/api/collections", plain(self.name, **more))
+        self.fill()
+
+    def fill(self) -> None:
+        fields = {"id": ROW, "rev": 1, "secret": "s", "owner": PEOPLE[0]}
+        self.ask("POST", records(self.name), fields)
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        answer = self.site.admin.request(method, path, json=body)
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    def change(self, **fields: Any) -> None:
+        self.ask("PATCH", self.url, fields)
+
+    def change_field(self, of: str, **more: Any) -> None:
+        fields = self.ask("GET", self.url)["fields"]
+        self.change(fields=[{**field, **more} if field["name"] == of else field for field in fields])
+
+    def drop(self) -> None:
+        self.ask("DELETE", self.url)
+
+    def replace(self, *, keeps_id: bool) -> None:
+        """Drop it and make another one of that name."""
+        more = {"id": self.ask("GET", self.url)["id"]} if keeps_id else {"id": f"pbc_new{next(NUMBERS):08}"}
+        self.drop()
+        self.ask("POST", "/api/collections", plain(self.name, **more))
+
+    def import_with(self, **fields: Any) -> None:
+        collection = {**self.ask("GET", self.url), **fields}
+        body = {"collections": [collection], "deleteMissing": False}
+        self.ask("PUT", "/api/collections/import", body)
+
+
+def is_refused(answer: Answer) -> bool:
+    return answer.status in (403, 404)
+
+
+def _lacks(name: str) -> Shows:
+    return lambda answer: answer.status == 200 and all(name not in item for item in _items(answer))
+
+
+def _items(answer: Answer) -> list[dict[str, Any]]:
+    return list(answer.json["items"]) if "items" in answer.json else [answer.json]
+
+
+CASES: dict[str, tuple[str, Shows, Callable[[Collection], object]]] = {
+    "view rule taken away": (f"/{ROW}", is_refused, lambda c: c.change(viewRule=None)),
+    "list rule taken away": ("", is_refused, lambda c: c.change(listRule=None)),
+    "view rule narrowed": (f"/{ROW}", is_gone, lambda c: c.change(viewRule="@request.auth.id != ''")),
+    "list rule narrowed": ("", holds_ids(), lambda c: c.change(listRule="rev > 1")),
+    "rule changed by an import": (f"/{ROW}", is_refused, lambda c: c.import_with(viewRule=None)),
+    "field hidden": (f"/{ROW}", _lacks("secret"), lambda c: c.change_field("secret", hidden=True)),
+    "field hidden, in a list": ("", _lacks("secret"), lambda c: c.change_field("secret", hidden=True)),
+    "field renamed": ("", _lacks("secret"), lambda c: c.change_field("secret", name="open")),
+    "collection renamed": (f"/{ROW}", is_gone, lambda c: c.change(name=f"{c.name}x")),
+    "collection dropped": (f"/{ROW}", is_gone, Collection.drop),
+    "collection made anew": (f"/{ROW}", is_gone, lambda c: c.replace(keeps_id=False)),
+    "collection made anew, list": ("", holds_ids(), lambda c: c.replace(keeps_id=False)),
+    "collection made anew with its id": (f"/{ROW}", is_gone, lambda c: c.replace(keeps_id=True)),
+}
+
+
+@pytest.mark.parametrize("kind", CASES)
+async def test_a_changed_schema_is_seen(either_site: Site, lags: Lags, kind: str) -> None:
+    line = either_site.line()
+    rest, shows, change = CASES[kind]
+    for _ in range(3):
+        collection = Collection(either_site)
+        target = records(collection.name) + rest
+        await lags.measure(kind, line, target, "", shows, partial(change, collection))
+
+
+async def test_a_collection_of_another_name_is_read_under_it(either_site: Site) -> None:
+    line = either_site.line()
+    collection = Collection(either_site)
+    old, new = (records(name, ROW) for name in (collection.name, f"{collection.name}x"))
+    assert (await line.get(new)).status == 404
+    collection.change(name=f"{collection.name}x")
+    await asyncio.sleep(1.5)
+    assert (await line.get(old)).status == 404
+    for _ in range(3):
+        assert (await line.get(new)).json["collectionName"] == f"{collection.name}x"
+    either_site.admin.patch(new, json={"rev": 5}).raise_for_status()
+    await asyncio.sleep(0.5)
+    assert (await line.get(new)).json["rev"] == 5, "its changes are still heard of"
+
+
+async def test_a_view_s_query_changed_shows_other_rows(either_site: Site, lags: Lags) -> None:
+    line = either_site.line()
+    collection = Collection(either_site)
+    view, query = f"{collection.name}_view", f"SELECT id, rev FROM {collection.name}"
+    body = {"name": view, "type": "view", "listRule": "", "viewRule": "", "viewQuery": query}
+    collection.ask("POST", "/api/collections", body)
+
+    def change() -> None:
+        body = {"viewQuery": f"SELECT id, (rev + 41) AS rev FROM {collection.name}"}
+        collection.ask("PATCH", f"/api/collections/{view}", body)
+
+    def shows(answer: Answer) -> bool:
+        return [item["rev"] for item in _items(answer)] == [42]
+
+    await lags.measure("view query changed", line, records(view), "", shows, change)
+
+
+async def test_emails_are_hidden_again_when_the_manage_rule_is_taken_away(
+    either_site: Site, lags: Lags
+) -> None:
+    line, admin = either_site.line(), either_site.admin
+    people = "/api/collections/people"
+    person = f"{people}/records/{PEOPLE[3]}"
+    admin.patch(person, json={"emailVisibility": False}).raise_for_status()
+    admin.patch(people, json={"manageRule": f"@request.auth.id = '{PEOPLE[0]}'"}).raise_for_status()
+    await asyncio.sleep(2)
+    token = either_site.tokens[PEOPLE[0]]
+    change = partial(admin.patch, people, json={"manageRule": None})
+    await lags.measure("manage rule taken away", line, person, token, _lacks("email"), change)
+
+
+@pytest.mark.timeout(120)
+async def test_a_restored_backup_is_what_is_read(either_site: Site) -> None:
+    line, admin = either_site.line(), either_site.admin
+    collection = Collection(either_site)
+    target, made_later = records(collection.name, ROW), records(collection.name, "schemarow000002")
+    assert admin.post("/api/backups", json={"name": "before.zip"}, timeout=60).status_code == 204
+    admin.patch(target, json={"rev": 2}).raise_for_status()
+    admin.post(records(collection.name), json={"id": "schemarow000002", "rev": 9}).raise_for_status()
+    await asyncio.sleep(1.5)
+    await warm(line, target, "", lambda answer: answer.json["rev"] != 2)
+    await warm(line, made_later, "", lambda answer: answer.json["rev"] != 9)
+    assert admin.post("/api/backups/before.zip/restore").status_code == 204
+    await asyncio.to_thread(wait_until, lambda: _direct_rev(admin, target) == 1, "restored", 20)
+    for wanted, where in ((1, target), (None, made_later)):
+        answer = await line.get(where)
+        while answer.status in (502, 503):
+            await asyncio.sleep(0.05)
+            answer = await line.get(where)
+        shown = answer.json["rev"] if answer.status == 200 else None
+        assert shown == wanted, (answer.status, answer.cache)
+
+
+def _direct_rev(admin: httpx.Client, target: str) -> int | None:
+    try:
+        answer = admin.get(target)
+    except httpx.TransportError:
+        return None
+    return int(answer.json()["rev"]) if answer.status_code == 200 else None
