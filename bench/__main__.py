@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from bench import limits, passthrough, sessions, startup, streams
+from bench import limits, passthrough, sessions, startup, store, streams
 from bench.document import filled
 from bench.errors import BenchError
 from bench.machine import description, tool, versions
@@ -23,7 +23,9 @@ _MEASUREMENTS: dict[str, Callable[[Plan], Section]] = {
     "sessions": sessions.measure,
     "startup": startup.measure,
     "limits": limits.measure,
+    "store": store.measure,
 }
+_WITHOUT_TOOLS = ("limits", "store")
 _TOOLS = ("wrk", "nginx", "taskset", "pocketbase")
 
 
@@ -42,11 +44,13 @@ def command(what: str, runs: int | None, quick: bool, json_path: Path | None, wr
     sessions      checking a token, logging in, memory for 10,000 sessions
     startup       seconds from start to ready
     limits        the limiter, beside the memory storage of the library `limits`
+    store         what the cache keeps, beside moka-py and cachetools
 
-    Needs Linux, two cores, and (but for limits) wrk and nginx (Debian: apt-get install wrk nginx-light).
+    Needs Linux, two cores, and (but for limits and store) wrk and nginx (Debian: apt-get install wrk
+    nginx-light); store needs moka-py (pip install moka-py).
     """
     names = list(_MEASUREMENTS) if what == "all" else [what]
-    for name in () if names == ["limits"] else _TOOLS:
+    for name in () if what in _WITHOUT_TOOLS else _TOOLS:
         tool(name)
     sections = []
     with tempfile.TemporaryDirectory(prefix="hapta-bench-") as folder:
@@ -70,7 +74,8 @@ def command(what: str, runs: int | None, quick: bool, json_path: Path | None, wr
 
 def _how(what: str, runs: int, *, is_quick: bool) -> str:
     words = f"python -m bench {what} --runs {runs}{' --quick' if is_quick else ''}"
-    return f"Measured {datetime.now(UTC):%Y-%m-%d} by `{words}` on {description()}: {versions()}."
+    found = versions(is_loaded=what not in _WITHOUT_TOOLS)
+    return f"Measured {datetime.now(UTC):%Y-%m-%d} by `{words}` on {description()}: {found}."
 
 
 def _interrupt(number: int, frame: object) -> None:

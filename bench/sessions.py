@@ -28,7 +28,8 @@ from bench.pocketbase import PocketBase, pocketbase
 from bench.statistics import Spread, differences, table
 from hapta.config import SessionsConfig
 from hapta.identity.keeper import SessionKeeper
-from hapta.identity.rows import date_text
+from hapta.identity.proof import Prover
+from hapta.identity.rows import SessionRows, date_text
 from hapta.model.clock import SystemClock
 from hapta.sessions.keys import KeyRing
 from hapta.sessions.rotation import Generation, Session
@@ -255,13 +256,37 @@ def _timed(
     return took, text
 
 
-class _Around:
-    """Everything around a keeper of sessions, answering at once: what is measured is the keeper."""
-
-    epoch, is_live = 1, True
+class _Rows(SessionRows):
+    """One session, read at once."""
 
     def __init__(self, session: Session) -> None:
-        self.session = session
+        self._one = session
+
+    async def load(self, session_id: str) -> Session:
+        return self._one
+
+
+class _Prover(Prover):
+    """Every token lives."""
+
+    def __init__(self) -> None: ...
+
+    async def lives(self, token: str, collection: str, record: str) -> bool:
+        return True
+
+
+class _Around:
+    """The change feed, the open streams and the log around a keeper of sessions: nothing ever happens."""
+
+    @property
+    def epoch(self) -> int:
+        return 1
+
+    @property
+    def is_live(self) -> bool:
+        return True
+
+    async def confirm(self) -> None: ...
 
     def touch(self) -> None: ...
 
@@ -274,12 +299,6 @@ class _Around:
 
     def warning(self, event: str, **fields: object) -> None: ...
 
-    async def load(self, session_id: str) -> Session:
-        return self.session
-
-    async def lives(self, token: str, collection: str, record: str) -> bool:
-        return True
-
 
 async def in_process() -> dict[str, float]:
     """Processor time of the single steps, without any network, in µs."""
@@ -289,11 +308,11 @@ async def in_process() -> dict[str, float]:
     token = mint(ring.current, claims, salt)
     foreign = mint(KeyRing.of(SECRET[::-1], None).current, claims, salt)
     first = Generation(1, "x", clock.now(), exp, clock.now())
-    around = _Around(Session(session_id, _USERS_ID, "user00000000000", salt, True, {1: first}))
+    rows = _Rows(Session(session_id, _USERS_ID, "user00000000000", salt, True, {1: first}))
+    around = _Around()
 
     def keeper() -> SessionKeeper:
-        any_: Any = around
-        return SessionKeeper(any_, any_, ring, around, SessionsConfig(), clock, around, around)
+        return SessionKeeper(rows, _Prover(), ring, around, SessionsConfig(), clock, around, around)
 
     async def first_sight() -> float:
         keepers = [keeper() for _ in range(_FIRST_SIGHTS)]

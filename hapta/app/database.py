@@ -5,12 +5,13 @@ what Hapta needs. Its own one is put right by itself; of somebody else's the ope
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from hapta.app.hooks_mode import is_stock
 from hapta.config import Loaded
 from hapta.embedded import (
     CLIENT_IP_HEADER,
@@ -46,6 +47,17 @@ class Database(Protocol):
     @property
     def notify_dir(self) -> Path | None:
         """Where it tells of changes of schema and settings, if it runs on this machine."""
+
+    @property
+    def hooks_dir(self) -> Path | None:
+        """Where its hooks are, if they can be looked at."""
+
+    @property
+    def is_stock(self) -> bool:
+        """It is the PocketBase that came with Hapta."""
+
+    def on_restarted(self, callback: Callable[[], None]) -> None:
+        """``callback`` is told whenever it serves again after it ended, where that can be known."""
 
     async def settings_may_differ(self) -> None:
         """Look at PocketBase's settings again: somebody changed them, or other data came in."""
@@ -108,6 +120,18 @@ class EmbeddedDatabase:
     @property
     def is_up(self) -> bool:
         return self._pocketbase.is_up
+
+    @property
+    def hooks_dir(self) -> Path | None:
+        return self.prepared.options.hooks_dir
+
+    @property
+    def is_stock(self) -> bool:
+        return is_stock(self.prepared.options.binary)
+
+    def on_restarted(self, callback: Callable[[], None]) -> None:
+        """``callback`` is told whenever PocketBase serves again after it ended."""
+        self._pocketbase.subscribe(on_up=lambda is_first: None if is_first else callback())
 
     @property
     def superuser(self) -> SuperuserClient:
@@ -205,6 +229,17 @@ class RemoteDatabase:
     @property
     def notify_dir(self) -> Path | None:
         return None
+
+    @property
+    def hooks_dir(self) -> Path | None:
+        return None
+
+    @property
+    def is_stock(self) -> bool:
+        return False
+
+    def on_restarted(self, callback: Callable[[], None]) -> None:
+        """Nobody tells of restarts elsewhere: the stream that ends is all there is."""
 
     async def settings_may_differ(self) -> None:
         try:

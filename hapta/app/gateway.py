@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hapta.app.caching import Caching
 from hapta.app.control import ControlSocket, Desk
 from hapta.app.database import (
     EmbeddedDatabase,
@@ -81,6 +82,7 @@ class Gateway:
         self._readiness: Readiness | None = None
         self._watch: Watch | None = None
         self._sessions: Sessions | None = None
+        self._caching: Caching | None = None
         self._control = ControlSocket(loaded.path(loaded.config.server.state_dir))
         self.prepared: Prepared | None = None
 
@@ -118,7 +120,8 @@ class Gateway:
             watch = await self._start_watch(database)
             self._readiness = Readiness(database.client, reception, watch.why_not_ready, self._clock)
             sessions = await self._start_sessions(database, watch)
-            front.handle = self._pipeline(database, self._readiness, watch, sessions, spool_dir)
+            caching = self._start_caching(database, watch, sessions)
+            front.handle = self._pipeline(database, self._readiness, watch, sessions, caching, spool_dir)
             await self._control.serve(self._desk(database, watch, sessions).application())
             if not keep_trying:
                 await listener.start()
@@ -208,6 +211,26 @@ class Gateway:
         self._outputs.metrics.sessions.follow(self._sessions.keeper)
         return self._sessions
 
+    def _start_caching(
+        self, database: EmbeddedDatabase | RemoteDatabase, watch: Watch, sessions: Sessions
+    ) -> Caching:
+        self._caching = Caching(
+            self._loaded.config,
+            superuser=database.superuser,
+            base_url=database.client.base_url,
+            hooks_dir=database.hooks_dir,
+            is_stock=database.is_stock,
+            feed=watch.feed,
+            schema=watch.schema,
+            clock=self._clock,
+            events=self._outputs.events,
+            metrics=self._outputs.metrics,
+        )
+        database.on_restarted(self._caching.pocketbase_restarted)
+        sessions.also_tell(self._caching)
+        self._outputs.metrics.cache.follow(self._caching)
+        return self._caching
+
     def _desk(self, database: EmbeddedDatabase | RemoteDatabase, watch: Watch, sessions: Sessions) -> Desk:
         return Desk(
             url=self.url,
@@ -226,6 +249,7 @@ class Gateway:
         readiness: Readiness,
         watch: Watch,
         sessions: Sessions,
+        caching: Caching,
         spool_dir: str | None,
     ) -> Handler:
         config, metrics = self._loaded.config, self._outputs.metrics
@@ -252,6 +276,7 @@ class Gateway:
                 ),
                 batch_lock,
                 *limiting.inner_stages(),
+                *caching.stages(),
                 *watch.stages(),
                 settings_watch(database.settings_may_differ, self._on_settings_trouble),
                 *sessions.inner_stages(),
@@ -284,6 +309,8 @@ class Gateway:
         if self._listener is not None:
             await self._listener.stop()
         await self._control.stop()
+        if self._caching is not None:
+            await self._caching.stop()
         if self._sessions is not None:
             await self._sessions.stop()
         if self._watch is not None:

@@ -25,7 +25,7 @@ from hapta.observe.events import Events
 from hapta.sessions.keys import KeyRing
 from hapta.sessions.token import has_our_form
 from hapta.stages.bind import bind_streams
-from hapta.stages.doubt import cast_doubt
+from hapta.stages.doubt import Doubts, cast_doubt
 from hapta.stages.identify import identify
 from hapta.stages.restore import fence_restores
 from hapta.stages.session_routes import session_routes
@@ -66,25 +66,21 @@ class _Watched:
 
 @dataclass(frozen=True, slots=True)
 class _Doubts:
-    """Doubt falls on sessions and adopted tokens alike."""
+    """Doubt falls on all alike who remember something of auth records."""
 
-    keeper: SessionKeeper
-    adopted: AdoptedTokens | None
+    all: list[Doubts]
 
     def identity_changed(self, collection: str, record: str | None) -> None:
-        self.keeper.identity_changed(collection, record)
-        if self.adopted is not None:
-            self.adopted.identity_changed(collection, record)
+        for each in self.all:
+            each.identity_changed(collection, record)
 
     def everybody_changed(self) -> None:
-        self.keeper.everybody_changed()
-        if self.adopted is not None:
-            self.adopted.everybody_changed()
+        for each in self.all:
+            each.everybody_changed()
 
     def everything_changed(self) -> None:
-        self.keeper.everything_changed()
-        if self.adopted is not None:
-            self.adopted.everything_changed()
+        for each in self.all:
+            each.everything_changed()
 
 
 class _AuthCollections:
@@ -189,11 +185,17 @@ class Sessions:
                 has_stream=streams.has,
                 on_ended=streams.end,
             )
-        self._doubts = _Doubts(self.keeper, self._adopted)
+        self._doubts = _Doubts([self.keeper])
+        if self._adopted is not None:
+            self._doubts.all.append(self._adopted)
         self._fence = RestoreFence(self.rows, self.keeper, clock)
         feed.on_change(self._on_change)
         feed.on_gap(self._on_gap)
         schema.on_change(self._on_schema_change)
+
+    def also_tell(self, doubts: Doubts) -> None:
+        """Somebody else remembers something of auth records."""
+        self._doubts.all.append(doubts)
 
     def identify_stages(self) -> Sequence[Stage]:
         """The stages in front of the lock and the limiter."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def _changed(loaded: Loaded) -> Iterator[tuple[str, object, str]]:
         if value != field.default:
             yield key, value, loaded.origins[key]
     for outer, fields in NAMED.items():
-        for inner, table in getattr(loaded.config, outer).items():
+        for inner, table in attrgetter(outer)(loaded.config).items():
             for field in fields.values():
                 value, key = getattr(table, field.attribute), f"{outer}.{inner}.{field.name}"
                 if value != field.default:

@@ -6,6 +6,8 @@ from hapta.config.rates import Rate, parse_rate
 from hapta.config.remote import check_secrets, require_secrets
 from hapta.config.schema import (
     AdminConfig,
+    CacheCollectionConfig,
+    CacheConfig,
     Config,
     CorsConfig,
     FeedConfig,
@@ -23,6 +25,8 @@ from hapta.config.secrets import SECRET_FIELDS, Secrets
 __all__ = [
     "SECRET_FIELDS",
     "AdminConfig",
+    "CacheCollectionConfig",
+    "CacheConfig",
     "Config",
     "ConfigError",
     "ConfigErrors",

@@ -145,6 +145,8 @@ def _order(config: Config) -> Iterator[ConfigError]:
         ("upstream.response_timeout_s", upstream.response_timeout_s,
          "upstream.slow_response_timeout_s", upstream.slow_response_timeout_s),
         ("ratelimit.burst", ratelimit.burst, "ratelimit.max", ratelimit.max),
+        ("cache.max_response_bytes", config.cache.max_response_bytes,
+         "cache.max_bytes", config.cache.max_bytes),
     )  # fmt: skip
     for small_key, small, large_key, large in pairs:
         if small > large:
@@ -177,6 +179,17 @@ def _limit_problems(limit: LimitConfig) -> Iterator[tuple[str, str]]:
         yield "cost", f"{limit.cost:.12g} is more than the {burst} that may come at once"
 
 
+def _cache(config: Config) -> Iterator[ConfigError]:
+    seen: dict[str, str] = {}
+    for name in config.cache.collections:
+        if earlier := seen.get(name.lower()):
+            yield ConfigError((f"cache.collections.{name}",), f"is the same as cache.collections.{earlier}")
+        seen[name.lower()] = name
+    written = config.cache.custom_routes_write
+    if "*" in written and len(written) > 1:
+        yield ConfigError(("cache.custom_routes_write",), '"*" is all collections; leave out the others')
+
+
 def _login(config: Config) -> Iterator[ConfigError]:
     login = config.login
     if login.lock_s > login.max_lock_s:
@@ -187,5 +200,5 @@ def _login(config: Config) -> Iterator[ConfigError]:
 
 
 _RULES: tuple[Callable[[Config], Iterator[ConfigError]], ...] = (
-    _hosts, _networks, _public_url, _ports, _access, _keepalive, _order, _limits, _login,
+    _hosts, _networks, _public_url, _ports, _access, _keepalive, _order, _limits, _login, _cache,
 )  # fmt: skip

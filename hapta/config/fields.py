@@ -8,7 +8,7 @@ all problems of a configuration can be shown at once.
 import difflib
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, get_args, get_origin
 
@@ -62,12 +62,20 @@ def _fields_of(table: str, struct: type) -> list[Field]:
     return [
         Field(table, field.encode_name, field.name, field.type, infos[field.encode_name], field.default)
         for field in msgspec.structs.fields(struct)
+        if get_origin(field.type) is not dict
     ]
 
 
-def _fields() -> dict[str, Field]:
-    tables = [table for table in msgspec.structs.fields(Config) if table.name not in NAMED]
-    return {field.key: field for table in tables for field in _fields_of(table.name, table.type)}
+def _structs() -> Iterator[tuple[str, type, bool]]:
+    """Each table in order: its name, its struct, and whether it is a table of tables of that struct."""
+    for table in msgspec.structs.fields(Config):
+        if get_origin(table.type) is dict:
+            yield table.name, get_args(table.type)[1], True
+            continue
+        yield table.name, table.type, False
+        for field in msgspec.structs.fields(table.type):
+            if get_origin(field.type) is dict:
+                yield f"{table.name}.{field.name}", get_args(field.type)[1], True
 
 
 def _struct_info(struct: type) -> inspect.StructType:
@@ -76,31 +84,41 @@ def _struct_info(struct: type) -> inspect.StructType:
     return info
 
 
+STRUCTS: dict[str, type] = {table: struct for table, struct, _ in _structs()}
+"""The struct of each table, in order; of a table of tables (``cache.collections``) that of each."""
+
 NAMED: dict[str, dict[str, Field]] = {
-    table.name: {field.name: field for field in _fields_of(f"{table.name}.<name>", get_args(table.type)[1])}
-    for table in msgspec.structs.fields(Config)
-    if get_origin(table.type) is dict
+    table: {field.name: field for field in _fields_of(f"{table}.<name>", struct)}
+    for table, struct, is_named in _structs()
+    if is_named
 }
 """Tables of tables, ``[limits.<name>]``: the fields each of theirs has, by name."""
 
-FIELDS: dict[str, Field] = _fields()
+FIELDS: dict[str, Field] = {
+    field.key: field
+    for table, struct, is_named in _structs()
+    if not is_named
+    for field in _fields_of(table, struct)
+}
 """By dotted key, in the order of the structs; those of :data:`NAMED` are not among them."""
 
 TABLES: dict[str, list[str]] = {
-    table.name: [field.name for field in FIELDS.values() if field.table == table.name]
-    for table in msgspec.structs.fields(Config)
-    if table.name not in NAMED
+    table: [field.name for field in FIELDS.values() if field.table == table]
+    for table, _, is_named in _structs()
+    if not is_named
 }
 """The key names of each table, in order."""
+
+EXAMPLES = {"limits": "limits.api", "cache.collections": "cache.collections.posts"}
+"""A table of each of :data:`NAMED`, for messages and the shipped file."""
 
 
 def find(table: str, name: str) -> Field | None:
     """The field a key means; ``table`` is ``limits.api`` for a key of ``[limits.api]``."""
-    outer, dot, inner = table.partition(".")
-    if not dot:
+    if table in TABLES:
         return FIELDS.get(f"{table}.{name}")
-    field = NAMED[outer].get(name)
-    return replace(field, table=f"{outer}.{inner}") if field is not None else None
+    field = NAMED.get(table.rpartition(".")[0], {}).get(name)
+    return replace(field, table=table) if field is not None else None
 
 
 class WrongValue(ValueError):
@@ -191,11 +209,12 @@ def shown(value: object) -> str:
 
 def unknown(table: str, name: str | None = None) -> str:
     """What to say about a table, or a key of a table, that does not exist."""
-    outer = table.partition(".")[0]
+    outer = table if table in TABLES or table in NAMED else table.rpartition(".")[0]
     if outer not in TABLES and outer not in NAMED:
         return "unknown table" + _did_you_mean(table, [*TABLES, *NAMED])
     assert name is not None
-    if near := _did_you_mean(name, NAMED.get(outer) or TABLES[outer]):
+    tables = [named.removeprefix(f"{outer}.") for named in NAMED if named.startswith(f"{outer}.")]
+    if near := _did_you_mean(name, [*(NAMED.get(outer) or TABLES[outer]), *tables]):
         return "unknown key" + near
     elsewhere = [field.key for field in FIELDS.values() if field.name == name]
     return "unknown key" + (f"; did you mean {elsewhere[0]}?" if elsewhere else "")

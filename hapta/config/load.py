@@ -17,6 +17,7 @@ import msgspec
 from hapta.config.check import check
 from hapta.config.errors import ConfigErrors
 from hapta.config.fields import (
+    EXAMPLES,
     FIELDS,
     NAMED,
     TABLES,
@@ -38,7 +39,10 @@ from hapta.config.secrets import SECRET_FIELDS, Secrets, meant_secret
 T = TypeVar("T")
 RESERVED = frozenset({"default", "login"})
 """Names of limits that stand in tables of their own, ``[ratelimit]`` and ``[login]``."""
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_NAMES = {
+    "limits": (re.compile(r"[a-z0-9][a-z0-9_-]{0,31}"), "a to z, 0 to 9, _ and -, at most 32 characters"),
+    "cache.collections": (re.compile(r"[A-Za-z0-9_]{1,255}"), "letters, digits and _, as collections have"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,17 +145,23 @@ class _Reader:
 
     def _take_table(self, table: str, content: Mapping[str, Any], name: str, lines: Lines) -> None:
         for key, value in content.items():
-            where = f"{name}:{lines.of(f'{table}.{key}')}"
-            self._take(table, key, where, from_value, value)
+            inner = f"{table}.{key}"
+            where = f"{name}:{lines.of(inner)}"
+            if inner not in NAMED:
+                self._take(table, key, where, from_value, value)
+            elif isinstance(value, dict):
+                self._take_named(inner, value, name, lines)
+            else:
+                self.problems.append(f"{where}: {inner}: expected a table, got {shown(value)}")
 
     def _take_named(self, outer: str, tables: Mapping[str, Any], name: str, lines: Lines) -> None:
         for inner, content in tables.items():
             table = f"{outer}.{inner}"
             where = f"{name}:{lines.of(table)}"
             if not isinstance(content, dict):
-                problem = f"expected a table such as [{outer}.api], got {shown(content)}"
+                problem = f"expected a table such as [{EXAMPLES[outer]}], got {shown(content)}"
                 if inner in NAMED[outer]:
-                    problem = f"is a key of a table with a name of its own, such as [{outer}.api]"
+                    problem = f"is a key of a table with a name of its own, such as [{EXAMPLES[outer]}]"
                 self.problems.append(f"{where}: {_printable(table)}: {_secret_here(inner) or problem}")
             elif self._is_named(outer, inner, where):
                 self._take_table(table, content, name, lines)
@@ -159,10 +169,12 @@ class _Reader:
     def _is_named(self, outer: str, inner: str, where: str) -> bool:
         """Whether ``[outer.inner]`` may be; from now on it is, keys or not."""
         table = f"{outer}.{inner}"
-        if inner in RESERVED or not _NAME.fullmatch(inner):
+        grammar, words = _NAMES[outer]
+        is_reserved = outer == "limits" and inner in RESERVED
+        if is_reserved or not grammar.fullmatch(inner):
             problem = "is the name of a limit Hapta brings; choose another"
-            if inner not in RESERVED:
-                problem = "expected a name of a to z, 0 to 9, _ and -, at most 32 characters"
+            if not is_reserved:
+                problem = f"expected a name of {words}"
             self.problems.append(f"{where}: {_printable(table)}: {problem}")
             return False
         self._named.setdefault(table, where)
@@ -182,30 +194,34 @@ class _Reader:
             problem = "expected section.key=VALUE, such as --set server.port=9000"
             self.problems.append(f"--set: {_secret_here(table) or problem}")
             return
-        is_known = f"{table}.{name}" in FIELDS or (table in NAMED and name.rpartition(".")[2] in NAMED[table])
+        named, _, last = f"{table}.{name}".rpartition(".")
+        is_known = find(named, last) is not None or last in NAMED.get(named, ())
         where = f"--set {_printable(override)}" if is_known else "--set"
         self._take_text(table, name, ".", where, text)
 
     def _take_text(self, table: str, name: str, divider: str, where: str, text: str) -> None:
+        first, _, rest = name.partition(divider)
+        if f"{table}.{first}" in NAMED:
+            table, name = f"{table}.{first}", rest
         if table not in NAMED:
             return self._take(table, name, where, from_text, text)
-        inner, found, key = name.partition(divider)
+        # a collection's name may hold two underscores, as the divider of variables does; no key does
+        inner, found, key = name.rpartition(divider) if divider == "__" else name.partition(divider)
         if not found:
-            problem = f"expected {table}.<name>.<key>, such as {table}.api.{next(iter(NAMED[table]))}"
-            self.problems.append(f"{where}: {_printable(table)}.{_printable(name)}: {problem}")
+            problem = f"expected {table}.<name>.<key>, such as {EXAMPLES[table]}.{next(iter(NAMED[table]))}"
+            self.problems.append(f"{where}: {_printable(f'{table}.{name}'.rstrip('.'))}: {problem}")
         elif self._is_named(table, inner, where):
             self._take(f"{table}.{inner}", key, where, from_text, text)
         return None
 
     def config(self) -> Config:
         """All values so far as one :class:`Config`, after the rules between keys."""
-        tables: dict[str, dict[str, Any]] = {}
+        tables: dict[str, Any] = {}
         for table in self._named:
-            tables.setdefault(table.partition(".")[0], {})[table.partition(".")[2]] = {}
+            _table_at(tables, table)
         for key, value in self._values.items():
             table, _, name = key.rpartition(".")
-            outer, dot, inner = table.partition(".")
-            (tables[outer][inner] if dot else tables.setdefault(outer, {}))[name] = value
+            _table_at(tables, table)[name] = value
         self._drop_incomplete(tables)
         config = msgspec.convert(tables, Config)
         for error in check(config):
@@ -213,16 +229,16 @@ class _Reader:
                 self.problems.append(error.line(self.origins))
         return config
 
-    def _drop_incomplete(self, tables: dict[str, dict[str, Any]]) -> None:
+    def _drop_incomplete(self, tables: dict[str, Any]) -> None:
         for table, where in self._named.items():
-            outer, _, inner = table.partition(".")
-            given = tables[outer][inner]
+            outer, _, inner = table.rpartition(".")
+            given = _table_at(tables, table)
             for key in NAMED[outer].values():
                 if key.is_required and key.name not in given:
                     if f"{table}.{key.name}" not in self._wrong:
                         problem = f"{key.name} is missing; expected {expected(key)}"
                         self.problems.append(f"{where}: {table}: {problem}")
-                    tables[outer].pop(inner, None)
+                    _table_at(tables, outer).pop(inner, None)
 
     def read_env(self, path: Path) -> EnvFile:
         try:
@@ -261,6 +277,13 @@ class _Reader:
     def _name(self, path: Path) -> str:
         """What messages call a file: its path as seen from the working directory."""
         return _printable(str(path.relative_to(self._cwd) if path.is_relative_to(self._cwd) else path))
+
+
+def _table_at(tables: dict[str, Any], path: str) -> dict[str, Any]:
+    """The table with this dotted name, made if it is not there; names hold no dots."""
+    for name in path.split("."):
+        tables = tables.setdefault(name, {})
+    return tables
 
 
 def _not_a_table(name: str, value: object) -> str:

@@ -12,12 +12,9 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
-
-import msgspec
 
 from hapta.config import schema
-from hapta.config.fields import FIELDS, NAMED, TABLES, Field, expected
+from hapta.config.fields import EXAMPLES, FIELDS, NAMED, STRUCTS, TABLES, Field, expected
 
 _WIDTH = 110
 _HEAD = """\
@@ -36,7 +33,7 @@ def render_toml() -> str:
     """The shipped ``config.toml``."""
     tables, fields = _table_docs(), _field_docs()
     lines = [_HEAD]
-    for table in _all_tables():
+    for table in STRUCTS:
         if table in NAMED:
             lines += _example(table, tables[table], fields)
             continue
@@ -52,7 +49,7 @@ def render_tables() -> str:
     """The tables of the documentation page, one heading each."""
     tables, fields = _table_docs(), _field_docs()
     lines = []
-    for table in _all_tables():
+    for table in STRUCTS:
         rows = (
             list(NAMED[table].values()) if table in NAMED else [FIELDS[f"{table}.{n}"] for n in TABLES[table]]
         )
@@ -69,13 +66,9 @@ def render_tables() -> str:
     return "\n".join(lines)
 
 
-def _all_tables() -> list[str]:
-    return [table.name for table in msgspec.structs.fields(schema.Config)]
-
-
 def _example(table: str, doc: str, fields: dict[str, str]) -> list[str]:
     """A table with a name of the operator's own: commented out, for there is none to begin with."""
-    lines = [f"\n{_comment(doc)}\n# [{table}.api]"]
+    lines = [f"\n{_comment(doc)}\n# [{EXAMPLES[table]}]"]
     for field in NAMED[table].values():
         value = _EXAMPLES[field.key] if field.is_required else field.default
         lines += [f"\n{_comment(fields[field.key])}\n# {field.name} = {as_toml(value)}"]
@@ -111,24 +104,15 @@ def _classes() -> Iterator[ast.ClassDef]:
     return (node for node in tree.body if isinstance(node, ast.ClassDef))
 
 
-def _structs() -> dict[str, str]:
-    """The name of each table's struct, by table."""
-    fields = msgspec.structs.fields(schema.Config)
-    return {
-        table.name: (get_args(table.type)[1] if table.name in NAMED else table.type).__name__
-        for table in fields
-    }
-
-
 def _table_docs() -> dict[str, str]:
     """The docstring of each table's struct."""
     by_class = {node.name: _one_line(ast.get_docstring(node) or "") for node in _classes()}
-    return {table: by_class[struct] for table, struct in _structs().items()}
+    return {table: by_class[struct.__name__] for table, struct in STRUCTS.items()}
 
 
 def _field_docs() -> dict[str, str]:
     """The docstring below each field, by dotted key."""
-    table_of = {struct: table for table, struct in _structs().items()}
+    table_of = {struct.__name__: table for table, struct in STRUCTS.items()}
     docs = {}
     for node in _classes():
         for statement, after in zip(node.body, node.body[1:], strict=False):

@@ -331,6 +331,53 @@ class LoginConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Text of the 429 answer."""
 
 
+class CacheCollectionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is different for one collection, by its name or id; letter case does not matter."""
+
+    is_enabled: bool = True
+    """false: no answer about this collection is stored."""
+
+    max_age_s: SecondsOrNone = 0.0
+    """As in [cache]; 0: the one of [cache]."""
+
+    pb_hooks: Literal["", "auto", "none", "auth", "request"] = ""
+    """As in [cache]; empty: the one of [cache]."""
+
+
+class CacheConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Stored answers to reads of records, shared between those who may see the same. For single collections:
+    [cache.collections.<name>]."""
+
+    is_enabled: bool = True
+    """false: every read goes to PocketBase."""
+
+    max_bytes: Annotated[int, Meta(ge=2**20, le=2**50)] = 64 * 1024 * 1024
+    """Bytes of memory for all stored responses together, their keys, headers and bookkeeping included."""
+
+    max_age_s: Seconds = 300.0
+    """Seconds after which a stored response is fetched again, even if nothing changed (RFC 9111 §4.2.2)."""
+
+    max_response_bytes: Bytes = 4 * 1024 * 1024
+    """Bytes of the largest body that is stored; larger ones are passed on. No response may take more than an
+    eighth of max_bytes."""
+
+    pb_hooks: Literal["auto", "none", "auth", "request"] = "auto"
+    """Whether PocketBase's own hooks change what reads answer: "none", "auth" (by who asks) or "request" (by
+    anything in the request: nothing is stored). "auto": with the embedded PocketBase by a look into
+    hooks_dir, else "auth"."""
+
+    in_doubt_s: Seconds = 300.0
+    """Seconds for which nothing a write may have changed is served from the store, when its answer from
+    PocketBase was lost."""
+
+    custom_routes_write: tuple[str, ...] = ("*",)
+    """Collections that requests to routes of your own (PocketBase hooks) may change, all methods but GET;
+    ["*"] for any, [] for none."""
+
+    collections: dict[str, CacheCollectionConfig] = msgspec_field(default_factory=dict)
+    """By name or id: [cache.collections.<name>]."""
+
+
 class MetricsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Figures for Prometheus at http://host:port/metrics, on a listener of their own."""
 
@@ -369,5 +416,6 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ratelimit: RateLimitConfig = RateLimitConfig()
     limits: dict[str, LimitConfig] = msgspec_field(default_factory=dict)
     login: LoginConfig = LoginConfig()
+    cache: CacheConfig = CacheConfig()
     metrics: MetricsConfig = MetricsConfig()
     log: LogConfig = LogConfig()

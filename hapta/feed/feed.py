@@ -196,6 +196,10 @@ class ChangeFeed:
                 await self._attend()
             except _Failures as exc:
                 self._failed(exc)
+            except Exception as exc:  # a bug of ours, or answers in a form nobody foresaw
+                self._report(exc)
+                self._lost("consumer")
+                self._failed(exc)
 
     def _failed(self, exc: BaseException) -> None:
         is_refusal = isinstance(exc, OperatorError)

@@ -122,6 +122,19 @@ class SchemaWatch:
                     await self._confirm()
         return self.snapshot
 
+    async def still_holds(self, schema: Schema) -> bool:
+        """Whether PocketBase, asked now, still has this schema: for what must not wait until it tells.
+
+        Raises:
+            HaptaError, OperatorError: as :meth:`SuperuserClient.request`.
+        """
+        stamps = await self._stamps() if self.features.has_sql else None
+        if stamps is None:
+            stamps = Schema.of(0, await self._load()).stamps()
+        if stamps != self.snapshot.stamps():
+            self.invalidate()
+        return self.snapshot.version == schema.version and stamps == schema.stamps()
+
     async def refresh(self) -> Schema:
         """Read the whole schema again and probe the features.
 

@@ -20,7 +20,7 @@ class Known:
     Attributes:
         epoch: the feed's epoch its rows were read in.
         is_proved: PocketBase took its token since anything cast doubt on this identity.
-        proof_round: of the keeper, when that was; a doubt about everybody begins a new round.
+        proof_round: that of :class:`Remembered` when that was.
         is_current: its rows have not changed since they were read.
         seen_at: monotonic instant of the last look.
     """
@@ -47,11 +47,16 @@ class Known:
 
 
 class Remembered:
-    """Known sessions, bounded in number, found by id and by identity."""
+    """Known sessions, bounded in number, found by id and by identity.
+
+    Attributes:
+        proof_round: a doubt about everybody begins a new one; proofs of an earlier one count no more.
+    """
 
     def __init__(self, limit: int) -> None:
         self._by_id: LRUCache[str, Known] = LRUCache(limit)
         self._by_identity: dict[str, dict[str, set[str]]] = {}
+        self.proof_round = 0
 
     def __len__(self) -> int:
         return len(self._by_id)

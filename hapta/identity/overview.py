@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from hapta.identity.rows import PAGE, SESSIONS, RowsRefused, SuperuserApi, date_text
+from hapta.identity.rows import PAGE, SESSIONS, RowsRefused, SuperuserApi, living_condition
 from hapta.model.clock import Clock
 
 FIELDS = ("id", "collection", "record", "device", "address", "created", "used", "exp")
@@ -47,7 +47,7 @@ class Overview:
         Raises:
             HaptaError: PocketBase did not answer, or not as it should.
         """
-        conditions = ["ended=''", f"exp>'{date_text(self._clock.now())}'"]
+        conditions = [living_condition(self._clock.now())]
         wanted = (("collection", collection), ("record", record), ("id", session))
         conditions += [f"{name}={_literal(value)}" for name, value in wanted if value]
         query = (

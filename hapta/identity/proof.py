@@ -48,6 +48,12 @@ def _json(part: str) -> object:
     return found
 
 
+def is_pocketbase_token(token: str) -> bool:
+    """Whether a token has the form of one PocketBase issues, of any type."""
+    claims = unverified_claims(token)
+    return claims is not None and "type" in claims and "collectionId" in claims
+
+
 @dataclass(frozen=True, slots=True)
 class AuthToken:
     """What one of PocketBase's auth tokens says.

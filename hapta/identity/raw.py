@@ -14,7 +14,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from hapta.identity.keeper import MAX_LOOKS, Feed
+from hapta.identity.lookup import LOOKS_IN_DOUBT, MAX_LOOKS
+from hapta.identity.needs import Feed
 from hapta.identity.proof import Prover, understand_auth_token
 from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError, Overloaded
@@ -86,6 +87,7 @@ class AdoptedTokens:
         self._adopted: OrderedDict[str, _Adopted] = OrderedDict()
         self._refused: OrderedDict[str, float] = OrderedDict()
         self._flights: dict[str, asyncio.Task[Identity | None]] = {}
+        self._asked: dict[str, tuple[int, int]] = {}
         self._tasks = TaskSet()
         self._proof_round = 0
 
@@ -122,6 +124,9 @@ class AdoptedTokens:
         refused_until = self._refused.get(token)
         if refused_until is not None and self._clock.monotonic() < refused_until:
             return None
+        if self._is_overtaken(token):
+            await asyncio.shield(self._flights[token])
+            return await self.resolve(token, address)  # what it found may be older than this request
         flight = self._flights.get(token)
         if flight is None:
             if token not in self._adopted and not self._take_proof(address):
@@ -130,6 +135,11 @@ class AdoptedTokens:
             self._flights[token] = flight
             flight.add_done_callback(lambda _: self._flights.pop(token, None))
         return await asyncio.shield(flight)
+
+    def _is_overtaken(self, token: str) -> bool:
+        """Whether a doubt came since PocketBase was asked in the proof that is under way."""
+        asked, adopted = self._asked.get(token), self._adopted.get(token)
+        return asked is not None and (adopted is None or asked != (adopted.doubts, self._proof_round))
 
     def _understand(self, token: str) -> tuple[Identity, int] | None:
         if len(token) > MAX_TOKEN_CHARS:
@@ -140,7 +150,7 @@ class AdoptedTokens:
         return Identity(found.collection, found.record, token, None), found.exp
 
     async def _prove(self, token: str, identity: Identity, exp: float) -> Identity | None:
-        for _ in range(MAX_LOOKS):
+        for look in range(MAX_LOOKS):
             epoch, proof_round = self._feed.epoch, self._proof_round
             before = self._adopted.get(token)
             adopted = before or _Adopted(identity, exp, epoch, False, 0.0)
@@ -149,20 +159,26 @@ class AdoptedTokens:
                 if len(self._adopted) > REMEMBERED:
                     self._adopted.popitem(last=False)
             doubts = adopted.doubts
+            self._asked[token] = doubts, proof_round
             try:
                 lives = await self._prover.lives(token, identity.collection, identity.record)
             except HaptaError:
                 if before is None:
                     self._adopted.pop(token, None)
                 raise
-            if doubts != adopted.doubts or (epoch, proof_round) != (self._feed.epoch, self._proof_round):
+            finally:
+                del self._asked[token]
+            if epoch != self._feed.epoch:
+                continue
+            is_in_doubt = (doubts, proof_round) != (adopted.doubts, self._proof_round)
+            if is_in_doubt and (not lives or look < LOOKS_IN_DOUBT):
                 continue
             if not lives:
                 self._adopted.pop(token, None)
                 self._refuse(token)
                 self._on_ended(owner_of(identity))
                 return None
-            adopted.is_proved, adopted.epoch, adopted.proof_round = True, epoch, proof_round
+            adopted.is_proved, adopted.epoch, adopted.proof_round = not is_in_doubt, epoch, proof_round
             adopted.seen_at = self._clock.monotonic()
             return identity
         raise Overloaded  # the record changes faster than it can be looked at

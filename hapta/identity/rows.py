@@ -44,6 +44,13 @@ def date_value(text: object) -> float | None:
     return datetime.fromisoformat(text.replace(" ", "T").replace("Z", "+00:00")).timestamp()
 
 
+def living_condition(now: float) -> str:
+    """PocketBase's filter for sessions that live: of their generations any, for the session's own row learns
+    of a refresh only after it was answered, and a kill may come between."""
+    at = date_text(now)
+    return f"ended='' && (exp>'{at}' || {_EXPAND}.exp?>'{at}')"
+
+
 class RowsRefused(UpstreamLost):
     """PocketBase does not do with Hapta's own rows what it should; the client gets 504 and no reason.
 
@@ -220,19 +227,27 @@ class SessionRows:
 
     async def of_identity(self, collection: str, record: str, now: float) -> list[Mapping[str, Any]]:
         """The rows of an auth record's living sessions, last used first."""
-        condition = (
-            f"collection={_literal(collection)} && record={_literal(record)}"
-            f" && ended='' && exp>'{date_text(now)}'"
+        return await self._list(_living(collection, record, now), sort="-used,-id")
+
+    async def beyond(self, collection: str, record: str, now: float, keep: int) -> list[str]:
+        """Ids of an auth record's living sessions, last used first, without the first ``keep`` of them.
+
+        Those are not read: every login asks, and hardly ever is there one too many.
+        """
+        size = min(keep, PAGE)
+        pages, rest = divmod(keep, size)
+        rows = await self._list(
+            _living(collection, record, now), sort="-used,-id", more="&fields=id", size=size, page=pages + 1
         )
-        return await self._list(condition, sort="-used,-id")
+        return [row["id"] for row in rows[rest:]]
 
     async def list_living(self, now: float) -> list[Mapping[str, Any]]:
         """The rows of all living sessions, last used first."""
-        return await self._list(f"ended='' && exp>'{date_text(now)}'", sort="-used,-id")
+        return await self._list(living_condition(now), sort="-used,-id")
 
     async def expired(self, before: float) -> list[str]:
         """Ids of sessions of which no generation lives after ``before``."""
-        rows = await self._list(f"exp<'{date_text(before)}'", sort="id", expand=True)
+        rows = await self._list(f"exp<'{date_text(before)}'", sort="id", more=f"&expand={_EXPAND}")
         return [
             row["id"]
             for row in rows
@@ -274,18 +289,20 @@ class SessionRows:
             raise RightsLost(f"PocketBase refuses Hapta its superuser rights (status {status})")
         return status, answer
 
-    async def _list(self, condition: str, *, sort: str, expand: bool = False) -> list[Mapping[str, Any]]:
+    async def _list(
+        self, condition: str, *, sort: str, more: str = "", size: int = PAGE, page: int = 1
+    ) -> list[Mapping[str, Any]]:
+        """All rows from ``page`` of ``size`` on."""
         rows: list[Mapping[str, Any]] = []
-        page = 1
+        query = f"perPage={size}&skipTotal=1&sort={sort}&filter={quote(condition, safe='')}{more}"
         while True:
-            query = f"page={page}&perPage={PAGE}&skipTotal=1&sort={sort}&filter={quote(condition, safe='')}"
-            if expand:
-                query += f"&expand={_EXPAND}"
-            status, answer = await self._ask("GET", f"/api/collections/{SESSIONS}/records?{query}")
+            status, answer = await self._ask(
+                "GET", f"/api/collections/{SESSIONS}/records?page={page}&{query}"
+            )
             if status != 200 or not isinstance(answer, Mapping):
                 raise RowsRefused(f"sessions could not be listed (status {status})")
             rows += answer["items"]
-            if len(answer["items"]) < PAGE:
+            if len(answer["items"]) < size:
                 return rows
             page += 1
 
@@ -296,6 +313,11 @@ def _comes_late(made: Generation, session: Session) -> bool:
         number >= made.number + 2 and later.issued_at < made.issued_at
         for number, later in session.generations.items()
     )
+
+
+def _living(collection: str, record: str, now: float) -> str:
+    """The condition for living sessions of an auth record."""
+    return f"collection={_literal(collection)} && record={_literal(record)} && {living_condition(now)}"
 
 
 def _literal(text: str) -> str:

@@ -138,5 +138,5 @@ def _rule(name: str, limit: LimitConfig, message: str) -> Rule:
         limit.class_,
         limit.collection,
         tuple(limit.path_prefix.strip("/").split("/")) if limit.path_prefix.strip("/") else (),
-        frozenset(limit.methods),
+        frozenset(limit.methods) | ({"HEAD"} if "GET" in limit.methods else set()),  # the same work, unread
     )

@@ -31,6 +31,7 @@ from prometheus_client.registry import Collector
 from hapta import __version__
 from hapta.feed.meters import GAP_REASONS
 from hapta.model.operation import OperationClass
+from hapta.observe.cache_metrics import CacheMetrics
 from hapta.observe.session_metrics import SessionMetrics
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -127,6 +128,7 @@ class Metrics:
         limit_table_keys: callers and accounts the limits remember now.
         untrusted_forwarding: requests with forwarding headers from a peer outside ``server.trusted_proxies``.
         sessions: figures of whoever keeps sessions, read from there.
+        cache: what the cache did, and what it holds.
 
     It is also the feed's meter (``hapta.feed.FeedMeter``).
     """
@@ -141,6 +143,8 @@ class Metrics:
         registry.register(self._upstream)
         self.sessions = SessionMetrics()
         registry.register(self.sessions)
+        self.cache = CacheMetrics()
+        registry.register(self.cache)
         self.open_streams = Gauge("hapta_open_streams", "Event streams now open.", registry=registry)
         self.open_connections = Gauge(
             "hapta_open_connections", "Client connections now open.", registry=registry

@@ -1,4 +1,5 @@
-"""Binds a client's event stream to the session that subscribed it."""
+"""Binds a client's event stream to the session that subscribed it, and one of an app's own route to the
+session that opened it."""
 
 from collections.abc import Callable
 from urllib.parse import parse_qsl
@@ -10,9 +11,10 @@ from hapta.model.errors import BadRequest
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.model.operation import OperationClass
 from hapta.stages.batch import collect
-from hapta.stages.streams import OpenStreams
+from hapta.stages.streams import EventStream, OpenStreams
 
 _CLIENT_ID = "clientid"
+_PAYLOAD = "@jsonPayload"
 
 
 class UnreadableSubscription(BadRequest):
@@ -30,15 +32,19 @@ def bind_streams(streams: OpenStreams, has_ended: Callable[[str], bool]) -> Stag
     """
 
     async def bind(exchange: Exchange, forward: Handler) -> Answer:
-        identity = exchange.identity
-        if (
-            exchange.operation.kind is not OperationClass.REALTIME_SUBSCRIBE
-            or identity is None
-            or exchange.body is None
-        ):
+        identity, kind = exchange.identity, exchange.operation.kind
+        if kind is OperationClass.UNKNOWN and identity is not None:
+            answer = await forward(exchange)
+            if isinstance(answer.body, EventStream):
+                owner = owner_of(identity)
+                streams.bind_stream(answer.body, owner)
+                if has_ended(owner):
+                    streams.end(owner)
+            return answer
+        if kind is not OperationClass.REALTIME_SUBSCRIBE or identity is None or exchange.body is None:
             return await forward(exchange)
         body = await collect(exchange.body.chunks())
-        client_ids = _client_ids(body, exchange.headers.get("Content-Type", ""))
+        client_ids = _client_ids(body, exchange.headers.get("Content-Type", ""), exchange.target.query)
         answer = await forward(exchange)
         if answer.status < 300:
             owner = owner_of(identity)
@@ -51,18 +57,32 @@ def bind_streams(streams: OpenStreams, has_ended: Callable[[str], bool]) -> Stag
     return bind
 
 
-def _client_ids(body: bytes, content_type: str) -> list[str]:
-    """Every client id PocketBase could take out of a subscription; Go matches the names of members in any
-    letter case, and of several the last counts.
+def _client_ids(body: bytes, content_type: str, query: str) -> list[str]:
+    """Every client id PocketBase could take out of a subscription.
+
+    Go matches the names of members in any letter case, and of several one counts. It counts the URL's query
+    among a form's values, and PocketBase reads a form's value named ``@jsonPayload`` as JSON.
 
     Raises:
         UnreadableSubscription: it cannot be told, so a stream could go on after its session.
     """
     kind = content_type.partition(";")[0].strip().lower()
-    if kind == "application/x-www-form-urlencoded":
-        return [value for name, value in parse_qsl(body.decode("latin-1")) if name.lower() == _CLIENT_ID]
+    if kind == "application/json":
+        return _in_json(body)
+    if kind != "application/x-www-form-urlencoded":
+        raise UnreadableSubscription
+    found: list[str] = []
+    for name, value in [*parse_qsl(body.decode("latin-1")), *parse_qsl(query)]:
+        if name == _PAYLOAD:
+            found += _in_json(value.encode("utf-8", "surrogateescape"))
+        elif name.lower() == _CLIENT_ID:
+            found.append(value)
+    return found
+
+
+def _in_json(text: bytes) -> list[str]:
     try:
-        document = orjson.loads(body) if kind == "application/json" else None
+        document = orjson.loads(text)
     except orjson.JSONDecodeError:
         document = None
     if not isinstance(document, dict):

@@ -10,16 +10,16 @@ token at all travels on, for rules and hooks may read it.
 import re
 from collections.abc import Callable
 from typing import Protocol
-from urllib.parse import unquote_plus
 
-from hapta.identity.keeper import SessionEnded, SessionKeeper
-from hapta.identity.proof import unverified_claims
+from hapta.identity.keeper import SessionKeeper
+from hapta.identity.needs import SessionEnded
+from hapta.identity.proof import is_pocketbase_token
 from hapta.identity.raw import AdoptedTokens
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.model.identity import Identity
-from hapta.model.operation import Operation, OperationClass
+from hapta.model.operation import OperationClass
 from hapta.sessions.keys import KeyRing
-from hapta.sessions.seal import is_file_token, open_file_token
+from hapta.stages.file_tokens import give_back, open_file_tokens, takes_file_tokens
 
 _SCHEME = re.compile(r"bearer ", re.IGNORECASE)
 """As PocketBase strips it: in any letter case, with exactly one space."""
@@ -58,8 +58,9 @@ def identify(
         operation = exchange.operation
         if operation.kind in _WITHOUT_IDENTITY:
             return await forward(exchange)
-        if exchange.target.query and _takes_file_tokens(operation):
-            exchange.upstream_target = _with_open_file_token(exchange, ring, adopts=adopted is not None)
+        opened: dict[bytes, bytes] = {}
+        if exchange.target.query and takes_file_tokens(operation):
+            opened = open_file_tokens(exchange, ring, adopts=adopted is not None)
         sent = exchange.headers.get("Authorization")
         if sent:
             try:
@@ -69,7 +70,10 @@ def identify(
             except SessionEnded:
                 if not _drops_ended(exchange):
                     raise
-        return await forward(exchange)
+        answer = await forward(exchange)
+        if opened:
+            give_back(answer, opened)
+        return answer
 
     async def _identify(exchange: Exchange, token: str, sent: str) -> None:
         if token != token.strip():
@@ -80,7 +84,7 @@ def identify(
             address = str(exchange.client)
             identity = await keeper.resolve(token, address)
             if identity is None and not has_our_form(token):
-                if not _is_pocketbase_token(token):
+                if not is_pocketbase_token(token):
                     exchange.authorization = sent
                 elif adopted is not None:
                     identity = await adopted.resolve(token, address)
@@ -96,29 +100,3 @@ def _drops_ended(exchange: Exchange) -> bool:
     if operation.kind is _K.UNKNOWN:  # static files, as far as can be told: routes of apps stand under /api/
         return exchange.method in _READ and exchange.target.segments[0] != "api"
     return operation.kind in _DROPS_ENDED or _LOGIN_ACTIONS.fullmatch(operation.action) is not None
-
-
-def _takes_file_tokens(operation: Operation) -> bool:
-    return operation.kind in (_K.FILE, _K.UNKNOWN) or operation.action == "backups"
-
-
-def _is_pocketbase_token(token: str) -> bool:
-    """Whether a token has the form of one PocketBase issues, of any type."""
-    claims = unverified_claims(token)
-    return claims is not None and "type" in claims and "collectionId" in claims
-
-
-def _with_open_file_token(exchange: Exchange, ring: KeyRing, *, adopts: bool) -> str:
-    """The target with every sealed file token opened; empty where there is none."""
-    target = exchange.target
-    pieces = target.query.split("&")
-    for number, piece in enumerate(pieces):
-        key, _, value = piece.partition("=")
-        if unquote_plus(key) == "token":
-            text = unquote_plus(value)
-            if is_file_token(text):
-                pieces[number] = f"{key}={open_file_token(ring, text) or ''}"
-            elif not adopts and _is_pocketbase_token(text):
-                pieces[number] = f"{key}="
-    query = "&".join(pieces)
-    return f"{target.path}?{query}" if query != target.query else ""

@@ -26,6 +26,8 @@ from hapta.model.exchange import Answer, Exchange, Handler, Header
 from hapta.model.operation import OperationClass
 from hapta.stages.batch import batch_payloads, sub_requests
 
+UNREADABLE_PARTS = 50
+"""As many as PocketBase takes in one batch by default."""
 _RECORDS = re.compile(r"/api/collections/([^/?#]+)/records(?=[/?#]|$)")
 
 
@@ -123,13 +125,14 @@ def _asked(exchange: Exchange) -> Asked:
 
 
 async def _parts(exchange: Exchange) -> list[Asked]:
-    """The requests in a batch; those of one that Hapta cannot read are PocketBase's to refuse."""
+    """The requests in a batch. PocketBase may carry out one that Hapta cannot read (it passes over what
+    follows the JSON), so that one counts as many."""
     content_type = exchange.headers.get("Content-Type", "")
     try:
         payloads = await batch_payloads(exchange.body, content_type, exchange.target.query)
         return [_part(request) for payload in payloads for request in sub_requests(payload)]
     except (BadRequest, BodyTooLarge):
-        return []
+        return [Asked("POST", OperationClass.RECORD_WRITE, None, ())] * UNREADABLE_PARTS
 
 
 def _part(request: Mapping[str, Any]) -> Asked:

@@ -57,9 +57,13 @@ class OpenStreams:
         token)."""
         stream = self._by_client.get(client_id)
         if stream is not None:
-            self._unbind(stream)
-            stream.owner = owner
-            self._by_owner.setdefault(owner, set()).add(stream)
+            self.bind_stream(stream, owner)
+
+    def bind_stream(self, stream: "EventStream", owner: str) -> None:
+        """A stream now belongs to ``owner``."""
+        self._unbind(stream)
+        stream.owner = owner
+        self._by_owner.setdefault(owner, set()).add(stream)
 
     def move(self, owner: str, new_owner: str) -> None:
         """The streams of ``owner`` belong to ``new_owner`` from now on."""

@@ -2,7 +2,8 @@
 
 The answer is otherwise PocketBase's own, byte for byte: the token's text is replaced, nothing is written
 anew. Routes of ``pb_hooks`` may answer a login in any shape, so JSON of unknown routes up to 1 MiB is
-searched for auth tokens; each that lives becomes a session too.
+searched for auth tokens; each that lives becomes a session too. Their hooks may make a login of any write (a
+registration, a confirmed e-mail), so answers to those are looked at for PocketBase's form of one.
 """
 
 import re
@@ -24,9 +25,13 @@ from hapta.stages.streams import Prefixed
 from hapta.upstream.headers import header
 
 SCANNED_BYTES = 1024 * 1024
+MAX_PROOFS = 20
+"""Tokens in one answer of which PocketBase is asked whether they live; further ones are cut out of it. Who
+gets a route to repeat text of his would otherwise turn one request into thousands."""
 MAX_DEVICE_CHARS = 200
 _JWT = re.compile(rb"eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{16,}")
 _K = OperationClass
+_MAY_LOG_IN = frozenset({_K.RECORD_WRITE, _K.AUTH_ACTION})
 _FIRST_LEGS = frozenset({"auth-with-otp", "auth-with-oauth2"})
 """May set a new password, and with it end all tokens, though a second factor is still to come."""
 
@@ -59,15 +64,15 @@ def swap_tokens(
             exchange.wants_plain_answer = True
             return _file_token(await forward(exchange))
         answer = await forward(exchange)
-        if operation.kind is _K.UNKNOWN and _is_json(answer):
+        if operation.kind is _K.UNKNOWN:
             return await _scanned(exchange, answer)
-        return answer
+        return await _written(exchange, answer) if operation.kind in _MAY_LOG_IN else answer
 
     async def _auth_answer(exchange: Exchange, answer: Answer) -> Answer:
         if answer.status != 200:
             if answer.status == 401 and exchange.operation.action in _FIRST_LEGS:
                 on_login(exchange.operation.collection or "", None)
-            return answer
+            return await _scanned(exchange, answer)  # a hook may have answered 201
         body = await _whole(answer)
         parsed = _parse(body)
         token = parsed.get("token") if isinstance(parsed, Mapping) else None
@@ -107,29 +112,48 @@ def swap_tokens(
         )
 
     def _file_token(answer: Answer) -> Answer:
-        parsed = _parse(answer.body) if answer.status == 200 and isinstance(answer.body, bytes) else None
+        parsed = _parse(answer.body) if answer.status < 300 and isinstance(answer.body, bytes) else None
         token = parsed.get("token") if isinstance(parsed, Mapping) else None
         if isinstance(token, str) and isinstance(answer.body, bytes):
             answer.body = answer.body.replace(token.encode(), seal_file_token(ring, token).encode())
         return answer
 
+    async def _written(exchange: Exchange, answer: Answer) -> Answer:
+        plain = _unpacked(answer, answer.body) if isinstance(answer.body, bytes) else None
+        if answer.status >= 300 or plain is None or b'"token"' not in plain:
+            return answer
+        parsed = _parse(plain)
+        if not isinstance(parsed, Mapping) or "collectionId" in parsed:
+            return answer  # a record, which may have a field of that name
+        token = parsed.get("token")
+        found = understand_auth_token(token) if isinstance(token, str) else None
+        if found is None or not await prover.lives(found.text, found.collection, found.record):
+            return answer
+        on_login(found.collection, found.record)
+        _rewrite(answer, plain.replace(found.text.encode(), (await _open(exchange, found)).encode()))
+        return answer
+
     async def _scanned(exchange: Exchange, answer: Answer) -> Answer:
+        if not _is_json(answer):
+            return answer
         body = await _beginning(answer)
         if body is None:
             return answer
         plain = _unpacked(answer, body)
         if plain is None:
             return answer
-        swapped = plain
+        swapped, proofs = plain, 0
         for text in dict.fromkeys(_JWT.findall(plain)):
             found = understand_auth_token(text.decode())
             if found is None or not is_auth_collection(found.collection):
                 continue
-            if await prover.lives(found.text, found.collection, found.record):
+            proofs += 1
+            if proofs > MAX_PROOFS:
+                swapped = swapped.replace(text, b"")
+            elif await prover.lives(found.text, found.collection, found.record):
                 swapped = swapped.replace(text, (await _open(exchange, found)).encode())
         if swapped is not plain:
-            answer.body, answer.length = swapped, None
-            answer.headers = [line for line in answer.headers if line[0].lower() != b"content-encoding"]
+            _rewrite(answer, swapped)
         return answer
 
     return stage
@@ -143,6 +167,11 @@ def _sent_token(exchange: Exchange) -> str:
 def _is_json(answer: Answer) -> bool:
     content_type = header(answer.headers, b"content-type")
     return content_type is not None and content_type.lower().startswith(b"application/json")
+
+
+def _rewrite(answer: Answer, text: bytes) -> None:
+    answer.body, answer.length = text, None
+    answer.headers = [line for line in answer.headers if line[0].lower() != b"content-encoding"]
 
 
 def _parse(body: Any) -> Any:

@@ -402,6 +402,24 @@ async def test_a_consumer_that_fails_on_a_gap_does_not_keep_it_from_the_others(
     assert following.events.names.count("feed_consumer") == 3
 
 
+async def test_an_error_nobody_foresaw_is_a_gap_and_it_comes_back_by_itself(
+    served: PocketBase, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    following = await follow(served, max_silence_s=0.5)
+    prove = following.feed._prove
+
+    async def broken(*_: object) -> list[bool]:
+        monkeypatch.setattr(following.feed, "_prove", prove)
+        raise KeyError("items")
+
+    monkeypatch.setattr(following.feed, "_prove", broken)
+    await asyncio.sleep(0.5)
+    following.feed.touch()
+    await holds(lambda: following.feed.epoch >= 3 and following.feed.is_live)
+    assert "feed_consumer" in following.events.names
+    assert following.meter.gaps == ["consumer"]
+
+
 async def test_the_heartbeat_s_row_deleted_by_somebody_is_made_again(
     served: PocketBase, follow: Follow
 ) -> None:

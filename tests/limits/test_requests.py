@@ -1,6 +1,7 @@
 """Limits on requests, through a real ``hapta serve`` in front of a real PocketBase."""
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Sequence
@@ -172,6 +173,18 @@ def test_a_batch_costs_as_much_as_its_requests(make_hapta: MakeHapta) -> None:
     assert refused.status_code == 429
     assert refused.headers["RateLimit"].startswith('"posts";r=0;')
     assert batch(3, "documents").status_code == 429, "one was taken for the request that was refused"
+
+
+def test_a_batch_with_something_behind_its_json_costs_as_much_as_a_large_one(make_hapta: MakeHapta) -> None:
+    """PocketBase passes over what follows and carries it out."""
+    hapta = make_hapta(**{**FEW, "ratelimit__burst": 60})
+    one = {"method": "POST", "url": POSTS, "body": {"title": "one of many"}}
+    content = json.dumps({"requests": [one] * 10}) + " and more"
+    answer = httpx.post(
+        f"{hapta.url}/api/batch", content=content, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 200
+    assert answer.headers["RateLimit"].startswith('"default";r=10;')
 
 
 def test_a_write_that_pocketbase_refuses_costs_extra(make_hapta: MakeHapta) -> None:

@@ -150,3 +150,28 @@ routerAdd("POST", "/api/custom/lock-out/{id}", (e) => {
 routerAdd("GET", "/api/custom/wrapped", (e) => {
   return e.json(200, { data: { session: [e.auth.newAuthToken()] }, said: "a.b.c" });
 }, $apis.requireAuth());
+
+/// A registration that logs in: X-Sign-In on the creation of a user.
+onRecordCreateRequest((e) => {
+  if (!e.requestInfo().headers["x_sign_in"]) {
+    return e.next();
+  }
+  $app.save(e.record);
+  return e.json(200, { token: e.record.newAuthToken(), record: e.record });
+}, "users");
+
+/// A login in another form than PocketBase's: X-Status chooses its status.
+onRecordAuthRequest((e) => {
+  const status = e.requestInfo().headers["x_status"];
+  return status ? e.json(parseInt(status), { token: e.token, record: { id: e.record.id } }) : e.next();
+}, "users");
+
+/// An event stream of an app's own, for whoever opened it; ten seconds long.
+routerAdd("GET", "/api/custom/events", (e) => {
+  e.response.header().set("Content-Type", "text/event-stream");
+  for (let i = 0; i < 100; i++) {
+    e.response.write("data: " + (e.auth ? e.auth.id : "guest") + "\n\n");
+    e.flush();
+    sleep(100);
+  }
+});

@@ -1,6 +1,7 @@
 """An event stream ends with the session it was bound to."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -54,8 +55,12 @@ def opened(ground: Ground, closing: ExitStack) -> Stream:
 
 
 def subscribe(ground: Ground, stream: Stream, token: str | None, *topics: str, **more: Any) -> int:
-    body = {"clientId": stream.client_id, "subscriptions": list(topics or ("posts/*",))}
-    return ground.through.ask("POST", "/api/realtime", token, **(more or {"json": body})).status_code
+    more = more or {"json": subscription(stream, *topics)}
+    return ground.through.ask("POST", "/api/realtime", token, **more).status_code
+
+
+def subscription(stream: Stream, *topics: str) -> dict[str, Any]:
+    return {"clientId": stream.client_id, "subscriptions": list(topics or ("posts/*",))}
 
 
 @contextmanager
@@ -151,6 +156,15 @@ FORMS = {
         }
     },
     "a form": lambda s: {"data": {"clientId": s.client_id, "subscriptions": "posts/*"}},
+    "a form, the name in the query": lambda s: {
+        "params": {"clientId": s.client_id},
+        "data": {"subscriptions": "posts/*"},
+    },
+    "JSON in a form": lambda s: {"data": {"@jsonPayload": json.dumps(subscription(s))}},
+    "JSON in a form's query": lambda s: {
+        "params": {"@jsonPayload": json.dumps(subscription(s))},
+        "data": {"a": "b"},
+    },
 }
 
 
@@ -198,3 +212,18 @@ def test_everything_that_ends_a_session_ends_all_its_streams(
         assert subscribe(ground, stream, token) == 204
     assert ground.through.ask("POST", "/api/hapta/logout-all", token).status_code == 204
     assert all(stream.is_cut() for stream in several)
+
+
+def test_an_apps_own_event_stream_ends_with_the_session_that_opened_it(
+    ground: Ground, account: Account, streams: ExitStack
+) -> None:
+    token, wire = ground.through.login(account), streams.enter_context(Wire(ground.hapta.url))
+    request = (
+        f"GET /api/custom/events HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\nConnection: close\r\n\r\n"
+    )
+    wire.send(request.encode())
+    wire.until(f"data: {account.id}\n\n".encode())
+    began = time.monotonic()
+    ground.through.logout(token)
+    wire.rest()
+    assert time.monotonic() - began < SOON_S

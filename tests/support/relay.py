@@ -25,8 +25,8 @@ class Relay:
         self._listening = socket.create_server(("127.0.0.1", port))
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
         self._lock = threading.Lock()
-        self._asked = bytearray()
-        self._answered = bytearray()
+        self._asked: list[bytearray] = []
+        self._answered: list[bytearray] = []
         self._sockets: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
 
@@ -52,20 +52,20 @@ class Relay:
     def requests(self) -> list[str]:
         """Request lines so far, without the version."""
         with self._lock:
-            found = _REQUEST_LINE.findall(bytes(self._asked))
+            found = [line for sent in self._asked for line in _REQUEST_LINE.findall(bytes(sent))]
         return [line.rsplit(b" ", 1)[0].decode() for line in found]
 
     @property
-    def asked(self) -> bytes:
-        """Everything clients sent."""
+    def asked(self) -> list[bytes]:
+        """Everything clients sent, of each connection."""
         with self._lock:
-            return bytes(self._asked)
+            return [bytes(sent) for sent in self._asked]
 
     @property
-    def answered(self) -> bytes:
-        """Everything clients got."""
+    def answered(self) -> list[bytes]:
+        """Everything clients got, of each connection."""
         with self._lock:
-            return bytes(self._answered)
+            return [bytes(got) for got in self._answered]
 
     def _start(self, work: object, *arguments: object) -> None:
         thread = threading.Thread(target=work, args=arguments, name="relay", daemon=True)  # type: ignore[arg-type]
@@ -76,12 +76,20 @@ class Relay:
         while True:
             try:
                 client, _ = self._listening.accept()
-                server = socket.create_connection(self._target)
             except OSError:
                 return
+            try:
+                server = socket.create_connection(self._target)
+            except OSError:
+                client.close()  # nobody is there just now: the client is to try again
+                continue
             self._sockets |= {client, server}
-            self._start(self._pass_on, client, server, self._asked)
-            self._start(self._pass_on, server, client, self._answered)
+            sent, got = bytearray(), bytearray()
+            with self._lock:
+                self._asked.append(sent)
+                self._answered.append(got)
+            self._start(self._pass_on, client, server, sent)
+            self._start(self._pass_on, server, client, got)
 
     def _pass_on(self, source: socket.socket, target: socket.socket, kept: bytearray) -> None:
         with suppress(OSError):

@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from hapta.config import SessionsConfig
-from hapta.identity.keeper import SessionEnded, SessionKeeper
+from hapta.identity.keeper import SessionKeeper
+from hapta.identity.needs import SessionEnded
 from hapta.identity.rows import SessionRows, date_value
 from hapta.model.clock import ManualClock
 from hapta.model.errors import HaptaError, UpstreamLost
@@ -136,18 +137,25 @@ class Database:
         rotations = [dict(r) for r in self.rotations.values() if r.get("session") == row["id"]]
         return {**row, **({"expand": {_VIA: rotations}} if rotations else {})}
 
+    def _holds(self, row: Mapping[str, Any], term: str) -> bool:
+        if " || " in term:
+            return any(self._holds(row, one) for one in term.strip("()").split(" || "))
+        if term.startswith(f"{_VIA}."):
+            of_rotation = term.removeprefix(f"{_VIA}.").replace("?", "", 1)
+            rotations = [r for r in self.rotations.values() if r.get("session") == row["id"]]
+            return any(self._holds(rotation, of_rotation) for rotation in rotations)
+        found = _TERM.fullmatch(term)
+        assert found is not None, term
+        value, operator, wanted = row[found[1]], found[2], found[3].replace("\\'", "'")
+        return bool({"=": value == wanted, "<": value < wanted, ">": value > wanted}[operator])
+
     def _listed(self, table: dict[str, dict[str, Any]], query: Mapping[str, list[str]]) -> list[Any]:
-        terms = [_TERM.fullmatch(term) for term in query["filter"][0].split(" && ")]
-        rows = [row for row in table.values() if all(t is not None and _holds(row, t) for t in terms)]
+        terms = query["filter"][0].split(" && ")
+        rows = [row for row in table.values() if all(self._holds(row, term) for term in terms)]
         for key in reversed(query["sort"][0].split(",")):
             rows.sort(key=lambda row, key=key: row[key.lstrip("-")], reverse=key.startswith("-"))
         size, page = int(query["perPage"][0]), int(query["page"][0])
         return [self._expanded(row) for row in rows[(page - 1) * size : page * size]]
-
-
-def _holds(row: Mapping[str, Any], term: re.Match[str]) -> bool:
-    value, operator, wanted = row[term[1]], term[2], term[3].replace("\\'", "'")
-    return bool({"=": value == wanted, "<": value < wanted, ">": value > wanted}[operator])
 
 
 @dataclass

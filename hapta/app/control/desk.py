@@ -12,8 +12,10 @@ A collection is given by name or id. Errors have PocketBase's form. What was end
 comes: the next request with its token gets 401, its event streams are cut.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,6 +31,9 @@ from hapta.model.schema import Schema
 
 ENDED_BY_OPERATOR = "operator"
 LIMIT = 500
+PROOF_S = 2.5
+"""How long an event may take that was asked for."""
+_LOOK_S = 0.02
 _ID = re.compile(r"[a-z0-9]{15}")
 
 
@@ -58,6 +63,9 @@ class Feed(Protocol):
 
     @property
     def is_connected(self) -> bool: ...
+
+    def touch(self) -> None:
+        """Have it ask for an event, if none came for a while."""
 
 
 class Watch(Protocol):
@@ -106,6 +114,7 @@ class Desk:
         return application
 
     async def _status(self, _: web.Request) -> web.Response:
+        await self._prove_feed()
         features = self.watch.features
         return web.json_response(
             {
@@ -122,6 +131,14 @@ class Desk:
                 "open_streams": self.open_streams(),
             }
         )
+
+    async def _prove_feed(self) -> None:
+        """Until an event was asked for and came, a stream that is idle and one that is deaf look alike."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PROOF_S):
+                while self.feed.is_connected and not self.feed.is_live:
+                    self.feed.touch()
+                    await asyncio.sleep(_LOOK_S)
 
     async def _list(self, request: web.Request) -> web.Response:
         query = request.query

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from aiohttp import web
 
-from hapta.app.control import NAME, ControlClient, ControlSocket, Desk
+from hapta.app.control import NAME, ControlClient, ControlSocket, Desk, desk
 from hapta.feed import Features
 from hapta.identity.overview import Overview
 from hapta.model.clock import ManualClock
@@ -74,9 +74,18 @@ class Keeper:
 
 @dataclass
 class Feed:
+    """Idle until it is touched; ``then`` is what comes of it."""
+
     epoch: int = 3
     is_live: bool = False
     is_connected: bool = True
+    then: str = "an event"
+    touched: int = 0
+
+    def touch(self) -> None:
+        self.touched += 1
+        self.is_live = self.then == "an event"
+        self.is_connected = self.then != "a gap"
 
 
 @dataclass
@@ -100,13 +109,14 @@ class World:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.clock = ManualClock()
+        self.feed = Feed()
         self.rows, self.keeper = Rows([row(FIRST), row(SECOND)]), Keeper()
         self.socket = ControlSocket(home)
         self.desk = Desk(
             url="http://127.0.0.1:8080",
             keeper=self.keeper,
             overview=Overview(self.rows, self.clock),
-            feed=Feed(),
+            feed=self.feed,
             watch=Watch(),
             open_streams=lambda: 2,
             clock=self.clock,
@@ -213,11 +223,34 @@ async def test_the_status_says_how_it_is(world: World) -> None:
     assert status == {
         "url": "http://127.0.0.1:8080",
         "uptime_s": 60.5,
-        "feed": {"connected": True, "live": False, "epoch": 3},
+        "feed": {"connected": True, "live": True, "epoch": 3},
         "features": {"sql": True, "batch": False},
         "sessions_remembered": 7,
         "open_streams": 2,
     }
+
+
+@pytest.mark.parametrize(
+    ("then", "connected", "live"),
+    [("an event", True, True), ("silence", True, False), ("a gap", False, False)],
+)
+async def test_an_idle_feed_is_asked_to_prove_itself(
+    world: World, monkeypatch: pytest.MonkeyPatch, then: str, connected: bool, live: bool
+) -> None:
+    monkeypatch.setattr(desk, "PROOF_S", 0.1)
+    world.feed.then = then
+    status = await world.ask("GET", "/status")
+    assert status["feed"] == {"connected": connected, "live": live, "epoch": 3}
+    assert world.feed.touched > 1 if then == "silence" else world.feed.touched == 1
+
+
+@pytest.mark.parametrize(("is_connected", "is_live"), [(False, False), (True, True)])
+async def test_a_feed_that_is_live_or_lost_is_asked_for_nothing(
+    world: World, is_connected: bool, is_live: bool
+) -> None:
+    world.feed.is_connected, world.feed.is_live = is_connected, is_live
+    await world.ask("GET", "/status")
+    assert world.feed.touched == 0
 
 
 async def test_a_list_shows_living_sessions_with_the_collection_s_name(world: World) -> None:
@@ -225,7 +258,8 @@ async def test_a_list_shows_living_sessions_with_the_collection_s_name(world: Wo
     assert [item["id"] for item in found["items"]] == [FIRST, SECOND]
     assert {item["collectionName"] for item in found["items"]} == {"users"}
     assert found["totalItems"] == 2
-    assert world.filter == "ended='' && exp>'2023-11-14 22:13:20.000Z'"
+    at = "'2023-11-14 22:13:20.000Z'"
+    assert world.filter == f"ended='' && (exp>{at} || hapta_rotations_via_session.exp?>{at})"
 
 
 async def test_a_list_of_one_account_asks_for_that_account_by_ids(world: World) -> None:

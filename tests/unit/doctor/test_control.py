@@ -38,12 +38,12 @@ def test_a_running_hapta_without_its_socket_has_another_state_directory(tmp_path
 @pytest.mark.parametrize(
     ("feed", "level", "found"),
     [
-        pytest.param({}, Level.OK, "connected, heard of a moment ago, epoch 3", id="live"),
-        pytest.param({"live": False}, Level.OK, "connected, idle", id="idle"),
+        pytest.param({}, Level.OK, "connected, events come when asked for, epoch 3", id="live"),
+        pytest.param({"live": False}, Level.WARN, "an event that Hapta asked for did not come", id="deaf"),
         pytest.param({"connected": False, "live": False}, Level.WARN, "cannot follow", id="lost"),
     ],
 )
-def test_the_change_feed_is_well_as_long_as_it_is_connected(
+def test_the_change_feed_is_well_as_long_as_events_come(
     feed: dict[str, bool], level: Level, found: str
 ) -> None:
     socket_finding, feed_finding = findings({**STATUS, "feed": {**STATUS["feed"], **feed}})

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hapta.config import SessionsConfig
-from hapta.identity import keeper
+from hapta.identity import writing
 from hapta.model.clock import ManualClock
 from tests.support.session_double import Database, Process
 
@@ -16,7 +16,7 @@ MakeProcess = Callable[..., Process]
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Writes are tried again at once."""
-    monkeypatch.setattr(keeper, "_RETRY_S", (0.0, 0.0, 0.0, 0.0))
+    monkeypatch.setattr(writing, "_RETRY_S", (0.0, 0.0, 0.0, 0.0))
 
 
 @pytest.fixture

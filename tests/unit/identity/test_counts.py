@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from hapta.identity.keeper import SessionEnded
+from hapta.identity.needs import SessionEnded
 from hapta.model.clock import ManualClock
 from hapta.observe.metrics import Metrics
 from tests.support.session_double import USERS, Process

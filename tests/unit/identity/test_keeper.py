@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from hapta.identity.keeper import MAX_LOOKS, SessionEnded
+from hapta.identity.lookup import LOOKS_IN_DOUBT, MAX_LOOKS
+from hapta.identity.needs import SessionEnded
 from hapta.model.clock import ManualClock
 from hapta.model.errors import HaptaError, Overloaded, UpstreamLost
 from hapta.sessions.keys import KeyRing
@@ -251,12 +252,56 @@ async def test_ending_a_session_while_it_is_read_here_is_seen(make_process: Make
         await asking
 
 
-async def test_a_record_that_changes_faster_than_it_can_be_proved_hangs_nobody(process: Process) -> None:
+@pytest.mark.parametrize("how", ["record", "everybody"])
+async def test_doubts_without_end_keep_nobody_from_being_answered(process: Process, how: str) -> None:
     token = await process.login("ada")
     lives = process.prover.lives
 
+    async def in_doubt(*arguments: str) -> bool:
+        if how == "record":
+            process.keeper.identity_changed(USERS, "ada")
+        else:
+            process.keeper.everybody_changed()
+        return await lives(*arguments)
+
+    process.prover.lives = in_doubt  # type: ignore[method-assign]
+    assert await process.who(token)
+    assert process.keeper.recall(token) is None  # the next one asks again
+    asked = process.prover.asked
+    assert await process.who(token)
+    assert process.prover.asked == asked + LOOKS_IN_DOUBT + 1
+    process.database.lose_identity("ada", tells=False)
+    with pytest.raises((SessionEnded, Overloaded)):
+        await process.who(token)
+
+
+async def test_who_asks_after_a_doubt_is_not_answered_by_a_proof_from_before_it(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hapta.identity.lookup.LOOKS_IN_DOUBT", 0)
+    token = await process.login("ada")
+    process.prover.gate = asyncio.Event()
+    before = asyncio.ensure_future(process.who(token))
+    for _ in range(4):
+        await asyncio.sleep(0)
+    assert process.prover.asked == 1  # and PocketBase has looked; its answer is on its way
+    process.database.lose_identity("ada", tells=False)
+    process.keeper.identity_changed(USERS, "ada")
+    after = asyncio.ensure_future(process.who(token))
+    await asyncio.sleep(0)
+    process.prover.gate.set()
+    assert await before
+    with pytest.raises(SessionEnded):
+        await after
+
+
+async def test_a_session_that_changes_faster_than_it_can_be_read_hangs_nobody(process: Process) -> None:
+    token = await process.login("ada")
+    session = next(iter(process.database.sessions))
+    lives = process.prover.lives
+
     async def disturbed(*arguments: str) -> bool:
-        process.keeper.identity_changed(USERS, "ada")
+        process.keeper.session_row_changed(session, is_gone=None)
         return await lives(*arguments)
 
     process.prover.lives = disturbed  # type: ignore[method-assign]

@@ -213,6 +213,37 @@ async def test_a_doubt_during_the_proof_asks_again(adopting: Adopting) -> None:
     assert await asking is None
 
 
+async def test_doubts_without_end_keep_nobody_from_being_answered(adopting: Adopting) -> None:
+    token = adopting.known("ada")
+    lives = adopting.prover.lives
+
+    async def in_doubt(*arguments: str) -> bool:
+        adopting.tokens.everybody_changed()
+        return await lives(*arguments)
+
+    adopting.prover.lives = in_doubt  # type: ignore[method-assign]
+    assert await adopting.who(token)
+    assert adopting.tokens.recall(token) is None
+
+
+async def test_who_asks_after_a_doubt_is_not_answered_by_a_proof_from_before_it(
+    adopting: Adopting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hapta.identity.raw.LOOKS_IN_DOUBT", 0)
+    token = adopting.known("ada")
+    adopting.prover.gate = asyncio.Event()
+    before = asyncio.ensure_future(adopting.who(token))
+    for _ in range(4):
+        await asyncio.sleep(0)
+    adopting.database.lose_identity("ada", tells=False)
+    adopting.tokens.identity_changed(USERS, "ada")
+    after = asyncio.ensure_future(adopting.who(token))
+    await asyncio.sleep(0)
+    adopting.prover.gate.set()
+    assert await before
+    assert await after is None
+
+
 async def test_a_stream_of_an_adopted_token_ends_with_its_identity(adopting: Adopting) -> None:
     token = adopting.known("ada")
     identity = await adopting.who(token)

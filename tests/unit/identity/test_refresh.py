@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from hapta.identity.keeper import SessionEnded
+from hapta.identity.needs import SessionEnded
 from hapta.model.clock import ManualClock
 from hapta.model.errors import HaptaError, UpstreamLost
 from hapta.sessions.token import rotation_id

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from hapta.identity.keeper import SessionEnded
+from hapta.identity.needs import SessionEnded
 from hapta.identity.restore import RestoreFence
 from hapta.model.clock import ManualClock
 from hapta.model.errors import UpstreamLost

@@ -94,6 +94,13 @@ def test_refused_by_one_a_request_is_charged_to_none() -> None:
     assert count(limited, GUEST, LIST) == 7
 
 
+def test_a_limit_on_get_is_not_evaded_by_head() -> None:
+    limited = limiter(a=LimitConfig(rate="1/minute", methods=("GET",)))
+    head = Asked("HEAD", LIST.kind, LIST.collection, LIST.segments)
+    assert count(limited, GUEST, LIST) == 1
+    assert isinstance(limited.take(GUEST, head), Refusal)
+
+
 def test_a_cost_counts_as_so_many_requests() -> None:
     assert count(limiter(a=LimitConfig(rate="9/minute", cost=2.5)), GUEST, LIST) == 3
 

@@ -1,0 +1,242 @@
+"""The cache put together: engines, stages, and what the change feed and the schema tell them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from hapta.app.hooks_mode import HooksModes
+from hapta.cache.book import Circumstances, PlanBook
+from hapta.cache.generations import Generations
+from hapta.cache.plan import HooksMode, Plan
+from hapta.cache.store import ResponseStore, Tally
+from hapta.cache.writes import WriteTags
+from hapta.config import CacheCollectionConfig, Config
+from hapta.feed import Change, ChangeFeed, SchemaUnconfirmed, SchemaWatch
+from hapta.feed.views import ViewWatch
+from hapta.identity.auth_records import AuthRecords
+from hapta.identity.proof import unverified_claims
+from hapta.model.clock import Clock
+from hapta.model.exchange import Stage
+from hapta.model.schema import Collection, fold_name
+from hapta.observe.events import Events
+from hapta.observe.metrics import Metrics
+from hapta.stages.cache import ReadCache
+from hapta.stages.fill import Filler
+from hapta.stages.invalidate import Invalidation
+from hapta.stages.lookup import Look, Lookup
+from hapta.stages.origins import OriginMemo
+from hapta.upstream.superuser import SuperuserClient
+
+
+class Caching:
+    """Everything about the cache in one running gateway.
+
+    Args:
+        superuser: asks what views read and what auth records hold.
+        base_url: of PocketBase.
+        hooks_dir: of the embedded PocketBase; ``None`` for one elsewhere.
+        is_stock: it is the PocketBase that came with Hapta.
+        feed: the change feed, started.
+        schema: the schema watch, started.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        superuser: SuperuserClient,
+        base_url: str,
+        hooks_dir: Path | None,
+        is_stock: bool,
+        feed: ChangeFeed,
+        schema: SchemaWatch,
+        clock: Clock,
+        events: Events,
+        metrics: Metrics,
+    ) -> None:
+        self._config = config.cache
+        self._clock = clock
+        self._feed = feed
+        self._schema = schema
+        self._own = {fold_name(name): one for name, one in config.cache.collections.items()}
+        self.hooks = HooksModes(config.cache, hooks_dir=hooks_dir, is_stock=is_stock, events=events)
+        self.views = ViewWatch(superuser, schema, clock=clock)
+        self.auth_records = AuthRecords(superuser)
+        self.generations = Generations(clock)
+        self.store = ResponseStore(config.cache.max_bytes, clock)
+        self.book = PlanBook(
+            lambda: Circumstances(schema.snapshot, self.views.known, self.hooks.version),
+            hooks=self.hooks.of,
+            is_enabled=self._is_enabled,
+            custom_routes_write=config.cache.custom_routes_write,
+            on_warning=lambda text: events.warning("rule_not_read", message=text),
+        )
+        self._filler = Filler(
+            self.store,
+            self.generations,
+            self,
+            self,
+            lifetime_s=self._lifetime_s,
+            token_end=_token_end,
+            host=urlsplit(base_url).netloc,
+            max_body_bytes=config.cache.max_response_bytes,
+            clock=clock,
+        )
+        self._reads = ReadCache(
+            Lookup(self.book, self, self.auth_records),
+            self._filler,
+            self.store,
+            OriginMemo(config.cors, clock),
+            id_of=self.book.id_of,
+            meter=metrics.cache,
+            clock=clock,
+        )
+        self._writes = Invalidation(self, self.generations, in_doubt_s=config.cache.in_doubt_s)
+        feed.on_change(self._on_change)
+        feed.on_gap(self._on_gap)
+        schema.on_change(lambda _: self.forget_all())
+
+    def stages(self) -> Sequence[Stage]:
+        """What stands right in front of everything that speaks to PocketBase."""
+        return [self._reads, self._writes] if self._config.is_enabled else []
+
+    async def stop(self) -> None:
+        """Fetch no more."""
+        await self._filler.close()
+        await self.views.stop()
+        await self.auth_records.stop()
+
+    def forget_all(self) -> None:
+        """Anything may have changed."""
+        self.generations.move_everything()
+        self.auth_records.forget_all()
+
+    def pocketbase_restarted(self) -> None:
+        """It runs anew on this machine: its hooks may be others, and what it was doing it does no more."""
+        self.generations.end_doubts()
+        if self.hooks.look():
+            self.forget_all()
+
+    # what metrics and operators ask
+
+    @property
+    def weight(self) -> int:
+        return self.store.weight
+
+    @property
+    def invalidations(self) -> int:
+        return self.generations.invalidations
+
+    @property
+    def doubts(self) -> int:
+        return self.generations.doubts
+
+    def label(self, collection: str) -> str:
+        """The name of a collection, from its id; one word for all that are no more."""
+        return self.book.label(collection)
+
+    def tallies(self) -> Mapping[str, Tally]:
+        """What is stored, by name of the collection; those that are no more, together."""
+        found: dict[str, Tally] = {}
+        for collection, tally in self.store.tallies.items():
+            found.setdefault(self.book.label(collection), Tally()).add(tally)
+        return found
+
+    # what changed (told by sessions, whose doubts fall on auth records first)
+
+    def identity_changed(self, collection: str, record: str | None) -> None:
+        """An auth record, or with ``None`` any of its collection, may have changed."""
+        self.auth_records.record_changed(collection, record)
+
+    def everybody_changed(self) -> None:
+        """Any auth record may have changed."""
+        self.auth_records.forget_all()
+
+    everything_changed = everybody_changed
+
+    def _on_change(self, change: Change) -> None:
+        self.generations.move(
+            self.book.write_tags.changed(change.collection_id, change.record_id, change.action)
+        )
+
+    def _on_gap(self) -> None:
+        self.forget_all()
+        self.views.forget()
+
+    # what the stages ask
+
+    @property
+    def version(self) -> int:
+        return self.book.version
+
+    @property
+    def write_tags(self) -> WriteTags:
+        return self.book.write_tags
+
+    def hooks_of(self, name_or_id: str | None) -> HooksMode:
+        collection = None if name_or_id is None else self.book.schema.resolve(name_or_id)
+        return self.hooks.default if collection is None else self.hooks.of(collection)
+
+    @property
+    def is_live(self) -> bool:
+        return self._feed.is_live and self._schema.is_confirmed()
+
+    async def confirm(self) -> None:
+        if self._feed.is_live and not self._schema.is_confirmed():
+            try:
+                await self._schema.confirmed()
+            except SchemaUnconfirmed:
+                return
+
+    def touch(self) -> None:
+        self._feed.touch()
+
+    def covers(self, plan: Plan) -> bool:
+        by_id = self._schema.snapshot.by_id
+        for tag in plan.tags:
+            collection = by_id.get(tag[1]) if len(tag) > 1 else None
+            if collection is not None and not collection.is_view and not self._feed.covers(collection.id):
+                return False
+        return True
+
+    async def vouch(self, look: Look) -> bool:
+        caller = look.caller
+        assert caller is not None
+        if look.auth_fields:
+            now = await self.auth_records.read_again(caller.collection, caller.record)
+            if now is None or any(
+                name not in now.values or not _is_same(value, now.values[name])
+                for name, value in look.auth_fields.items()
+            ):
+                return False
+        schema = self.book.schema
+        return (
+            look.version == self.book.version
+            and await self._schema.still_holds(schema)
+            and look.version == self.book.version
+        )
+
+    # what is configured
+
+    def _is_enabled(self, collection: Collection) -> bool:
+        own = self._of(collection)
+        return own is None or own.is_enabled
+
+    def _lifetime_s(self, collection_id: str) -> float:
+        collection = self._schema.snapshot.by_id.get(collection_id)
+        own = None if collection is None else self._of(collection)
+        return (own.max_age_s if own is not None else 0.0) or self._config.max_age_s
+
+    def _of(self, collection: Collection) -> CacheCollectionConfig | None:
+        return self._own.get(fold_name(collection.name)) or self._own.get(fold_name(collection.id))
+
+
+def _is_same(value: object, other: object) -> bool:
+    """As in JSON, where 1 and true are two things."""
+    return type(value) is type(other) and value == other
+
+
+def _token_end(token: str) -> float | None:
+    claims = unverified_claims(token)
+    exp = None if claims is None else claims.get("exp")
+    return float(exp) if isinstance(exp, int | float) else None

@@ -1,0 +1,52 @@
+"""How a stored response is told to a client: conditional requests (RFC 9110 §13) and header lines."""
+
+import math
+import re
+
+from hapta.cache.stored import Stored
+from hapta.model.exchange import Header
+
+_ENTITY_TAG = re.compile(r'[ \t]*(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?:,|\Z)|[ \t]*,')
+
+
+def not_modified(stored: Stored, if_none_match: str | None) -> bool:
+    """Whether the client holds these very bytes (RFC 9110 §13.1.2, weak comparison).
+
+    Args:
+        if_none_match: all ``If-None-Match`` lines, joined by commas; ``None`` without any. What is not a list
+            of entity tags counts as none.
+    """
+    if if_none_match is None or stored.status != 200:  # §13.2.1: conditions are for what would be a 2xx
+        return False
+    if if_none_match.strip(" \t") == "*":
+        return True
+    etag, position, found = stored.etag.decode(), 0, False
+    while position < len(if_none_match):
+        match = _ENTITY_TAG.match(if_none_match, position)
+        if match is None:
+            return False
+        found = found or match[1] == etag
+        position = match.end()
+    return found
+
+
+def answer_headers(
+    stored: Stored, *, is_private: bool, reads_authorization: bool = False, now: float, is_304: bool = False
+) -> list[Header]:
+    """The header lines of an answer from the store, without ``Cache-Status`` and CORS.
+
+    Args:
+        is_private: the partition is one identity.
+        reads_authorization: the partition depends on who asks.
+        now: monotonic seconds.
+        is_304: only what a 304 must have (RFC 9110 §15.4.5); it has no body.
+    """
+    lines = [] if is_304 else list(stored.headers)
+    lines.append((b"ETag", stored.etag))
+    lines.append((b"Cache-Control", b"private, no-cache" if is_private else b"no-cache"))
+    if is_private or reads_authorization:
+        lines.append((b"Vary", b"Origin, Authorization" if stored.varies_by_origin else b"Authorization"))
+    elif stored.varies_by_origin:
+        lines.append((b"Vary", b"Origin"))
+    lines.append((b"Age", b"%d" % max(0, math.floor(now - stored.stored_at))))
+    return lines

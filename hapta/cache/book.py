@@ -1,0 +1,152 @@
+"""Plans and write tags of the present: made anew when the schema, the views' SQL or the hooks are others.
+
+What was planned under another state is void, and :attr:`PlanBook.version` says so. Plans are remembered by
+target and audience, bounded in bytes, for the same few URLs are asked for again and again.
+"""
+
+from collections.abc import Callable
+from collections.abc import Collection as Several
+from dataclasses import dataclass
+
+from cachetools import LRUCache
+
+from hapta.cache.plan import Audience, Bypass, HooksMode, Plan, Views
+from hapta.cache.planner import Planner
+from hapta.cache.writes import WriteTags
+from hapta.model.operation import Operation
+from hapta.model.schema import Collection, Schema
+from hapta.model.target import Target
+
+MEMO_BYTES = 16 * 1024 * 1024
+_PLAN_BYTES = 3000
+"""Memory of one plan, about."""
+UNKNOWN = "other"
+"""The label of collections that are not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What plans are made from.
+
+    Attributes:
+        schema: as last seen.
+        views: what its views read; the same object while nothing changed.
+        hooks_version: moves with every change of what hooks may do.
+    """
+
+    schema: Schema
+    views: Views
+    hooks_version: int
+
+    def is_same(self, other: "Circumstances | None") -> bool:
+        """Whether plans of the one hold under the other."""
+        return (
+            other is not None
+            and self.schema.version == other.schema.version
+            and self.views is other.views
+            and self.hooks_version == other.hooks_version
+        )
+
+
+class PlanBook:
+    """Plans of the present.
+
+    Args:
+        circumstances: asked before every plan; cheap.
+        hooks: how server-side code may shape answers with rows of a collection.
+        is_enabled: whether the operator lets answers with rows of a collection be stored.
+        custom_routes_write: ``cache.custom_routes_write``.
+        on_warning: told once of each rule that cannot be read.
+
+    Attributes:
+        version: moves whenever plans made before are void.
+    """
+
+    def __init__(
+        self,
+        circumstances: Callable[[], Circumstances],
+        *,
+        hooks: Callable[[Collection], HooksMode],
+        is_enabled: Callable[[Collection], bool],
+        custom_routes_write: Several[str],
+        on_warning: Callable[[str], None],
+    ) -> None:
+        self._circumstances = circumstances
+        self._hooks = hooks
+        self._is_enabled = is_enabled
+        self._custom_routes_write = custom_routes_write
+        self._on_warning = on_warning
+        self._warned: set[str] = set()
+        self._version = 0
+        self._made_from: Circumstances | None = None
+        self._planner: Planner
+        self._write_tags: WriteTags
+        self._memo: LRUCache[tuple[str, Audience], Plan | Bypass] = LRUCache(
+            MEMO_BYTES, getsizeof=lambda found: _PLAN_BYTES + _length_of(found)
+        )
+
+    @property
+    def version(self) -> int:
+        """Of plans made now."""
+        self._keep_up()
+        return self._version
+
+    @property
+    def planned_version(self) -> int:
+        """Of the plan made last."""
+        return self._version
+
+    @property
+    def schema(self) -> Schema:
+        """Of plans made now."""
+        self._keep_up()
+        assert self._made_from is not None
+        return self._made_from.schema
+
+    @property
+    def write_tags(self) -> WriteTags:
+        """Of writes that begin now."""
+        self._keep_up()
+        return self._write_tags
+
+    def plan(self, target: Target, operation: Operation, audience: Audience) -> Plan | Bypass:
+        """The plan of a read, as :meth:`hapta.cache.planner.Planner.plan`."""
+        self._keep_up()
+        key = (target.raw, audience)
+        found = self._memo.get(key)
+        if found is None:
+            found = self._planner.plan(target, operation, audience)
+            if len(target.raw) < _PLAN_BYTES:
+                self._memo[key] = found
+            for warning in self._planner.warnings:
+                if warning not in self._warned:
+                    self._warned.add(warning)
+                    self._on_warning(warning)
+            self._planner.warnings.clear()
+        return found
+
+    def label(self, name_or_id: str) -> str:
+        """A collection's name for metrics and people; :data:`UNKNOWN` for one that is not known."""
+        collection = self.schema.resolve(name_or_id)
+        return UNKNOWN if collection is None else collection.name
+
+    def id_of(self, name_or_id: str) -> str:
+        """A collection's id; :data:`UNKNOWN` for one that is not known."""
+        collection = self.schema.resolve(name_or_id)
+        return UNKNOWN if collection is None else collection.id
+
+    def _keep_up(self) -> None:
+        present = self._circumstances()
+        if present.is_same(self._made_from):
+            return
+        self._made_from = present
+        self._version += 1
+        self._memo.clear()
+        self._planner = Planner(present.schema, present.views, self._hooks, self._is_enabled)
+        self._write_tags = WriteTags(
+            present.schema, present.views, custom_routes_write=self._custom_routes_write
+        )
+
+
+def _length_of(found: Plan | Bypass) -> int:
+    return 2 * len(found.target) if isinstance(found, Plan) else 0

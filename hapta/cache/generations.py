@@ -1,0 +1,314 @@
+"""Generations: which stored responses a write has made wrong, and which fetches came too early to be stored.
+
+**The promise.** A read that begins after a write was answered never shows the state before it.
+
+**What is kept.** Each *tag* (:mod:`hapta.cache.tags`) has a *generation*, a number that a write moves, and
+a count of writes that are *open*: announced, not yet answered. A write whose answer was lost leaves its tags
+*in doubt* for a while: it may still land. A tag with neither is *settled*.
+
+**The argument.** A fetch takes a :class:`Fence` before its first byte is sent: the generations of all tags it
+will depend on, which must be settled. Let a response be served at the instant *t*, its fence holding, to a
+read that began at *r* ≤ *t*. Its fetch began at *f*.
+
+1. A write answered before *f* was committed before PocketBase saw the fetch, so the response shows it.
+2. A write answered between *f* and *t* was closed before it was answered, and closing moves the generation of
+   its tags: the fence would not hold.
+3. A write that is open at *t* was not answered before *r*. PocketBase may have committed it, though, and
+   another read may have seen it go by; so that nobody sees it come and go, a fence over an open tag is
+   *unsettled*: the read goes to PocketBase, and nothing is stored.
+4. A write that was lost may land at any time. Losing it moves the generations (2), and while it is in doubt
+   no fence is given, so no response from this time is ever stored. When the doubt ends the write has landed
+   or never will: by then the upstream's own limits have ended it.
+5. A write PocketBase refused changes nothing; where that is certain it is closed without moving generations,
+   and what was stored before it is good again.
+6. A write around Hapta is told by the change feed: its event moves the generations. The feed's own gaps, a
+   schema that changed, and whatever may have changed anything move :data:`~hapta.cache.tags.EVERYTHING`,
+   which every fence contains.
+
+Tags that only the answer names (the records an expand shows) could not be fenced before the fetch. While
+fetches are under way, the instant of each tag's last move is kept, and :meth:`Fence.extend` takes a further
+tag only if it is settled and has not moved since the fetch began.
+
+A second read may join a fetch under way while its fence holds: by (2) no write was answered since *f*, so the
+answer is not older than any write that was answered before this read began. What it joined is served to it
+even if a write closes meanwhile: that one was not answered before the read.
+
+**Cost.** A write costs the number of its tags, whatever is stored. A fence costs the number of its tags to
+take, and to check again only when something moved since it was last checked: else one comparison.
+"""
+
+from collections.abc import Iterable
+from enum import Enum
+from weakref import WeakValueDictionary
+
+from hapta.cache.tags import EVERYTHING, Tag
+from hapta.model.clock import Clock
+
+MOVES_KEPT = 50_000
+"""Tags whose last move is remembered at once while fetches are under way."""
+DOUBTS_KEPT = 10_000
+"""Tags in doubt at once; beyond that everything is."""
+
+
+class Standing(Enum):
+    """What a fence says of a response fetched behind it."""
+
+    HOLDS = "holds"
+    UNSETTLED = "unsettled"
+    """A write is open: it may not be served now, perhaps again later."""
+    BROKEN = "broken"
+    """Something it depends on changed: never again."""
+
+
+class _State:
+    """One tag, for as long as a fence, an open write or a doubt is about it."""
+
+    __slots__ = ("__weakref__", "doubted_until", "generation", "open", "tag")
+
+    def __init__(self, tag: Tag) -> None:
+        self.tag = tag
+        self.generation = 0
+        self.open = 0
+        self.doubted_until = float("-inf")
+
+
+class Fence:
+    """The generations a fetch began under; made by :meth:`Generations.fence`."""
+
+    __slots__ = ("_checked_at", "_generations", "_is_fetching", "_standing", "_started_at", "_taken")
+
+    def __init__(self, generations: "Generations", states: Iterable[_State]) -> None:
+        self._generations = generations
+        self._taken = [(state, state.generation) for state in states]
+        self._started_at = self._checked_at = generations.moves
+        self._standing = Standing.HOLDS
+        self._is_fetching = True
+
+    def __len__(self) -> int:
+        return len(self._taken)
+
+    def standing(self) -> Standing:
+        """Whether what was fetched behind it may be served now."""
+        if self._checked_at != self._generations.moves and self._standing is not Standing.BROKEN:
+            self._checked_at = self._generations.moves
+            self._standing = self._check()
+        return self._standing
+
+    def holds(self) -> bool:
+        """Whether it may be served now."""
+        return self.standing() is Standing.HOLDS
+
+    def _check(self) -> Standing:
+        is_open = False
+        for state, generation in self._taken:
+            if state.generation != generation:
+                return Standing.BROKEN
+            is_open = is_open or state.open > 0
+        return Standing.UNSETTLED if is_open else Standing.HOLDS
+
+    def extend(self, tags: Iterable[Tag]) -> bool:
+        """Take further tags that the answer named; whether that was possible.
+
+        Where it was not, the answer may be older than a write to them and must not be stored.
+        """
+        assert self._is_fetching, "a fence is extended before its fetch is over"
+        states = self._generations.take_since(tags, self._started_at)
+        if states is None:
+            self._standing = Standing.BROKEN
+            return False
+        self._taken += [(state, state.generation) for state in states]
+        return True
+
+    def fetched(self) -> None:
+        """The fetch is over, whatever came of it; idempotent."""
+        if self._is_fetching:
+            self._is_fetching = False
+            self._generations.fetch_ended()
+
+
+class Write:
+    """A write under way; made by :meth:`Generations.begin`, ended once by one of its methods."""
+
+    __slots__ = ("_generations", "_is_open", "_is_over", "_states")
+
+    def __init__(self, generations: "Generations", states: list[_State], *, is_open: bool) -> None:
+        self._generations = generations
+        self._states = states
+        self._is_open = is_open
+        self._is_over = False
+
+    def close(self, *, has_changed: bool = True) -> None:
+        """It was answered.
+
+        Args:
+            has_changed: ``False`` only where it is certain that nothing was committed.
+        """
+        self._end(moves=has_changed)
+
+    def lose(self, doubted_for_s: float) -> None:
+        """Its answer was lost: it may have been committed, or be still.
+
+        Args:
+            doubted_for_s: seconds after which it has landed or never will.
+        """
+        self._generations.doubt(self._states, doubted_for_s)
+        self._end(moves=True)
+
+    def _end(self, *, moves: bool) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        self._generations.end(self._states, was_open=self._is_open, moves=moves)
+
+
+class Generations:
+    """All tags of one process.
+
+    Args:
+        clock: monotonic time, for doubts.
+
+    Attributes:
+        moves: grows with everything that may change a fence's standing.
+        invalidations: how many times a write or event moved generations.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.moves = 0
+        self.invalidations = 0
+        self._clock = clock
+        self._states: WeakValueDictionary[Tag, _State] = WeakValueDictionary()
+        self._everything = self._state(EVERYTHING)
+        self._doubted: dict[Tag, _State] = {}
+        self._fetching = 0
+        self._last_moves: dict[Tag, int] = {}
+        self._forgotten_before = 0
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def check_invariants(self) -> None:
+        """No count is negative; without fetches nothing is remembered for them."""
+        assert self._fetching >= 0
+        assert self._fetching or not self._last_moves
+        assert len(self._last_moves) <= MOVES_KEPT
+        assert all(state.open >= 0 for state in self._states.values())
+
+    def fence(self, tags: Iterable[Tag]) -> Fence | None:
+        """Begin a fetch that depends on ``tags``; call :meth:`Fence.fetched` when it is over.
+
+        Returns:
+            ``None`` while a write to one of them is open or in doubt: nothing may be stored.
+        """
+        states = self._settled({EVERYTHING, *tags})
+        if states is None:
+            return None
+        self._fetching += 1
+        return Fence(self, states)
+
+    def begin(self, tags: Iterable[Tag], *, is_open: bool = True) -> Write:
+        """Announce a write, before its first byte is sent.
+
+        Args:
+            tags: what it may change.
+            is_open: ``False``: until it is over what is stored may be served. For requests that may last, and
+                of which nobody knows whether they write at all.
+        """
+        states = [self._state(tag) for tag in set(tags)]
+        if is_open and states:
+            for state in states:
+                state.open += 1
+            self.moves += 1
+        return Write(self, states, is_open=is_open)
+
+    def move(self, tags: Iterable[Tag]) -> None:
+        """Something changed these."""
+        self.moves += 1
+        self.invalidations += 1
+        for tag in tags:
+            state = self._states.get(tag)
+            if state is not None:
+                state.generation += 1
+            self._remember_move(tag)
+
+    def move_everything(self) -> None:
+        """Anything may have changed."""
+        self.move((EVERYTHING,))
+
+    def end_doubts(self) -> None:
+        """PocketBase was restarted: what it had not committed by now it never will."""
+        for state in self._doubted.values():
+            state.doubted_until = float("-inf")
+        self._doubted.clear()
+
+    @property
+    def doubts(self) -> int:
+        """How many tags are in doubt."""
+        self._settle_doubts()
+        return len(self._doubted)
+
+    # for fences and writes
+
+    def take_since(self, tags: Iterable[Tag], moves: int) -> list[_State] | None:
+        """States of tags that are settled and have not moved since :attr:`moves` was ``moves``."""
+        if moves < self._forgotten_before:
+            return None
+        wanted = list(tags)
+        if any(self._last_moves.get(tag, -1) > moves for tag in wanted):
+            return None
+        return self._settled(wanted)
+
+    def fetch_ended(self) -> None:
+        """One fetch less is under way."""
+        self._fetching -= 1
+        if self._fetching == 0:
+            self._last_moves.clear()
+
+    def end(self, states: Iterable[_State], *, was_open: bool, moves: bool) -> None:
+        """A write is over."""
+        self.moves += 1
+        self.invalidations += moves
+        for state in states:
+            state.open -= was_open
+            if moves:
+                state.generation += 1
+                self._remember_move(state.tag)
+
+    def doubt(self, states: Iterable[_State], for_s: float) -> None:
+        """A write to these may land within ``for_s`` seconds."""
+        until = self._clock.monotonic() + for_s
+        self._settle_doubts()
+        if len(self._doubted) >= DOUBTS_KEPT:
+            states = [*states, self._everything]
+            self.move_everything()
+        for state in states:
+            state.doubted_until = max(state.doubted_until, until)
+            self._doubted[state.tag] = state
+
+    def _state(self, tag: Tag) -> _State:
+        state = self._states.get(tag)
+        if state is None:
+            state = self._states[tag] = _State(tag)
+        return state
+
+    def _settled(self, tags: Iterable[Tag]) -> list[_State] | None:
+        self._settle_doubts()
+        states = [self._state(tag) for tag in tags]
+        if any(state.open or state.tag in self._doubted for state in states):
+            return None
+        return states
+
+    def _settle_doubts(self) -> None:
+        if not self._doubted:
+            return
+        now = self._clock.monotonic()
+        over = [tag for tag, state in self._doubted.items() if state.doubted_until <= now]
+        for tag in over:
+            del self._doubted[tag]
+
+    def _remember_move(self, tag: Tag) -> None:
+        if not self._fetching:
+            return
+        if len(self._last_moves) >= MOVES_KEPT:
+            self._last_moves.clear()
+            self._forgotten_before = self.moves
+        self._last_moves[tag] = self.moves

@@ -1,0 +1,293 @@
+"""From a URL and an audience to a plan: who may share a stored answer, and what makes it wrong.
+
+The order is PocketBase's own (``apis/record_crud.go``): the rule of the collection, the client's filter and
+sort, the rows, their expands, and last what of the rows the caller gets to see. Whatever is not understood to
+the letter ends in a :class:`~hapta.cache.plan.Bypass`: a wrong guess would show one caller the answer of
+another. Superusers have no plan.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from urllib.parse import quote
+
+from hapta.cache.expansion import Expansion
+from hapta.cache.findings import CannotStore, Findings
+from hapta.cache.ground import Ground
+from hapta.cache.lookup import Lookup
+from hapta.cache.plan import Audience, Bypass, HooksMode, Part, PartKind, Plan, Reason, Views
+from hapta.cache.projection import may_show_email
+from hapta.cache.query import Query, encode_query, parse_query
+from hapta.cache.rules import Rules, read_expression
+from hapta.cache.scan import Place, Scan
+from hapta.cache.tags import EVERYTHING, all_rows, births, record
+from hapta.filters.errors import FilterError
+from hapta.filters.expands import parse_expand
+from hapta.filters.parser import MAX_CLIENT_BYTES
+from hapta.filters.sorts import parse_sort
+from hapta.model.identity import SUPERUSERS_ID
+from hapta.model.operation import Operation, OperationClass
+from hapta.model.schema import Collection, Schema
+from hapta.model.target import Target
+
+_VIEW_PARAMETERS = ("expand", "fields")
+_LIST_PARAMETERS = ("page", "perPage", "skipTotal", "sort", "filter", *_VIEW_PARAMETERS)
+_RECORD_ID = re.compile(r"[A-Za-z0-9_~@-]{1,255}")
+"""Ids that a path writes in one way only; PocketBase's own are letters and digits."""
+_SUPERUSERS_ONLY = ("@request.", "@collection.")
+MAX_EXPANDS = 64
+MAX_TARGET = 12_288
+"""Characters of a canonical target; a filter of 3,500 bytes fits in, escaped as it may be."""
+_WEAKER = frozenset({PartKind.ANY_AUTH, PartKind.AUTH_COLLECTION, PartKind.AUTH_FIELD})
+"""Parts that a caller's own record contains."""
+
+
+class Planner:
+    """Plans reads on the strength of one schema.
+
+    Args:
+        schema: all collections; with another schema goes another planner.
+        views: what the SQL of each view reads.
+        hooks: how server-side code may shape answers with rows of a collection.
+        is_enabled: whether the operator lets answers with rows of a collection be stored.
+
+    Attributes:
+        warnings: one sentence for each API rule that could not be read so far, for the operator.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        views: Views,
+        hooks: Callable[[Collection], HooksMode],
+        is_enabled: Callable[[Collection], bool],
+    ) -> None:
+        self.warnings: list[str] = []
+        self._lookup = Lookup(schema)
+        self._ground = Ground(self._lookup, views, hooks)
+        self._rules = Rules(self._ground, self.warnings.append)
+        self._is_enabled = is_enabled
+
+    def plan(self, target: Target, operation: Operation, audience: Audience) -> Plan | Bypass:
+        """Plan one read; the same arguments always give the same plan.
+
+        Args:
+            target: the request's, read without a body, by GET or HEAD.
+            operation: what the target was understood to ask for.
+            audience: the id of the caller's auth collection, ``None`` for guests; never superusers.
+        """
+        try:
+            return _Draft(self._lookup, self._ground, self._rules, self._is_enabled, audience).plan(
+                target, operation
+            )
+        except CannotStore as stop:
+            return stop.bypass
+
+
+class _Draft:
+    """One plan in the making."""
+
+    def __init__(
+        self,
+        lookup: Lookup,
+        ground: Ground,
+        rules: Rules,
+        is_enabled: Callable[[Collection], bool],
+        audience: Audience,
+    ) -> None:
+        self._lookup = lookup
+        self._ground = ground
+        self._rules = rules
+        self._is_enabled = is_enabled
+        self._audience = self._audience_of(audience)
+        self._findings = Findings()
+        self._shows_emails = True
+        self._may_show_emails = False
+
+    def plan(self, target: Target, operation: Operation) -> Plan:
+        collection = self._collection(target, operation)
+        query = parse_query(target.query)
+        if query is None:
+            raise CannotStore(Reason.TARGET, "the query has no canonical form")
+        values, record_id = query.values, operation.record
+        paths = parse_expand(values.get("expand", ""))
+        if len(paths) > MAX_EXPANDS:
+            raise CannotStore(Reason.LANGUAGE, f"more than {MAX_EXPANDS} expands")
+        fields = values.get("fields", "")
+        expanded = {hop.name for path in paths for hop in path}
+        self._shows_emails = not fields or may_show_email(fields, expanded)
+
+        self._rule(collection, record_id)
+        if record_id is None:
+            self._search(collection, values)
+        self._emails(collection)
+        expansion = Expansion(self._ground, collection, self._findings, self._expanded, self._is_enabled)
+        for path in paths:
+            expansion.follow(path)
+        return self._finish(collection, record_id, query, expansion, has_fields=bool(fields))
+
+    def _audience_of(self, audience: Audience) -> Collection | None:
+        if audience is None:
+            return None
+        if audience == SUPERUSERS_ID:
+            raise CannotStore(Reason.SUPERUSER, "superusers see all there is")
+        collection = self._lookup.schema.by_id.get(audience)
+        if collection is None or collection.type != "auth":
+            raise CannotStore(Reason.SCHEMA, "the caller's auth collection is not known")
+        return collection
+
+    def _collection(self, target: Target, operation: Operation) -> Collection:
+        name, record_id = operation.collection, operation.record
+        if operation.kind is not OperationClass.RECORD_READ or name is None:
+            raise CannotStore(Reason.TARGET, "not a read of records")
+        rest = () if record_id is None else (record_id,)
+        if target.segments != ("api", "collections", name, "records", *rest):
+            raise CannotStore(Reason.TARGET, "a path in another form")
+        if record_id is not None and not _RECORD_ID.fullmatch(record_id):
+            raise CannotStore(Reason.TARGET, "a record id that may be written in several ways")
+        collection = self._lookup.resolve(name)
+        if collection is None:
+            raise CannotStore(Reason.COLLECTION, "no such collection")
+        if collection.is_system:
+            raise CannotStore(Reason.COLLECTION, f"{collection.name} is a system collection")
+        if not self._is_enabled(collection):
+            raise CannotStore(Reason.COLLECTION, f"caching of {collection.name} is switched off")
+        return collection
+
+    def _rule(self, collection: Collection, record_id: str | None) -> None:
+        findings, name = self._findings, collection.name
+        rule = "listRule" if record_id is None else "viewRule"
+        if collection.rules.get(rule) is None:
+            raise CannotStore(Reason.RULE, f"{rule} of {name} lets only superusers in")
+        if record_id is None:
+            self._ground.read_any(collection, findings, "it is listed")
+        else:
+            self._ground.enter(collection, findings, "it is read")
+            findings.add_tag(
+                record(collection.id, record_id), f"any change of {name}/{record_id}: it is viewed"
+            )
+            findings.add_tag(all_rows(collection.id), f"changes in {name} of rows nobody can name")
+            findings.add_tag(births(collection.id), f"a new row in {name}, if there is no such record")
+        findings.merge(self._rules.findings(collection, rule, self._audience))
+
+    def _search(self, collection: Collection, values: Mapping[str, str]) -> None:
+        text, sort = values.get("filter", ""), values.get("sort", "")
+        for word in _SUPERUSERS_ONLY:
+            if word in text or word in sort:
+                raise CannotStore(Reason.RULE, f"only superusers may write {word} in a filter or sort")
+        if text:
+            place = Place(collection, "filter", is_client=True)
+            self._scan(place).group(read_expression(place, text, MAX_CLIENT_BYTES))
+        if sort:
+            place = Place(collection, "sort", is_client=True)
+            try:
+                terms = parse_sort(sort)
+            except FilterError as error:
+                raise place.refusal(error.position, error.message) from None
+            self._scan(place).sort(terms)
+
+    def _scan(self, place: Place) -> Scan:
+        audience = self._audience
+        return Scan(
+            self._ground, audience, place, self._findings, lambda hop: self._rules.list_rule(hop, audience)
+        )
+
+    def _expanded(self, collection: Collection) -> None:
+        self._findings.merge(self._rules.findings(collection, "viewRule", self._audience))
+        self._emails(collection)
+
+    def _emails(self, collection: Collection) -> None:
+        """Auth records show their e-mail to themselves and to managers, under open rules too."""
+        if collection.type != "auth" or not self._shows_emails:
+            return
+        if collection.rules.get("manageRule"):
+            self._findings.merge(self._rules.findings(collection, "manageRule", self._audience))
+        self._may_show_emails = True
+
+    def _finish(
+        self,
+        collection: Collection,
+        record_id: str | None,
+        query: Query,
+        expansion: Expansion,
+        *,
+        has_fields: bool,
+    ) -> Plan:
+        findings = self._findings
+        tells_ids = not has_fields and findings.hooks is HooksMode.NONE
+        if findings.hooks is HooksMode.AUTH:
+            self._shape_by_hooks(query)
+        if not tells_ids:
+            for target in expansion.targets.values():
+                self._ground.read_any(
+                    target, findings, "it is expanded, and the answer need not show its ids"
+                )
+        own_email = self._may_show_emails and self._audience is not None
+        if own_email and not tells_ids:
+            findings.add_part(
+                PartKind.AUTH_RECORD,
+                "own answers for each user: their own e-mail may be shown, "
+                "and the answer need not tell whose it is",
+            )
+        is_own = findings.has(PartKind.AUTH_RECORD)
+        parts = {part: why for part, why in findings.parts.items() if not (is_own and part.kind in _WEAKER)}
+        own_email = own_email and not is_own
+        findings.add_tag(EVERYTHING, "whatever empties the cache")
+        return Plan(
+            collection.id,
+            record_id,
+            self._target(collection, record_id, query),
+            tuple(sorted(parts)),
+            frozenset(findings.tags),
+            expands=expansion.tree() if tells_ids else (),
+            has_auth_rows=collection.type == "auth",
+            shows_own_email=own_email,
+            names_members=self._may_show_emails and tells_ids,
+            reads_auth_record=findings.reads_auth_record,
+            ends_at_midnight=findings.ends_at_midnight,
+            why=self._why(parts, own_email=own_email),
+        )
+
+    def _shape_by_hooks(self, query: Query) -> None:
+        """pb_hooks may read the whole URL and the caller."""
+        if not query.is_plain:
+            raise CannotStore(Reason.TARGET, "pb_hooks may read what the canonical query leaves out")
+        if self._audience is None:
+            self._findings.add_part(PartKind.GUEST, "guests by themselves: pb_hooks may look at the caller")
+        else:
+            self._findings.add_part(
+                PartKind.AUTH_RECORD, "own answers for each user: pb_hooks may look at the caller"
+            )
+            self._findings.reads_auth_record = True
+
+    def _target(self, collection: Collection, record_id: str | None, query: Query) -> str:
+        path = f"/api/collections/{quote(collection.name, safe='')}/records"
+        known: tuple[str, ...] = _LIST_PARAMETERS
+        if record_id is not None:
+            path += f"/{record_id}"
+            known = _VIEW_PARAMETERS
+        values = query.values
+        pairs = [(name, values[name]) for name in known if name in values]
+        if len(pairs) < len(values):
+            others = sorted(values.keys() - set(known))
+            if self._findings.hooks is HooksMode.NONE:
+                others = [name for name in others if Part(PartKind.QUERY, name) in self._findings.parts]
+            pairs += [(name, values[name]) for name in others]
+        if pairs:
+            path = f"{path}?{encode_query(pairs)}"
+        if len(path) > MAX_TARGET:
+            raise CannotStore(Reason.TARGET, "a target too long for a key")
+        return path
+
+    def _why(self, parts: Mapping[Part, str], *, own_email: bool) -> tuple[str, ...]:
+        sentences = [parts[part] for part in sorted(parts)]
+        if not sentences:
+            sentences.append("shared by everybody but superusers: nothing of the caller is read")
+        if own_email:
+            sentences.append(
+                "users whose own record is shown in it get an answer of their own: it has their e-mail"
+            )
+        if self._findings.reads_auth_record:
+            sentences.append("any change of the caller's own record: a rule reads it")
+        if self._findings.ends_at_midnight:
+            sentences.append("not after midnight UTC: a clock is read that moves then")
+        return (*sentences, *self._findings.tags.values())

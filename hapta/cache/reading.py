@@ -1,0 +1,103 @@
+"""What an answer itself says of what it depends on: the records it shows.
+
+A response is tagged with the rows an expand asked for, whether it shows them or not: a row that was hidden
+or missing may appear. The ids stand in the relation fields of the parents, so they are read there. Auth rows
+that it shows are its *members*: whoever is one of them sees their own e-mail and gets an answer of their own
+(PocketBase ``apis/record_helpers.go``, compared by id alone).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from hapta.cache.plan import Expand, Plan
+from hapta.cache.tags import Tag, births, record
+
+
+class OddAnswer(ValueError):
+    """Not what PocketBase answers: nothing may be concluded from it, and it is not stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was found in an answer.
+
+    Attributes:
+        tags: what it depends on besides the plan's tags.
+        members: ids of the auth rows in it, if the plan asks for them.
+    """
+
+    tags: frozenset[Tag]
+    members: frozenset[str]
+
+
+NOTHING = Read(frozenset(), frozenset())
+
+
+def read_answer(plan: Plan, status: int, body: bytes) -> Read:
+    """Look into an answer.
+
+    Args:
+        plan: of the read.
+        status: 200, or what PocketBase refuses with.
+        body: JSON.
+
+    Raises:
+        OddAnswer: it has not the form the plan expects.
+    """
+    wants_members = plan.names_members and plan.has_auth_rows
+    if status != 200 or not (plan.expands or wants_members):
+        return NOTHING
+    try:
+        answer = orjson.loads(body)
+        rows = [answer] if plan.record is not None else answer["items"]
+        tags: set[Tag] = set()
+        members: set[str] = set()
+        if wants_members:
+            members.update(_ids(rows))
+        _follow(plan.expands, rows, tags, members)
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as exc:
+        raise OddAnswer(repr(exc)) from exc
+    return Read(frozenset(tags), frozenset(members))
+
+
+def _follow(
+    expands: Iterable[Expand], rows: Sequence[Mapping[str, Any]], tags: set[Tag], members: set[str]
+) -> None:
+    for expand in expands:
+        shown: list[Mapping[str, Any]] = []
+        asked: set[str] = set()
+        for row in rows:
+            shown += _listed(row.get("expand", {}).get(expand.field))
+            if expand.relation is not None:
+                asked.update(_texts(row[expand.relation]))
+        ids = _ids(shown)
+        tags.update(record(expand.target, record_id) for record_id in asked)
+        if asked - ids:
+            tags.add(births(expand.target))
+        if expand.is_auth:
+            members |= ids
+        if expand.children:
+            _follow(expand.children, shown, tags, members)
+
+
+def _listed(value: Any) -> list[Mapping[str, Any]]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _texts(value: Any) -> list[str]:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise TypeError(value)
+    return [text for text in texts if text]
+
+
+def _ids(rows: Iterable[Mapping[str, Any]]) -> set[str]:
+    ids = {row["id"] for row in rows}
+    if not all(isinstance(record_id, str) for record_id in ids):
+        raise TypeError(ids)
+    return ids

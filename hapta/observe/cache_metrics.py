@@ -1,0 +1,122 @@
+"""Figures of the cache by collection, read when somebody asks for them."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+
+class Tally(Protocol):
+    """What the store holds of one collection, and what became of the rest."""
+
+    responses: int
+    weight: int
+    evicted: int
+    not_admitted: int
+
+
+class CacheState(Protocol):
+    """Whoever keeps the cache."""
+
+    def label(self, collection: str) -> str:
+        """The name of a collection, from its id; one word for all that are no more."""
+        ...
+
+    def tallies(self) -> Mapping[str, Tally]:
+        """By name of the collection."""
+        ...
+
+    @property
+    def weight(self) -> int:
+        """Bytes of everything stored."""
+        ...
+
+    @property
+    def invalidations(self) -> int:
+        """How many times writes and events made responses unusable."""
+        ...
+
+    @property
+    def doubts(self) -> int:
+        """Tags in doubt now."""
+        ...
+
+
+class CacheMetrics(Collector):
+    """Counts what the cache did, by ids of collections there are or were, so nobody outside makes it grow."""
+
+    def __init__(self) -> None:
+        self.hits: defaultdict[str, int] = defaultdict(int)
+        self.misses: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.bypasses: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._state: Callable[[], CacheState | None] = lambda: None
+
+    def follow(self, state: CacheState) -> None:
+        """Read the figures of what is stored there from now on."""
+        self._state = lambda: state
+
+    def cache_hit(self, collection: str) -> None:
+        """A read was served from the store."""
+        self.hits[collection] += 1
+
+    def cache_miss(self, collection: str, reason: str) -> None:
+        """A read was fetched: ``uri-miss``, ``stale`` or ``collapsed``."""
+        self.misses[collection, reason] += 1
+
+    def cache_bypass(self, collection: str, reason: str) -> None:
+        """A read was passed on, for one of :class:`hapta.cache.plan.Reason`."""
+        self.bypasses[collection, reason] += 1
+
+    def collect(self) -> Iterator[Metric]:
+        state = self._state()
+        if state is None:
+            return
+        hits = CounterMetricFamily("hapta_cache_hits", "Reads served from the store.", labels=["collection"])
+        for collection, count in _by_name(self.hits, state).items():
+            hits.add_metric([collection], count)
+        yield hits
+        yield _by_reason("misses", "Reads fetched from PocketBase for the store.", self.misses, state)
+        yield _by_reason("bypasses", "Reads passed on, nothing stored.", self.bypasses, state)
+        yield from _stored(state)
+
+
+def _by_name(counts: Mapping[str, int], state: CacheState) -> Mapping[str, int]:
+    named: defaultdict[str, int] = defaultdict(int)
+    for collection, count in counts.items():
+        named[state.label(collection)] += count
+    return named
+
+
+def _by_reason(what: str, text: str, counts: Mapping[tuple[str, str], int], state: CacheState) -> Metric:
+    family = CounterMetricFamily(f"hapta_cache_{what}", text, labels=["collection", "reason"])
+    named: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for (collection, reason), count in counts.items():
+        named[state.label(collection), reason] += count
+    for labels, count in named.items():
+        family.add_metric(list(labels), count)
+    return family
+
+
+def _stored(state: CacheState) -> Iterator[Metric]:
+    yield GaugeMetricFamily("hapta_cache_bytes", "Bytes of all that is stored.", state.weight)
+    yield GaugeMetricFamily("hapta_cache_doubts", "Tags in doubt: a write to them was lost.", state.doubts)
+    yield CounterMetricFamily(
+        "hapta_cache_invalidations", "Writes and events that made responses unusable.", state.invalidations
+    )
+    labels = ["collection"]
+    families: tuple[GaugeMetricFamily | CounterMetricFamily, ...] = (
+        GaugeMetricFamily("hapta_cache_responses", "Responses stored.", labels=labels),
+        GaugeMetricFamily("hapta_cache_response_bytes", "Bytes of responses stored.", labels=labels),
+        CounterMetricFamily("hapta_cache_evictions", "Responses that had to make room.", labels=labels),
+        CounterMetricFamily(
+            "hapta_cache_not_admitted", "Responses for which no room was made.", labels=labels
+        ),
+    )
+    for collection, tally in state.tallies().items():
+        counts = (tally.responses, tally.weight, tally.evicted, tally.not_admitted)
+        for family, count in zip(families, counts, strict=True):
+            family.add_metric([collection], count)
+    yield from families

@@ -1,0 +1,182 @@
+"""Can a stored response answer this read? If not, fetch once for all who may share it, and store it.
+
+The decisions are engines' (:mod:`hapta.cache`): the planner says who may share an answer and what makes it
+wrong, generations whether it still holds, the store what is kept. This stage asks them in order and carries
+out: serve, fetch, or pass the request on as it came. Every answer says in ``Cache-Status`` which it was.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from hapta.cache.answers import answer_headers, not_modified
+from hapta.cache.generations import Standing
+from hapta.cache.plan import Bypass, Reason
+from hapta.cache.status import Forward, forwarded, hit, with_status
+from hapta.cache.store import ResponseStore
+from hapta.cache.stored import Stored
+from hapta.model.clock import Clock
+from hapta.model.exchange import Answer, Exchange, Handler, Header
+from hapta.model.operation import OperationClass
+from hapta.stages.fill import Filled, Filler
+from hapta.stages.lookup import Look, Lookup
+from hapta.stages.origins import OriginMemo
+
+_LOOKS = 4
+"""Times a read looks: again for an answer of its own, and after a fetch it could not share."""
+
+
+class CacheMeter(Protocol):
+    """Counts what the cache did, by id of the collection."""
+
+    def cache_hit(self, collection: str) -> None:
+        """Served from the store."""
+
+    def cache_miss(self, collection: str, reason: str) -> None:
+        """Asked PocketBase because nothing was stored (``uri-miss``) or it was no longer good (``stale``)."""
+
+    def cache_bypass(self, collection: str, reason: str) -> None:
+        """Asked PocketBase and stored nothing; a :class:`~hapta.cache.plan.Reason`."""
+
+
+class ReadCache:
+    """The stage.
+
+    Args:
+        lookup: plans reads.
+        filler: fetches.
+        store: what is kept.
+        origins: CORS lines.
+        id_of: the id of a collection, from a name or id; one word for all that are unknown.
+        meter: counts.
+        clock: both times.
+    """
+
+    def __init__(
+        self,
+        lookup: Lookup,
+        filler: Filler,
+        store: ResponseStore,
+        origins: OriginMemo,
+        *,
+        id_of: Callable[[str], str],
+        meter: CacheMeter,
+        clock: Clock,
+    ) -> None:
+        self._lookup = lookup
+        self._filler = filler
+        self._store = store
+        self._origins = origins
+        self._id_of = id_of
+        self._meter = meter
+        self._clock = clock
+
+    async def __call__(self, exchange: Exchange, forward: Handler) -> Answer:
+        """Answer one request."""
+        if exchange.operation.kind is OperationClass.RECORD_READ:
+            return await self._read(exchange, forward)
+        answer = await forward(exchange)
+        is_read = exchange.method in ("GET", "HEAD")
+        answer.headers = with_status(answer.headers, forwarded(Forward.BYPASS if is_read else Forward.METHOD))
+        return answer
+
+    async def _read(self, exchange: Exchange, forward: Handler) -> Answer:
+        identity, is_own = exchange.identity, False
+        cors = self._origins.lines(exchange.headers.get("Origin"))
+        for _ in range(_LOOKS):
+            look = await self._lookup.look_up(exchange, is_own=is_own)
+            if isinstance(look, Bypass):
+                return await self._pass_on(exchange, forward, look.reason)
+            if cors is None:
+                return await self._pass_on(exchange, forward, Reason.ORIGIN)
+            found = self._store.get(look.slot)
+            if found is not None and identity is not None and not is_own and identity.record in found.members:
+                is_own = True
+                continue
+            why = self._why_not(found)
+            if found is not None and why is None:
+                self._meter.cache_hit(look.plan.collection)
+                ttl_s = found.ttl_s(self._clock.monotonic(), self._clock.now())
+                return self._serve(exchange, look, found, cors, hit(ttl_s))
+            if why is Reason.WRITE:
+                return await self._pass_on(exchange, forward, Reason.WRITE)
+            assert isinstance(why, Forward)
+            if exchange.method == "HEAD":
+                return await self._ask_head(exchange, forward, look, why)
+            asked_at = self._clock.monotonic()
+            filled = await self._filler.fill(exchange, forward, look)
+            exchange.upstream_s += self._clock.monotonic() - asked_at
+            if isinstance(filled, Bypass):
+                return await self._pass_on(exchange, forward, filled.reason)
+            if filled is not None:
+                if filled[0].suits(identity):
+                    return self._serve_filled(exchange, look, *filled, cors, why)
+                filled[0].discard()
+                is_own = True
+        return await self._pass_on(exchange, forward, Reason.WRITE)
+
+    def _why_not(self, found: Stored | None) -> Forward | Reason | None:
+        """Why a stored response may not be served now; ``None`` when it may."""
+        if found is None:
+            return Forward.URI_MISS
+        standing = found.fence.standing()
+        if standing is Standing.UNSETTLED:
+            return Reason.WRITE
+        if standing is Standing.BROKEN or found.ttl_s(self._clock.monotonic(), self._clock.now()) <= 0:
+            return Forward.STALE
+        return None
+
+    def _serve(
+        self, exchange: Exchange, look: Look, stored: Stored, cors: tuple[Header, ...], status: bytes
+    ) -> Answer:
+        is_304 = not_modified(stored, _if_none_match(exchange))
+        headers = answer_headers(
+            stored,
+            is_private=look.is_private,
+            reads_authorization=not look.plan.is_shared_with_guests or look.plan.shows_own_email,
+            now=self._clock.monotonic(),
+            is_304=is_304,
+        )
+        headers += cors
+        headers.append((b"Cache-Status", status))
+        if is_304:
+            return Answer(304, headers)
+        if exchange.method == "HEAD":
+            return Answer(stored.status, headers, length=len(stored.body))
+        return Answer(stored.status, headers, stored.body)
+
+    def _serve_filled(
+        self,
+        exchange: Exchange,
+        look: Look,
+        filled: Filled,
+        was_joined: bool,
+        cors: tuple[Header, ...],
+        why: Forward,
+    ) -> Answer:
+        self._meter.cache_miss(look.plan.collection, "collapsed" if was_joined else why)
+        status = forwarded(why, is_stored=filled.is_kept and not was_joined, is_collapsed=was_joined)
+        if filled.stored is not None:
+            return self._serve(exchange, look, filled.stored, cors, status)
+        fetched = filled.fetched
+        headers = with_status([*fetched.headers, *cors], status)
+        return Answer(fetched.status, headers, fetched.body, length=fetched.length)
+
+    async def _ask_head(self, exchange: Exchange, forward: Handler, look: Look, why: Forward) -> Answer:
+        """HEAD never fills: its answer has no body to keep."""
+        self._meter.cache_miss(look.plan.collection, why)
+        answer = await forward(exchange)
+        answer.headers = with_status(answer.headers, forwarded(why))
+        return answer
+
+    async def _pass_on(self, exchange: Exchange, forward: Handler, reason: Reason) -> Answer:
+        self._meter.cache_bypass(self._id_of(exchange.operation.collection or ""), reason)
+        answer = await forward(exchange)
+        if (origin := exchange.headers.get("Origin")) is not None:
+            self._origins.learn(origin, answer.headers)
+        answer.headers = with_status(answer.headers, forwarded(Forward.BYPASS, detail=reason))
+        return answer
+
+
+def _if_none_match(exchange: Exchange) -> str | None:
+    lines = exchange.headers.getall("If-None-Match", None)
+    return None if lines is None else ", ".join(lines)

@@ -1,0 +1,263 @@
+"""A fetch for the cache: as whom PocketBase is asked, who waits for the answer, and what of it is kept.
+
+Where guests share the answer it is fetched as a guest, the weakest member: whatever a stronger one might see
+is not in it. Else it is fetched as the caller, and then depends on the caller's auth record too: PocketBase
+answers a token it no longer takes as it answers a guest, without a word, and the record's event tells.
+What was fetched as one caller for others goes to nobody else before PocketBase was asked whether schema and
+caller are still those the partition was concluded from: a rule that has just been changed behind Hapta could
+have put the caller's own rows into it.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from cachetools import TTLCache
+
+from hapta.cache.flights import Flights
+from hapta.cache.generations import Fence, Generations, Standing
+from hapta.cache.key import Key
+from hapta.cache.plan import Bypass, Reason
+from hapta.cache.reading import OddAnswer, Read, read_answer
+from hapta.cache.store import ResponseStore
+from hapta.cache.stored import Stored, may_store
+from hapta.cache.tags import Tag, all_rows, record
+from hapta.cache.weight import HeaderPool
+from hapta.model.clock import Clock
+from hapta.model.errors import HaptaError, OperatorError, Overloaded
+from hapta.model.exchange import Exchange, Handler
+from hapta.model.identity import Identity
+from hapta.stages.fetch import Fetched, ask, fill_request
+from hapta.stages.lookup import Coherence, Look, own_slot
+
+_SHARED_STATUSES = frozenset({200, 400, 403, 404})
+"""What PocketBase answers to everybody of a partition alike; all else concerns who happened to ask."""
+_TOKEN_LEFT_S = 30.0
+"""A token that ends sooner may be dead at PocketBase already, if clocks differ."""
+_MIDNIGHT_MARGIN_S = 5.0
+"""So far may Hapta's clock and PocketBase's differ around midnight."""
+_LARGE_KEPT, _LARGE_KEPT_S = 1024, 60.0
+"""Targets whose answers were too large: nobody waits for another's fetch of them."""
+_TAG_BYTES = 400
+"""Memory of one tag in a fence, on average."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What a fetch brought.
+
+    Attributes:
+        stored: the same as a stored response, where it is of a kind that may be; else ``None``.
+        is_kept: it was stored.
+        members: ids of the auth rows in it, each of whom sees an e-mail there that others do not.
+        leader: record id of the caller it was fetched as; ``None`` for a guest.
+        is_vouched_for: others than the leader may have it.
+    """
+
+    fetched: Fetched
+    stored: Stored | None
+    is_kept: bool
+    members: frozenset[str]
+    leader: str | None
+    is_vouched_for: bool
+
+    def suits(self, identity: Identity | None) -> bool:
+        """Whether a caller of the partition may have it."""
+        if self.leader is not None and (self.leader in self.members or not self.is_vouched_for):
+            return identity is not None and identity.record == self.leader
+        return identity is None or identity.record not in self.members
+
+    @property
+    def may_be_shared(self) -> bool:
+        """Whether those may have it who waited for it."""
+        return self.fetched.status in _SHARED_STATUSES and isinstance(self.fetched.body, bytes)
+
+    def discard(self) -> None:
+        """Nobody takes it."""
+        if not isinstance(self.fetched.body, bytes):
+            self.fetched.body.abort()
+
+
+class Vouching(Protocol):
+    """Asks PocketBase once more what a partition was concluded from."""
+
+    async def vouch(self, look: Look) -> bool:
+        """Whether schema and caller are, at an instant after the call, what they were when it was planned.
+
+        Raises:
+            HaptaError, OperatorError, TimeoutError: PocketBase did not say.
+        """
+        ...
+
+
+class Filler:
+    """Fetches, one fetch for all who may share it, and stores.
+
+    Args:
+        store: what is kept.
+        generations: what writes moved.
+        coherence: whether changes are heard of.
+        vouching: asks once more before one caller's answer is shared.
+        lifetime_s: seconds for which answers about a collection (by id) stay fresh.
+        token_end: Unix seconds at which a PocketBase token ends.
+        host: the ``Host`` field of fetches.
+        max_body_bytes: larger bodies are passed on.
+        clock: both times.
+    """
+
+    def __init__(
+        self,
+        store: ResponseStore,
+        generations: Generations,
+        coherence: Coherence,
+        vouching: Vouching,
+        *,
+        lifetime_s: Callable[[str], float],
+        token_end: Callable[[str], float | None],
+        host: str,
+        max_body_bytes: int,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._generations = generations
+        self._coherence = coherence
+        self._vouching = vouching
+        self._lifetime_s = lifetime_s
+        self._token_end = token_end
+        self._host = host
+        self._max_body_bytes = max_body_bytes
+        self._clock = clock
+        self._flights: Flights[Filled] = Flights()
+        self._large: TTLCache[Key, bool] = TTLCache(_LARGE_KEPT, _LARGE_KEPT_S, timer=clock.monotonic)
+        self._pool = HeaderPool()
+
+    async def close(self) -> None:
+        """End the fetches under way."""
+        await self._flights.close()
+
+    async def fill(
+        self, exchange: Exchange, forward: Handler, look: Look
+    ) -> tuple[Filled, bool] | Bypass | None:
+        """Fetch, or wait for a fetch under way.
+
+        Returns:
+            What came and whether another read had asked for it already; why nothing may be stored now; or
+            ``None`` where what was waited for concerns its own reader only.
+
+        Raises:
+            HaptaError: no answer.
+        """
+        slot = look.slot
+        if slot in self._large:
+            return Bypass(Reason.SIZE)
+        if self._flights.is_joinable(slot):
+            try:
+                filled = await self._flights.join(slot)
+            except Overloaded:
+                return None  # the share of whoever asked first was used up, not ours
+            except HaptaError as error:
+                raise _own_copy(error) from error
+            return (filled, True) if filled.may_be_shared else None
+        if not self._coherence.covers(look.plan):
+            return Bypass(Reason.FEED)
+        fence = self._generations.fence(_tags(look))
+        if fence is None:
+            return Bypass(Reason.WRITE)
+        return await self._flights.lead(
+            slot, fence, lambda: self._fetch(exchange, forward, look, fence)
+        ), False
+
+    async def _fetch(self, exchange: Exchange, forward: Handler, look: Look, fence: Fence) -> Filled:
+        began_at, began = self._clock.now(), self._clock.monotonic()
+        fetched = await ask(fill_request(exchange, look, self._host), forward, self._max_body_bytes)
+        is_vouched_for = await self._vouch(look)
+        leader = None if look.caller is None else look.caller.record
+        found = self._read(look, fetched)
+        if found is None:
+            return Filled(fetched, None, False, frozenset(), leader, is_vouched_for)
+        assert isinstance(fetched.body, bytes)
+        is_good = fence.extend(found.tags) and fence.standing() is not Standing.BROKEN and is_vouched_for
+        slot, ends_at = _slot(look, found), _midnight_after(began_at) if look.plan.ends_at_midnight else None
+        stored = Stored.of(
+            self._pool,
+            key=slot,
+            collection=look.plan.collection,
+            status=fetched.status,
+            headers=fetched.headers,
+            body=fetched.body,
+            stored_at=began,
+            lifetime_s=self._lifetime_s(look.plan.collection),
+            fence=fence,
+            fence_bytes=len(fence) * _TAG_BYTES,
+            ends_at=ends_at,
+            members=found.members,
+        )
+        is_kept = is_good and self._may_keep(look, ends_at) and self._store.put(slot, stored)
+        return Filled(fetched, stored, is_kept, found.members, leader, is_vouched_for)
+
+    async def _vouch(self, look: Look) -> bool:
+        if look.caller is None or look.is_private:
+            return True
+        try:
+            return await self._vouching.vouch(look)
+        except (HaptaError, OperatorError, TimeoutError):
+            return False
+
+    def _read(self, look: Look, fetched: Fetched) -> Read | None:
+        """What the answer says of itself; ``None`` for one that cannot be stored at all."""
+        if not isinstance(fetched.body, bytes):
+            self._large[look.slot] = True
+            return None
+        is_view = look.plan.record is not None
+        if not may_store("GET", fetched.status, fetched.headers, is_view=is_view, body=fetched.body):
+            return None
+        try:
+            return read_answer(look.plan, fetched.status, fetched.body)
+        except OddAnswer:
+            return None
+
+    def _may_keep(self, look: Look, ends_at: float | None) -> bool:
+        """Whether the answer says the same to whoever asks next."""
+        now = self._clock.now()
+        if ends_at is not None and not _is_far_from_midnight(now, ends_at):
+            return False
+        if look.caller is not None:
+            token_end = self._token_end(look.caller.upstream_token)
+            if token_end is None or token_end - now < _TOKEN_LEFT_S:
+                return False
+        return True
+
+
+def _tags(look: Look) -> frozenset[Tag]:
+    caller = look.caller
+    if caller is None:
+        return look.plan.tags
+    return look.plan.tags | {record(caller.collection, caller.record), all_rows(caller.collection)}
+
+
+def _slot(look: Look, found: Read) -> Key:
+    """Where it belongs: fetched as one of its own members it is theirs alone."""
+    caller = look.caller
+    if caller is None or look.is_private or caller.record not in found.members:
+        return look.slot
+    return own_slot(look.slot, caller)
+
+
+def _midnight_after(instant: float) -> float:
+    day = datetime.fromtimestamp(instant, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return (day + timedelta(days=1)).timestamp() - _MIDNIGHT_MARGIN_S
+
+
+def _is_far_from_midnight(now: float, ends_at: float) -> bool:
+    """It ends later than now, and did not begin just after a midnight that PocketBase may not have seen."""
+    midnight_before = ends_at + _MIDNIGHT_MARGIN_S - 86_400.0
+    return midnight_before + _MIDNIGHT_MARGIN_S <= now < ends_at
+
+
+def _own_copy(error: HaptaError) -> HaptaError:
+    """What ended a fetch, for one of those who waited: later stages write into an error's headers."""
+    own = copy.copy(error)
+    own.headers = dict(error.headers)
+    return own

@@ -1,0 +1,162 @@
+"""Where in the store the answer to a read belongs: its plan under a schema that is confirmed, and its key."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from hapta.cache.key import Key, cache_key
+from hapta.cache.plan import Audience, Bypass, PartKind, Plan, Reason
+from hapta.cache.query import parse_query
+from hapta.identity.auth_records import AuthRecords
+from hapta.model.exchange import Exchange
+from hapta.model.identity import Identity
+from hapta.model.operation import Operation
+from hapta.model.target import Target
+
+_TRIES = 3
+_NO_VALUES: Mapping[str, str] = {}
+
+
+class Plans(Protocol):
+    """Plans of the current schema."""
+
+    @property
+    def version(self) -> int:
+        """Moves whenever plans made before are void."""
+        ...
+
+    @property
+    def planned_version(self) -> int:
+        """Of the plan made last."""
+        ...
+
+    def plan(self, target: Target, operation: Operation, audience: Audience) -> Plan | Bypass:
+        """The plan of a read."""
+        ...
+
+
+class Coherence(Protocol):
+    """Whether changes are heard of."""
+
+    @property
+    def is_live(self) -> bool:
+        """The feed lives and the schema is confirmed."""
+        ...
+
+    async def confirm(self) -> None:
+        """Confirm the schema if that is all that is missing; says nothing of the outcome."""
+
+    def touch(self) -> None:
+        """Something is answered on the strength of it."""
+
+    def covers(self, plan: Plan) -> bool:
+        """Whether changes of every collection the plan depends on are told."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One read, planned.
+
+    Attributes:
+        slot: its place in the store.
+        caller: as whom it is fetched; ``None`` where guests may share the answer.
+        is_private: nobody else may have it.
+        auth_fields: values of the caller's record that stand in the key.
+        version: of the plans it was made under.
+    """
+
+    plan: Plan
+    slot: Key
+    caller: Identity | None
+    is_private: bool
+    auth_fields: Mapping[str, object]
+    version: int
+
+
+class Lookup:
+    """Plans reads.
+
+    Args:
+        plans: what reads depend on.
+        coherence: the change feed and the schema.
+        auth_records: for keys with the value of an auth record's field.
+    """
+
+    def __init__(self, plans: Plans, coherence: Coherence, auth_records: AuthRecords) -> None:
+        self._plans = plans
+        self._coherence = coherence
+        self._auth_records = auth_records
+
+    async def look_up(self, exchange: Exchange, *, is_own: bool) -> Look | Bypass:
+        """Plan a read. Nothing is awaited after what the key is made of was read: a fence taken at once upon
+        it holds for the key as well.
+
+        Args:
+            exchange: the read.
+            is_own: the caller's own answer is wanted, because the one others share shows their e-mail or not.
+        """
+        identity = exchange.identity
+        if exchange.body is not None:
+            return Bypass(Reason.BODY)
+        if identity is not None and identity.is_superuser:
+            return Bypass(Reason.SUPERUSER)
+        if identity is None and exchange.authorization is not None:
+            return Bypass(Reason.HEADER, "an Authorization that is no token")
+        if not await self._is_live():
+            return Bypass(Reason.FEED)
+        for _ in range(_TRIES):
+            plan = self._plan(exchange)
+            if isinstance(plan, Bypass):
+                return plan
+            version = self._plans.planned_version
+            if identity is None or not any(part.kind is PartKind.AUTH_FIELD for part in plan.parts):
+                return _look(exchange, plan, _NO_VALUES, version, is_own=is_own)
+            known = await self._auth_records.fields(identity.collection, identity.record)
+            if known is None or not known.is_current:
+                return Bypass(Reason.WRITE, "the caller's record is not known or changes")
+            if version == self._plans.version:  # else the plan is void by now
+                return _look(exchange, plan, known.values, version, is_own=is_own)
+        return Bypass(Reason.SCHEMA, "the schema keeps changing")
+
+    def _plan(self, exchange: Exchange) -> Plan | Bypass:
+        identity = exchange.identity
+        audience = None if identity is None else identity.collection
+        return self._plans.plan(exchange.target, exchange.operation, audience)
+
+    async def _is_live(self) -> bool:
+        coherence = self._coherence
+        coherence.touch()
+        if not coherence.is_live:
+            await coherence.confirm()
+        return coherence.is_live
+
+
+def _look(
+    exchange: Exchange, plan: Plan, values: Mapping[str, object], version: int, *, is_own: bool
+) -> Look | Bypass:
+    identity = exchange.identity
+    query = None
+    if any(part.kind is PartKind.QUERY for part in plan.parts):
+        query = parse_query(exchange.target.query)
+    key = cache_key(
+        plan,
+        method=exchange.method,
+        headers=exchange.headers,
+        query=_NO_VALUES if query is None else query.values,
+        caller=identity,
+        auth_field=values.__getitem__,
+    )
+    if isinstance(key, Bypass):
+        return key
+    if is_own and identity is not None:
+        return Look(plan, own_slot(key, identity), identity, True, _NO_VALUES, version)
+    is_private = any(part.kind is PartKind.AUTH_RECORD for part in plan.parts)
+    caller = None if plan.is_shared_with_guests else identity
+    fields = {part.name: values[part.name] for part in plan.parts if part.kind is PartKind.AUTH_FIELD}
+    return Look(plan, key, caller, is_private, fields, version)
+
+
+def own_slot(slot: Key, caller: Identity) -> Key:
+    """The place of a caller's own answer beside one that others share."""
+    return (*slot, ("own", caller.collection, caller.record))

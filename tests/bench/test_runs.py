@@ -1,0 +1,40 @@
+"""What a benchmark builds of Hapta's own parts still fits: each runs once, as small as it can be."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bench import limits, sessions
+from bench.plan import Plan
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    """One round of next to nothing."""
+    return Plan(tmp_path, runs=1, seconds=0.01, streams=2)
+
+
+def test_the_steps_of_a_session_can_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "_LOOPS", 3)
+    monkeypatch.setattr(sessions, "_FIRST_SIGHTS", 3)
+    steps = asyncio.run(sessions.in_process())
+    assert set(steps) == {"remembered", "first sight", "made up", "minted"}
+    assert all(microseconds > 0 for microseconds in steps.values())
+
+
+@pytest.mark.all_modes
+def test_a_round_of_sessions_runs_to_its_tables(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"_LOOPS": 3, "_FIRST_SIGHTS": 3, "_LOGINS": 1, "_OTHERS": 2, "_SETTLE_S": 0}.items():
+        monkeypatch.setattr(sessions, name, value)
+    section = sessions.measure(plan)
+    assert "| by a session at first sight: rows read, token proved |" in section.tables
+    assert section.runs[0]["sessions"] == 10
+
+
+def test_every_way_to_limit_can_be_measured(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "ADDRESSES", 2000)
+    monkeypatch.setattr(limits, "_REPEAT", 1)
+    section = limits.measure(plan)
+    assert {run["what"] for run in section.runs} > set(limits._ways())
+    assert "| Hapta: a request, three limits |" in section.tables
