@@ -42,6 +42,12 @@ class Answer:
         return next((part for part in parts[1:] if part == "hit" or part.startswith("fwd=")), "")
 
     @property
+    def cache_detail(self) -> str:
+        """Why, as far as that is told: ``" detail=write"`` or nothing."""
+        parts = [part.strip() for part in self.headers.get("cache-status", "").split(";")]
+        return next((f" {part}" for part in parts[1:] if part.startswith("detail=")), "")
+
+    @property
     def is_hit(self) -> bool:
         return self.cache == "hit"
 

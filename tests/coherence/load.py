@@ -94,5 +94,5 @@ class Load:
         self.report.reads += 1
         sent = self._world.ledger.moment()
         answer: Answer = await line.ask(read.method, read.target, self._tokens.get(read.caller, ""))
-        self.report.cache[answer.cache] += 1
+        self.report.cache[answer.cache + answer.cache_detail] += 1
         read.judge(read, sent, answer)

@@ -37,7 +37,7 @@ async def test_nor_of_a_million(site: Site, record_property: Record) -> None:
 
 @pytest.mark.timeout(120)
 async def test_nor_when_hardly_anything_fits_into_memory(new_site: OpenSite, record_property: Record) -> None:
-    settings = {"cache__max_bytes": 64 * 1024} if HAS_CACHE else {}
+    settings = {"cache__max_bytes": 2**20, "cache__max_response_bytes": 2**17} if HAS_CACHE else {}
     with new_site(**settings) as site:
         report = await Load(site.world, site.line, site.tokens, 3).run(4_000)
     record_property("coherence", str(report))
