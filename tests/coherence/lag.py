@@ -27,13 +27,22 @@ class Lags:
     seconds: dict[str, list[float]] = field(default_factory=dict)
 
     async def measure(
-        self, kind: str, line: Line, target: str, token: str, shows: Shows, change: Callable[[], object]
+        self,
+        kind: str,
+        line: Line,
+        target: str,
+        token: str,
+        shows: Shows,
+        change: Callable[[], object],
+        *,
+        at_most_s: float = AT_MOST_S,
     ) -> None:
         """Read ``target`` until it is stored, change something, and read until the change shows.
 
         Args:
             shows: whether an answer shows the change; none may before.
-            change: makes it, and returns when PocketBase has acknowledged it.
+            change: makes it, and returns when it is acknowledged.
+            at_most_s: the lag that is accepted; 0: the very next read must show it.
         """
         await warm(line, target, token, shows)
         await asyncio.to_thread(change)
@@ -45,7 +54,7 @@ class Lags:
             if shows(answer):
                 break
             lag = sent_at - changed_at
-            assert lag < AT_MOST_S, f"{kind}: {target} does not show it after {lag:.1f} s ({answer.cache})"
+            assert lag < at_most_s, f"{kind}: {target} does not show it after {lag:.1f} s ({answer.cache})"
         self.seconds.setdefault(kind, []).append(lag)
         for _ in range(_STAYS_READS):
             answer = await line.get(target, token)

@@ -3,6 +3,8 @@
 from itertools import count
 from typing import Any
 
+import httpx
+
 from tests.coherence.lag import Shows
 from tests.coherence.line import Answer
 from tests.coherence.site import Site
@@ -14,8 +16,13 @@ _NUMBERS = count(1)
 class Own:
     """A fresh note with two replies, a diary row, a bell and its echo, all of this test alone."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, writes_through: httpx.Client | None = None) -> None:
+        """
+        Args:
+            writes_through: who changes the rows later; a superuser straight at PocketBase if not given.
+        """
         self.site = site
+        self._client = site.admin
         number = next(_NUMBERS)
         words = ("ownnotea", "ownreply", "ownreplz", "owndiary", "ownbells", "ownechos")
         self.note, self.reply, self.other_reply, self.diary, self.bell, self.echo = (
@@ -27,13 +34,14 @@ class Own:
         self.make("diary", self.diary, owner=PEOPLE[1])
         self.make("echoes", self.echo)
         self.make("bells", self.bell, target=self.echo)
+        self._client = writes_through or site.admin
 
     def make(self, collection: str, identifier: str, **fields: Any) -> None:
         self.ask("POST", records(collection), {"id": identifier, "rev": 1, **fields})
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Straight to PocketBase, as superuser."""
-        answer = self.site.admin.request(method, path, json=body)
+        """As superuser."""
+        answer = self._client.request(method, path, json=body)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
