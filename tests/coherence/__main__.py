@@ -5,6 +5,7 @@ import asyncio
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from tests.coherence.load import Load
 from tests.coherence.site import open_site
@@ -16,9 +17,11 @@ def main() -> int:
     parser.add_argument("--reads", type=int, default=1_000_000)
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--embedded", action="store_true", help="a PocketBase of Hapta's own")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of Hapta")
     chosen = parser.parse_args()
-    settings = dict(pair.split("=", 1) for pair in chosen.set)
+    settings: dict[str, Any] = dict(pair.split("=", 1) for pair in chosen.set)
+    settings["is_embedded"] = chosen.embedded
     with tempfile.TemporaryDirectory(prefix="hapta-coherence-", dir="/var/tmp") as base:
         root = Path(base)
 
