@@ -147,6 +147,13 @@ class Exchange:
     upstream_s: float = 0.0
     cache: str = ""
 
+    @property
+    def is_beyond_rights(self) -> bool:
+        """Only superusers may do this, and who asks is none: PocketBase refuses it before it looks closer."""
+        identity = self.identity
+        is_nobody = self.authorization is None if identity is None else not identity.is_superuser
+        return self.operation.is_superuser_only and is_nobody
+
 
 Handler = Callable[[Exchange], Awaitable[Answer]]
 Stage = Callable[[Exchange, Handler], Awaitable[Answer]]

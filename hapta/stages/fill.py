@@ -193,11 +193,7 @@ class Filler:
 
     async def _fetch(self, exchange: Exchange, forward: Handler, look: Look, fence: Fence) -> Filled:
         began_at, began = self._clock.now(), self._clock.monotonic()
-        request = fill_request(exchange, look, self._host)
-        try:
-            fetched = await ask(request, forward, self._max_body_bytes)
-        finally:
-            exchange.upstream_s = request.upstream_s
+        fetched = await ask(fill_request(exchange, look, self._host), forward, self._max_body_bytes)
         leader = None if look.caller is None else look.caller.record
         body = fetched.body
         if not isinstance(body, bytes) or len(body) > self._max_body_bytes:
