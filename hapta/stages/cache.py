@@ -109,6 +109,7 @@ class ReadCache:
                         continue
                     found = own_answer(found, row, email)
             if found is not None and why is None:
+                exchange.cache = "hit"
                 self._meter.cache_hit(look.plan.collection)
                 ttl_s = found.ttl_s(self._clock.monotonic(), self._clock.now())
                 status = hit(ttl_s, is_overlaid=row is not None)
@@ -192,7 +193,7 @@ class ReadCache:
         *,
         is_own: bool = False,
     ) -> Answer:
-        self._meter.cache_miss(look.plan.collection, "collapsed" if was_joined else why)
+        self._missed(exchange, look, "collapsed" if was_joined else why)
         status = forwarded(
             why,
             is_stored=filled.is_kept and not was_joined,
@@ -207,12 +208,17 @@ class ReadCache:
 
     async def _ask_head(self, exchange: Exchange, forward: Handler, look: Look, why: Forward) -> Answer:
         """HEAD never fills: its answer has no body to keep."""
-        self._meter.cache_miss(look.plan.collection, why)
+        self._missed(exchange, look, why)
         answer = await forward(exchange)
         answer.headers = with_status(answer.headers, forwarded(why))
         return answer
 
+    def _missed(self, exchange: Exchange, look: Look, why: str) -> None:
+        exchange.cache = f"miss:{why}"
+        self._meter.cache_miss(look.plan.collection, why)
+
     async def _pass_on(self, exchange: Exchange, forward: Handler, reason: Reason) -> Answer:
+        exchange.cache = f"bypass:{reason}"
         self._meter.cache_bypass(self._id_of(exchange.operation.collection or ""), reason)
         answer = await forward(exchange)
         if (origin := exchange.headers.get("Origin")) is not None:
