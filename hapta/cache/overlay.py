@@ -4,7 +4,9 @@ Under a rule that is the same for everybody, an answer with auth records differs
 a row that hides its e-mail shows it to its owner. PocketBase writes the members of a record sorted by name
 and without any space, so the owner's answer is the others' with ``"email":"…",`` in front of the first name
 that sorts after ``email``, in each place where the row stands: as a row of the list, under several parents,
-inside an expand of an expand. A row that shows its e-mail shows it to all, and needs nothing.
+inside an expand of an expand. A row that shows its e-mail shows it to all, and needs nothing; but where one
+caller's answer is to serve a class of them, that caller's own row shows its e-mail to no others, and it is
+cut out first.
 
 Where those places are is found by walking along the plan's expands, never by looking for something that
 looks like a row: a JSON field may hold anything. Positions are sums of lengths, and in each object and array
@@ -13,10 +15,11 @@ only ever add bytes, so none of them goes unnoticed. What is not in that form ha
 get answers of their own from PocketBase.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Final, TypeAlias
 
 import msgspec
@@ -34,36 +37,45 @@ _Values: TypeAlias = dict[str, tuple[int, msgspec.Raw]]
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
+_decode_flag = msgspec.json.Decoder(bool).decode
 
 
 class _NotCanonical(ValueError):
     """PocketBase writes it in another form."""
 
 
-def find_places(plan: Plan, body: bytes) -> Places | None:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an answer came to.
+
+    Attributes:
+        places: for each auth row in it the offsets in ascending order; none for a row that shows its e-mail.
+        body: what the offsets are of: the answer, without an e-mail that only its reader was shown.
+    """
+
+    places: Places
+    body: bytes
+
+
+def find_places(plan: Plan, body: bytes, leader: Row | None = None) -> Found | None:
     """Where the auth rows of an answer miss their e-mail.
 
     Args:
         plan: of the read, one for which ``can_overlay``.
         body: of a 200.
+        leader: as whom it was fetched; ``None`` for a guest.
 
     Returns:
-        For each auth row in the answer the offsets in ascending order; none for a row that shows its e-mail.
         ``None`` if the answer is not in PocketBase's form.
     """
-    places: dict[Row, list[int]] = {}
+    search = _Search(body, leader)
     try:
-        answer = _values(0, body)
-        if plan.record is not None:
-            _walk(plan, body, answer, places)
-        else:
-            for at, raw in _elements(*answer["items"]):
-                _walk(plan, body, _values(at, raw), places)
+        search.look(plan)
     except (ValueError, KeyError, TypeError, RecursionError):  # msgspec's errors are ValueErrors
         return None
-    if len({record for _, record in places}) < len(places):
+    if len({record for _, record in search.places}) < len(search.places):
         return None  # ids are unique over all auth collections, and PocketBase compares nothing else
-    return {row: tuple(sorted(offsets)) for row, offsets in places.items()}
+    return search.found()
 
 
 def own_answer(stored: Stored, row: Row, email: str) -> Stored:
@@ -90,39 +102,73 @@ def _own_etag(stored: Stored, row: Row, inserted: bytes) -> bytes:
     return b'"' + digest.hexdigest().encode() + b'"'
 
 
-def _walk(plan: Plan, body: bytes, row: _Values, places: dict[Row, list[int]]) -> None:
-    if plan.has_auth_rows:
-        _note(plan.collection, row, places)
-    if plan.expands:
-        _expanded(plan.expands, body, row, places)
+class _Search:
+    """A walk through one answer."""
 
+    def __init__(self, body: bytes, leader: Row | None) -> None:
+        self._body = body
+        self._leader = leader
+        self._cuts: list[tuple[int, int]] = []
+        self.places: dict[Row, list[int]] = {}
 
-def _expanded(expands: tuple[Expand, ...], body: bytes, row: _Values, places: dict[Row, list[int]]) -> None:
-    if "expand" not in row:
-        return
-    shown = _values(*row["expand"])
-    for expand in expands:
-        if expand.field not in shown:
-            continue
-        at, raw = shown[expand.field]
-        rows = _elements(at, raw) if body.startswith(b"[", at) else iter([(at, raw)])
-        for row_at, row_raw in rows:
-            values = _values(row_at, row_raw)
-            if expand.is_auth:
-                _note(expand.target, values, places)
-            if expand.children:
-                _expanded(expand.children, body, values, places)
+    def look(self, plan: Plan) -> None:
+        answer = _values(0, self._body)
+        if plan.record is not None:
+            rows = iter([answer])
+        else:
+            rows = (_values(at, raw) for at, raw in _elements(*answer["items"]))
+        for row in rows:
+            if plan.has_auth_rows:
+                self._note(plan.collection, row)
+            if plan.expands:
+                self._expanded(plan.expands, row)
 
+    def found(self) -> Found:
+        """The places, in what is left when the leader's own e-mail is cut out."""
+        cuts = sorted(self._cuts)
+        if not cuts:
+            return Found({row: tuple(sorted(offsets)) for row, offsets in self.places.items()}, self._body)
+        bounds = [0, *(bound for cut in cuts for bound in cut), len(self._body)]
+        body = b"".join(self._body[start:end] for start, end in zip(bounds[::2], bounds[1::2], strict=True))
+        starts = [start for start, _ in cuts]
+        gone = list(accumulate((end - start for start, end in cuts), initial=0))
+        places = {
+            row: tuple(offset - gone[bisect_left(starts, offset)] for offset in sorted(offsets))
+            for row, offsets in self.places.items()
+        }
+        return Found(places, body)
 
-def _note(collection: str, row: _Values, places: dict[Row, list[int]]) -> None:
-    offsets = places.setdefault((collection, _decode_text(row["id"][1])), [])
-    if _EMAIL in row:
-        return
-    names = list(row)
-    if names != sorted(names):
-        raise _NotCanonical(names)
-    following = next(name for name in names if name > _EMAIL)  # there is an id
-    offsets.append(row[following][0] - len(f'"{following}":'))
+    def _expanded(self, expands: tuple[Expand, ...], row: _Values) -> None:
+        if "expand" not in row:
+            return
+        shown = _values(*row["expand"])
+        for expand in expands:
+            if expand.field not in shown:
+                continue
+            at, raw = shown[expand.field]
+            rows = _elements(at, raw) if self._body.startswith(b"[", at) else iter([(at, raw)])
+            for row_at, row_raw in rows:
+                values = _values(row_at, row_raw)
+                if expand.is_auth:
+                    self._note(expand.target, values)
+                if expand.children:
+                    self._expanded(expand.children, values)
+
+    def _note(self, collection: str, row: _Values) -> None:
+        key = (collection, _decode_text(row["id"][1]))
+        offsets = self.places.setdefault(key, [])
+        if _EMAIL in row and (key != self._leader or _decode_flag(row["emailVisibility"][1])):
+            return
+        names = list(row)
+        if names != sorted(names):
+            raise _NotCanonical(names)
+        following = next(name for name in names if name > _EMAIL)  # there is an id
+        place = row[following][0] - len(f'"{following}":')
+        if _EMAIL in row:
+            start = row[_EMAIL][0] - len(f'"{_EMAIL}":')
+            self._cuts.append((start, place))
+            place = start
+        offsets.append(place)
 
 
 def _values(at: int, raw: bytes | msgspec.Raw) -> _Values:

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from hapta.cache.overlay import find_places
+from hapta.cache.overlay import Row, find_places
 from hapta.cache.plan import Expand, Plan
 from hapta.cache.stored import Places
 from hapta.cache.tags import Tag, births, record
@@ -29,19 +29,21 @@ class Read:
     Attributes:
         tags: what it depends on besides the plan's tags.
         members: ids of the auth rows in it whose owners see another answer, if the plan asks for them.
-        places: where the members' e-mails are missing, of those of whom it is known.
+        places: where the members' e-mails are missing in ``body``, of those of whom it is known.
+        body: what the others are shown, where that is known.
     """
 
     tags: frozenset[Tag]
     members: frozenset[str]
     places: Places = field(default_factory=dict)
+    body: bytes | None = None
 
 
 NOTHING = Read(frozenset(), frozenset())
 
 
 def read_answer(
-    plan: Plan, status: int, body: bytes, *, leader: str | None = None, is_overlaid: bool = False
+    plan: Plan, status: int, body: bytes, *, leader: Row | None = None, is_overlaid: bool = False
 ) -> Read:
     """Look into an answer.
 
@@ -49,7 +51,7 @@ def read_answer(
         plan: of the read.
         status: 200, or what PocketBase refuses with.
         body: JSON.
-        leader: id of the record as which it was fetched; what its row shows, it need not show to others.
+        leader: as whom it was fetched; what that row shows, it need not show to others.
         is_overlaid: places are wanted.
 
     Raises:
@@ -68,14 +70,11 @@ def read_answer(
         _follow(plan.expands, rows, tags, members)
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as exc:
         raise OddAnswer(repr(exc)) from exc
-    places = find_places(plan, body) if members and is_overlaid and plan.can_overlay else None
-    if places is None:
+    found = find_places(plan, body, leader) if members and is_overlaid and plan.can_overlay else None
+    if found is None:
         return Read(frozenset(tags), frozenset(members))
-    missing = {row: offsets for row, offsets in places.items() if offsets and row[1] != leader}
-    others = {record_id for _, record_id in missing}
-    if leader is not None and leader in members:
-        others.add(leader)
-    return Read(frozenset(tags), frozenset(others), missing)
+    places = {row: offsets for row, offsets in found.places.items() if offsets}
+    return Read(frozenset(tags), frozenset(record_id for _, record_id in places), places, found.body)
 
 
 def _follow(
