@@ -15,7 +15,7 @@ only ever add bytes, so none of them goes unnoticed. What is not in that form ha
 get answers of their own from PocketBase.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -32,7 +32,7 @@ Row: TypeAlias = tuple[str, str]
 """Ids of an auth collection and of a record in it."""
 
 _EMAIL: Final = "email"
-_Values: TypeAlias = dict[str, tuple[int, msgspec.Raw]]
+_Fields: TypeAlias = dict[str, msgspec.Raw]
 
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -112,16 +112,16 @@ class _Search:
         self.places: dict[Row, list[int]] = {}
 
     def look(self, plan: Plan) -> None:
-        answer = _values(0, self._body)
         if plan.record is not None:
-            rows = iter([answer])
+            rows = iter([(0, _fields(self._body))])
         else:
-            rows = (_values(at, raw) for at, raw in _elements(*answer["items"]))
-        for row in rows:
+            answer = _fields(self._body)
+            rows = _rows(_offset_of_value(0, answer, "items"), answer["items"])
+        for at, row in rows:
             if plan.has_auth_rows:
-                self._note(plan.collection, row)
+                self._note(plan.collection, at, row)
             if plan.expands:
-                self._expanded(plan.expands, row)
+                self._expanded(plan.expands, at, row)
 
     def found(self) -> Found:
         """The places, in what is left when the leader's own e-mail is cut out."""
@@ -138,67 +138,80 @@ class _Search:
         }
         return Found(places, body)
 
-    def _expanded(self, expands: tuple[Expand, ...], row: _Values) -> None:
+    def _expanded(self, expands: tuple[Expand, ...], at: int, row: _Fields) -> None:
         if "expand" not in row:
             return
-        shown = _values(*row["expand"])
+        shown_at = _offset_of_value(at, row, "expand")
+        shown = _fields(row["expand"])
         for expand in expands:
-            if expand.field not in shown:
+            raw = shown.get(expand.field)
+            if raw is None:
                 continue
-            at, raw = shown[expand.field]
-            rows = _elements(at, raw) if self._body.startswith(b"[", at) else iter([(at, raw)])
-            for row_at, row_raw in rows:
-                values = _values(row_at, row_raw)
+            value_at = _offset_of_value(shown_at, shown, expand.field)
+            is_list = self._body.startswith(b"[", value_at)
+            for row_at, fields in _rows(value_at, raw) if is_list else iter([(value_at, _fields(raw))]):
                 if expand.is_auth:
-                    self._note(expand.target, values)
+                    self._note(expand.target, row_at, fields)
                 if expand.children:
-                    self._expanded(expand.children, values)
+                    self._expanded(expand.children, row_at, fields)
 
-    def _note(self, collection: str, row: _Values) -> None:
-        key = (collection, _decode_text(row["id"][1]))
+    def _note(self, collection: str, at: int, row: _Fields) -> None:
+        key = (collection, _decode_text(row["id"]))
         offsets = self.places.setdefault(key, [])
-        if _EMAIL in row and (key != self._leader or _decode_flag(row["emailVisibility"][1])):
+        if _EMAIL in row and (key != self._leader or _decode_flag(row["emailVisibility"])):
             return
         names = list(row)
         if names != sorted(names):
             raise _NotCanonical(names)
-        following = next(name for name in names if name > _EMAIL)  # there is an id
-        place = row[following][0] - len(f'"{following}":')
+        place = _offset(at, row, names[bisect_right(names, _EMAIL)])  # there is an id
         if _EMAIL in row:
-            start = row[_EMAIL][0] - len(f'"{_EMAIL}":')
+            start = _offset(at, row, _EMAIL)
             self._cuts.append((start, place))
             place = start
         offsets.append(place)
 
 
-def _values(at: int, raw: bytes | msgspec.Raw) -> _Values:
-    """The values of an object by name, each with its offset.
+def _fields(raw: bytes | msgspec.Raw) -> _Fields:
+    """The raw values of an object, by name."""
+    fields = _decode_object(raw)
+    inside = sum(map(len, fields)) + sum(map(len, fields.values())) + 4 * len(fields)
+    _check_length(raw, inside, is_empty=not fields)
+    return fields
+
+
+def _rows(at: int, raw: msgspec.Raw) -> Iterator[tuple[int, _Fields]]:
+    """The objects in an array, each with its offset.
+
+    Args:
+        at: offset of the array itself.
+    """
+    rows = _decode_array(raw)
+    _check_length(raw, sum(map(len, rows)) + len(rows), is_empty=not rows)
+    at += 1
+    for row in rows:
+        yield at, _fields(row)
+        at += len(row) + 1
+
+
+def _check_length(raw: bytes | msgspec.Raw, inside: int, *, is_empty: bool) -> None:
+    """Each member counts with a comma: the last one's is the closing bracket."""
+    if 1 + inside + is_empty != len(raw):
+        raise _NotCanonical(len(raw))
+
+
+def _offset(at: int, fields: _Fields, name: str) -> int:
+    """Where in an object a name begins.
 
     Args:
         at: offset of the object itself.
     """
-    values: _Values = {}
-    position = at + 1
-    for name, value in _decode_object(raw).items():
-        position += len(name) + 3
-        values[name] = (position, value)
-        position += len(value) + 1
-    _check_end(at, raw, position, is_empty=not values)
-    return values
+    at += 1
+    for each, raw in fields.items():
+        if each == name:
+            break
+        at += len(each) + len(raw) + 4  # two quotes, a colon, a comma
+    return at
 
 
-def _elements(at: int, raw: msgspec.Raw) -> Iterator[tuple[int, msgspec.Raw]]:
-    """The elements of an array, each with its offset."""
-    elements = _decode_array(raw)
-    position = at + 1
-    found: list[tuple[int, msgspec.Raw]] = []
-    for element in elements:
-        found.append((position, element))
-        position += len(element) + 1
-    _check_end(at, raw, position, is_empty=not elements)
-    return iter(found)
-
-
-def _check_end(at: int, raw: bytes | msgspec.Raw, position: int, *, is_empty: bool) -> None:
-    if position + is_empty != at + len(raw):  # an empty one has no last comma in the bracket's place
-        raise _NotCanonical(position)
+def _offset_of_value(at: int, fields: _Fields, name: str) -> int:
+    return _offset(at, fields, name) + len(name) + 3

@@ -176,26 +176,30 @@ def _in_ascii(email: str) -> bytes:
     return json.dumps(email).encode()
 
 
-def _where_it_is_shown_too() -> None:
-    original = overlay._note
+def _place(tamper: Callable[[list[int], int, Any], None]) -> Callable[[], None]:
+    """Tamper with the places of each row that is found."""
 
-    def note(collection: str, row: Any, places: Any) -> None:
-        original(collection, {name: value for name, value in row.items() if name != "email"}, places)
+    def apply() -> None:
+        original = overlay._Search._note
 
-    replace_everywhere(original, note)
+        def note(self: overlay._Search, collection: str, at: int, row: Any) -> None:
+            original(self, collection, at, row)
+            tamper(self.places[collection, bytes(row["id"]).decode().strip('"')], at, row)
+
+        overlay._Search._note = note  # type: ignore[method-assign]
+
+    return apply
 
 
-def _before_email_visibility() -> None:
+def _where_it_is_shown_too(places: list[int], at: int, row: Any) -> None:
+    if "email" in row:
+        places.append(overlay._offset(at, row, "email"))
+
+
+def _before_email_visibility(places: list[int], at: int, row: Any) -> None:
     """Whatever fields sort before that."""
-    original = overlay._note
-
-    def note(collection: str, row: Any, places: Any) -> None:
-        original(collection, {n: v for n, v in row.items() if n < "email" or n >= "emailVisibility"}, places)
-
-    def guarded(collection: str, row: Any, places: Any) -> None:
-        (original if "email" in row else note)(collection, row, places)
-
-    replace_everywhere(original, guarded)
+    if "email" not in row:
+        places[-1] = overlay._offset(at, row, "emailVisibility")
 
 
 def _of_whoever_asked_last() -> None:
@@ -219,19 +223,31 @@ def _forget_the_leader() -> None:
     replace_everywhere(original, read_answer)
 
 
+def _cut_once() -> None:
+    original = overlay._Search.found
+
+    def found(self: overlay._Search) -> overlay.Found:
+        del self._cuts[1:]
+        return original(self)
+
+    overlay._Search.found = found  # type: ignore[method-assign]
+
+
 def _what_looks_like_a_row() -> None:
     """Found by its look, not by the plan."""
+    original = overlay.find_places
 
-    def find_places(plan: Plan, body: bytes) -> Any:
-        looks = re.finditer(rb'"emailVisibility":false[^{}]*?"id":"(\w+)"', body)
-        places: dict[Row, list[int]] = {}
-        for found in looks:
-            places.setdefault(("", found[1].decode()), []).append(found.start())
-        rows = overlay_places(plan, body) or {}
-        return {row: tuple(places.get(("", row[1]), ())) if offsets else () for row, offsets in rows.items()}
+    def find_places(plan: Plan, body: bytes, leader: Row | None = None) -> overlay.Found | None:
+        found = original(plan, body, leader)
+        if found is None:
+            return None
+        places: dict[str, list[int]] = {}
+        for look in re.finditer(rb'"emailVisibility":false[^{}]*?"id":"(\w+)"', found.body):
+            places.setdefault(look[1].decode(), []).append(look.start())
+        wrong = {row: tuple(places.get(row[1], ())) if at else () for row, at in found.places.items()}
+        return replace(found, places=wrong)
 
-    overlay_places = overlay.find_places
-    replace_everywhere(overlay_places, find_places)
+    replace_everywhere(original, find_places)
 
 
 OVERLAID = (
@@ -240,10 +256,11 @@ OVERLAID = (
     Mutation("overlay-etag", _lay_over(_without_own_etag), 0, AccountsWorld),
     Mutation("overlay-html", _escape(_as_html), 0, AccountsWorld),
     Mutation("overlay-ascii", _escape(_in_ascii), 0, AccountsWorld),
-    Mutation("overlay-twice", _where_it_is_shown_too, 0, AccountsWorld),
-    Mutation("overlay-order", _before_email_visibility, 0, AccountsWorld),
+    Mutation("overlay-twice", _place(_where_it_is_shown_too), 0, AccountsWorld),
+    Mutation("overlay-order", _place(_before_email_visibility), 0, AccountsWorld),
     Mutation("overlay-other-email", _of_whoever_asked_last, 0, AccountsWorld),
     Mutation("overlay-leader", _forget_the_leader, 0, AccountsWorld),
+    Mutation("overlay-cut-once", _cut_once, 0, AccountsWorld),
     Mutation("overlay-decoy", _what_looks_like_a_row, 0, AccountsWorld),
 )
 MUTATIONS = {
