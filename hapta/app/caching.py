@@ -1,15 +1,16 @@
 """The cache put together: engines, stages, and what the change feed and the schema tell them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from hapta.app.hooks_mode import HooksModes
 from hapta.cache.book import Circumstances, PlanBook
 from hapta.cache.generations import Generations
-from hapta.cache.plan import HooksMode, Plan
+from hapta.cache.plan import HooksMode
 from hapta.cache.store import ResponseStore, Tally
+from hapta.cache.tags import Tag
 from hapta.cache.writes import WriteTags
 from hapta.config import CacheCollectionConfig, Config
 from hapta.feed import Change, ChangeFeed, SchemaUnconfirmed, SchemaWatch
@@ -184,7 +185,7 @@ class Caching:
 
     def hooks_of(self, name_or_id: str | None) -> HooksMode:
         collection = None if name_or_id is None else self.book.schema.resolve(name_or_id)
-        return self.hooks.default if collection is None else self.hooks.of(collection)
+        return self.hooks.anywhere if collection is None else self.hooks.of(collection)
 
     @property
     def is_live(self) -> bool:
@@ -200,9 +201,9 @@ class Caching:
     def touch(self) -> None:
         self._feed.touch()
 
-    def covers(self, plan: Plan) -> bool:
+    def covers(self, tags: Iterable[Tag]) -> bool:
         by_id = self._schema.snapshot.by_id
-        for tag in plan.tags:
+        for tag in tags:
             collection = by_id.get(tag[1]) if len(tag) > 1 else None
             if collection is not None and not collection.is_view and not self._feed.covers(collection.id):
                 return False

@@ -164,6 +164,11 @@ class HooksModes:
         """For what belongs to no collection, and for collections that are not named in the configuration."""
         return self._resolve(self._config.pb_hooks)
 
+    @property
+    def anywhere(self) -> HooksMode:
+        """The strongest of all collections, for what may concern any of them."""
+        return strongest(self.default, *map(self._resolve, filter(None, self._named.values())))
+
     def of(self, collection: Collection) -> HooksMode:
         """For one collection; ``[cache.collections.<name>]`` has its name in any letter case, or its id."""
         named = self._named.get(fold_name(collection.name)) or self._named.get(fold_name(collection.id))

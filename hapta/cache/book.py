@@ -147,14 +147,13 @@ class PlanBook:
         present = self._circumstances()
         if present.is_same(self._made_from):
             return
-        self._made_from = present
+        planner = Planner(present.schema, present.views, self._hooks, self._is_enabled)
+        write_tags = WriteTags(present.schema, present.views, custom_routes_write=self._custom_routes_write)
+        # only now: were one of them not to be made, nothing of before may pass for the present
+        self._planner, self._write_tags, self._made_from = planner, write_tags, present
         self._version += 1
         self._memo.clear()
         self._unreadable.clear()
-        self._planner = Planner(present.schema, present.views, self._hooks, self._is_enabled)
-        self._write_tags = WriteTags(
-            present.schema, present.views, custom_routes_write=self._custom_routes_write
-        )
 
 
 def _length_of(found: Plan | Bypass) -> int:

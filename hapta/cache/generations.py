@@ -31,7 +31,9 @@ tag only if it is settled and has not moved since the fetch began.
 
 A second read may join a fetch under way while its fence holds: by (2) no write was answered since *f*, so the
 answer is not older than any write that was answered before this read began. What it joined is served to it
-even if a write closes meanwhile: that one was not answered before the read.
+even if a write closes meanwhile: that one was not answered before the read. Of the tags that only the answer
+names nobody knew when it joined, so it is served only where the fence could be extended by them; else it asks
+again.
 
 **Cost.** A write costs the number of its tags, whatever is stored. A fence costs the number of its tags to
 take, and to check again only when something moved since it was last checked: else one comparison.
@@ -110,7 +112,8 @@ class Fence:
     def extend(self, tags: Iterable[Tag]) -> bool:
         """Take further tags that the answer named; whether that was possible.
 
-        Where it was not, the answer may be older than a write to them and must not be stored.
+        Where it was not, the answer may be older than a write to them: it must not be stored, nor be given to
+        reads that joined.
         """
         assert self._is_fetching, "a fence is extended before its fetch is over"
         states = self._generations.take_since(tags, self._started_at)
