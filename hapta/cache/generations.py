@@ -39,6 +39,7 @@ again.
 take, and to check again only when something moved since it was last checked: else one comparison.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from enum import Enum
 from weakref import WeakValueDictionary
@@ -172,12 +173,13 @@ class Generations:
 
     Attributes:
         moves: grows with everything that may change a fence's standing.
-        invalidations: how many times a write or event moved generations.
+        invalidations: how many times a write or event moved generations, by id of the collections it reached;
+            under an empty id those that reached everything. One that reaches several counts for each.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.moves = 0
-        self.invalidations = 0
+        self.invalidations: Counter[str] = Counter()
         self._clock = clock
         self._states: WeakValueDictionary[Tag, _State] = WeakValueDictionary()
         self._everything = self._state(EVERYTHING)
@@ -226,12 +228,14 @@ class Generations:
     def move(self, tags: Iterable[Tag]) -> None:
         """Something changed these."""
         self.moves += 1
-        self.invalidations += 1
+        reached = set()
         for tag in tags:
+            reached.add(_collection_of(tag))
             state = self._states.get(tag)
             if state is not None:
                 state.generation += 1
             self._remember_move(tag)
+        self.invalidations.update(reached)
 
     def move_everything(self) -> None:
         """Anything may have changed."""
@@ -269,12 +273,14 @@ class Generations:
     def end(self, states: Iterable[_State], *, was_open: bool, moves: bool) -> None:
         """A write is over."""
         self.moves += 1
-        self.invalidations += moves
+        reached = set()
         for state in states:
             state.open -= was_open
             if moves:
                 state.generation += 1
                 self._remember_move(state.tag)
+                reached.add(_collection_of(state.tag))
+        self.invalidations.update(reached)
 
     def doubt(self, states: Iterable[_State], for_s: float) -> None:
         """A write to these may land within ``for_s`` seconds."""
@@ -315,3 +321,7 @@ class Generations:
             self._last_moves.clear()
             self._forgotten_before = self.moves
         self._last_moves[tag] = self.moves
+
+
+def _collection_of(tag: Tag) -> str:
+    return tag[1] if len(tag) > 1 else ""

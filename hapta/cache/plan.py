@@ -80,12 +80,11 @@ class Plan:
             :data:`~hapta.cache.tags.EVERYTHING`.
         expands: what the answer is searched for, to tag it with the records it shows.
         has_auth_rows: the rows of the collection itself are auth records.
-        shows_own_email: the answer may contain the caller's own auth record, whose e-mail only they see:
-            callers whose id is among the auth rows of the stored answer get one of their own.
+        shows_own_email: the answer may contain auth records of callers who share it, guests' answers being
+            shared by others too; each sees their own e-mail in it alone, so callers whose id is among the
+            auth rows of the stored answer get one of their own.
         reads_auth_record: a rule reads more of the caller's own record than its id and collection: whoever
             stores an answer adds the tag of that record, ``record(caller.collection, caller.record)``.
-        names_members: whoever it is that asks, the answer tells by their ids whose auth records it shows, and
-            their e-mails may be in it. Guests' plans say so too: what they fetch others share.
         ends_at_midnight: a rule or filter reads a clock that moves at midnight UTC.
         why: sentences for ``hapta cache explain``: for each part and tag, what brought it in.
     """
@@ -99,7 +98,6 @@ class Plan:
     has_auth_rows: bool = False
     shows_own_email: bool = False
     reads_auth_record: bool = False
-    names_members: bool = False
     ends_at_midnight: bool = False
     why: tuple[str, ...] = field(default=(), compare=False)
 

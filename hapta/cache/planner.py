@@ -34,9 +34,10 @@ _LIST_PARAMETERS = ("page", "perPage", "skipTotal", "sort", "filter", *_VIEW_PAR
 _RECORD_ID = re.compile(r"[A-Za-z0-9_~@-]{1,255}")
 """Ids that a path writes in one way only; PocketBase's own are letters and digits."""
 _SUPERUSERS_ONLY = ("@request.", "@collection.")
-MAX_EXPANDS = 64
+MAX_EXPANDS = 16
+"""Paths of one expand list; what a plan weighs grows with it."""
 MAX_TARGET = 12_288
-"""Characters of a canonical target; a filter of 3,500 bytes fits in, escaped as it may be."""
+"""Characters of a canonical target: it stands in the key."""
 _WEAKER = frozenset({PartKind.ANY_AUTH, PartKind.AUTH_COLLECTION, PartKind.AUTH_FIELD})
 """Parts that a caller's own record contains."""
 
@@ -221,8 +222,7 @@ class _Draft:
                 self._ground.read_any(
                     target, findings, "it is expanded, and the answer need not show its ids"
                 )
-        own_email = self._may_show_emails and self._audience is not None
-        if own_email and not tells_ids:
+        if self._may_show_emails and not tells_ids and self._audience is not None:
             findings.add_part(
                 PartKind.AUTH_RECORD,
                 "own answers for each user: their own e-mail may be shown, "
@@ -230,7 +230,8 @@ class _Draft:
             )
         is_own = findings.has(PartKind.AUTH_RECORD)
         parts = {part: why for part, why in findings.parts.items() if not (is_own and part.kind in _WEAKER)}
-        own_email = own_email and not is_own
+        # for guests as well: who is logged in shares their answer, unless it is for guests alone
+        own_email = self._may_show_emails and tells_ids and not is_own and not findings.has(PartKind.GUEST)
         findings.add_tag(EVERYTHING, "whatever empties the cache")
         return Plan(
             collection.id,
@@ -241,7 +242,6 @@ class _Draft:
             expands=expansion.tree() if tells_ids else (),
             has_auth_rows=collection.type == "auth",
             shows_own_email=own_email,
-            names_members=self._may_show_emails and tells_ids,
             reads_auth_record=findings.reads_auth_record,
             ends_at_midnight=findings.ends_at_midnight,
             why=self._why(parts, own_email=own_email),

@@ -9,6 +9,7 @@ that fails leaves the rest of a list as it was.
 import re
 from collections.abc import Collection
 
+MAX_LENGTH = 2_000
 _PLAIN = re.compile(r"\w+(\.\w+)*", re.ASCII)
 
 
@@ -22,6 +23,8 @@ def may_show_email(fields: str, expanded: Collection[str]) -> bool:
     Returns:
         ``False`` only if no path can be an e-mail or something that holds one.
     """
+    if len(fields) > MAX_LENGTH:
+        return True
     for field in fields.split(","):
         path = field.strip(" ")
         if not _PLAIN.fullmatch(path):

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
 
-MAX_LENGTH = 16_384
-"""Characters of a query that are looked at; a filter is at most 3,500 characters before escaping."""
+MAX_LENGTH = 12_288
+"""Characters of a query that are looked at; a filter of 3,500 bytes fits in, escaped as it may be."""
 MAX_PAIRS = 64
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")

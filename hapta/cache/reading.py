@@ -47,7 +47,7 @@ def read_answer(plan: Plan, status: int, body: bytes) -> Read:
     Raises:
         OddAnswer: it has not the form the plan expects.
     """
-    wants_members = plan.names_members and plan.has_auth_rows
+    wants_members = plan.shows_own_email and plan.has_auth_rows
     if status != 200 or not (plan.expands or wants_members):
         return NOTHING
     try:

@@ -6,7 +6,7 @@ room a candidate just moves in. Otherwise the oldest that would have to go for i
 admitted only if it was asked for more often than all of them together, by the sketch
 (:mod:`hapta.cache.sketch`), which remembers keys that are not stored as well. A key asked for once has no
 claim, so a scan passes through the window and evicts nothing that was used twice. Before all that, the oldest
-of each segment go if they may not be served any more (too old, or written since).
+of each segment go if they can never be served again (too old, or written since).
 
 A tie is lost by the candidate. Claims are added up: one large list must be worth the many small views that it
 displaces (*aggregated victims* of [2], with its early pruning). Victims are taken from both segments, always
@@ -250,7 +250,7 @@ class ResponseStore:
 
     def _admit(self, key: Key, candidate: Stored) -> None:
         monotonic, wall = self._clock.monotonic(), self._clock.now()
-        if not candidate.is_live(monotonic, wall):
+        if candidate.is_dead(monotonic, wall):
             self._count_out(candidate)
             return
         self._evict_dead(candidate.weight, monotonic, wall)
@@ -265,11 +265,11 @@ class ResponseStore:
         self._probation.add(key, candidate)
 
     def _evict_dead(self, weight: int, monotonic: float, wall: float) -> None:
-        """Until there is room for so much, evict the oldest that may not be served any more."""
+        """Until there is room for so much, evict the oldest that can never be served again."""
         for segment in (self._probation, self._protected):
             while segment.responses and self._main_weight() + weight > self._main_most:
                 oldest = next(iter(segment.responses.values()))
-                if oldest.is_live(monotonic, wall):
+                if not oldest.is_dead(monotonic, wall):
                     break
                 self._count_out(segment.take_oldest()[1])
 
@@ -287,7 +287,7 @@ class ResponseStore:
             # of the last one only the part that is needed counts, or two would be asked to go for each
             # candidate that is a few bytes larger than they are
             others += worth * min(1.0, needed / weight)
-            if claim <= others:
+            if claim <= max(others, worth):
                 return None
             victims.append((segment, victim))
             needed -= weight

@@ -140,6 +140,11 @@ class Stored:
         """Whether it may be served as it is: fresh, and nothing it depends on has changed."""
         return self.ttl_s(monotonic, wall) > 0 and self.fence.holds()
 
+    def is_dead(self, monotonic: float, wall: float) -> bool:
+        """Whether it can never be served again: too old, or something it depends on has changed. One behind a
+        write that is still open is neither live nor dead."""
+        return self.ttl_s(monotonic, wall) <= 0 or self.fence.standing() is Standing.BROKEN
+
 
 def etag_of(body: bytes) -> bytes:
     """A strong validator (RFC 9110 §8.8.3)."""

@@ -122,6 +122,8 @@ class Exchange:
         is_answered: PocketBase answered it, whatever becomes of that answer on its way back (set by the
             upstream stage).
         upstream_s: seconds spent waiting for PocketBase (set by the upstream stage).
+        cache: what the cache did with a read, for the log: ``hit``, ``miss`` or ``bypass``, a colon and the
+            reason; empty for what it does not concern (set by the cache stage).
     """
 
     method: str
@@ -143,6 +145,14 @@ class Exchange:
     charges: Charges | None = None
     is_answered: bool = False
     upstream_s: float = 0.0
+    cache: str = ""
+
+    @property
+    def is_beyond_rights(self) -> bool:
+        """Only superusers may do this, and who asks is none: PocketBase refuses it before it looks closer."""
+        identity = self.identity
+        is_nobody = self.authorization is None if identity is None else not identity.is_superuser
+        return self.operation.is_superuser_only and is_nobody
 
 
 Handler = Callable[[Exchange], Awaitable[Answer]]

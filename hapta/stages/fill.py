@@ -178,6 +178,19 @@ class Filler:
         except HaptaError as error:
             raise _own_copy(error) from error
 
+    def why_not(self, look: Look) -> Reason | None:
+        """Why nothing would be stored if this were fetched now; ``None`` where nothing speaks against it."""
+        if look.slot in self._large:
+            return Reason.SIZE
+        tags = _tags(look)
+        if not self._coherence.covers(tags):
+            return Reason.FEED
+        fence = self._generations.fence(tags)
+        if fence is None:
+            return Reason.WRITE
+        fence.fetched()
+        return None
+
     async def _fetch(self, exchange: Exchange, forward: Handler, look: Look, fence: Fence) -> Filled:
         began_at, began = self._clock.now(), self._clock.monotonic()
         fetched = await ask(fill_request(exchange, look, self._host), forward, self._max_body_bytes)

@@ -2,13 +2,15 @@
 
 Between the two nothing it may change is served from the store, and afterwards what it changed is unusable
 (:mod:`hapta.cache.generations` says why that is enough). Whatever PocketBase answered: a write that failed
-may have been committed before a hook threw. Only a refusal where no hooks can be (``pb_hooks = "none"``)
-changes nothing for certain. A write whose answer was lost leaves doubt.
+may have been committed before a hook threw, or before a ``fields`` that cannot be read made the answer a 400.
+Only another refusal where no hooks can be (``pb_hooks = "none"``) changes nothing for certain. A write whose
+answer was lost leaves doubt.
 
 Of a request to a route nobody knows it is not known whether it writes, nor how long it will take: what is
 stored is served meanwhile, and unusable when the answer is there.
 """
 
+import re
 from typing import Protocol
 
 from hapta.cache.generations import Generations, Write
@@ -25,6 +27,9 @@ _NEVER_SENT = (UpstreamRefused, UpstreamUnavailable, Overloaded)
 _STREAMED = frozenset({_K.UNKNOWN})
 _NO_ROUTE = frozenset({404, 405})
 _BEFORE_SIGN_IN = frozenset({400, 404, 429})
+_CERTAIN_QUERY = re.compile(r"(?:[\w.,*&=+-]|%2[AC0])*", re.ASCII | re.IGNORECASE)
+"""A query whose ``fields``, if it has any, PocketBase can carry out: with others it commits a write and then
+answers 400 (``tools/picker``)."""
 _HARMLESS_ADMIN = frozenset({"backups", "backup-upload"})
 """Backups are made, uploaded and thrown away beside the data; a restore is another action."""
 
@@ -67,7 +72,7 @@ class Invalidation:
             return await forward(exchange)
         version = self._writes.version
         written = await self._written(exchange)
-        is_open = exchange.operation.kind not in _STREAMED
+        is_open = exchange.operation.kind not in _STREAMED and not exchange.is_beyond_rights
         write = self._generations.begin(written.announced, is_open=is_open)
         try:
             answer = await forward(exchange)
@@ -126,6 +131,8 @@ class Invalidation:
             # 401 and 403 come after it: a second factor is asked for, an authRule is not met
             is_certain = status in _BEFORE_SIGN_IN
         else:
+            is_certain = exchange.is_beyond_rights and status in (401, 403)
+        if status == 400 and not _CERTAIN_QUERY.fullmatch(exchange.target.query):
             is_certain = False
         if not is_certain:
             return False

@@ -68,7 +68,9 @@ _BODIES = st.sampled_from(
         (b"name=a", {"Content-Type": "application/x-www-form-urlencoded"}),
     ]
 )
-_TAILS = st.sampled_from(["", "?expand=x&fields=id", "?filter=(&page=0", "?name=a&@jsonPayload={"])
+_TAILS = st.sampled_from(
+    ["", "?expand=x&fields=id", "?fields=id:excerpt(", "?filter=(&page=0", "?name=a&@jsonPayload={"]
+)
 _ORIGINS = st.sampled_from([{}, {}, {"Origin": "https://a.example"}])
 
 

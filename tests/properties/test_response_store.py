@@ -6,6 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from hapta.cache.generations import Standing
 from hapta.model.clock import ManualClock
 from tests.unit.cache.support import Fence, store, stored
 
@@ -62,7 +63,7 @@ class AgainstADictionary(RuleBasedStateMachine):
 
     @rule()
     def write(self) -> None:
-        self.fences[-1].is_up = False
+        self.fences[-1].now = Standing.BROKEN
         self.fences.append(Fence())
 
     @rule(seconds=st.floats(0, 4))

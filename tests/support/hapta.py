@@ -23,6 +23,9 @@ UNLIMITED = {
 """All tests come from one address and share accounts: the limits stand in the way, out of reach. Tests of
 limits choose their own."""
 
+KNOWN_HOOKS = {"cache.pb_hooks": "none", "cache.collections.hooked.pb_hooks": "request"}
+"""What ``tests/pb_hooks`` does to reads, so that answers are shared wherever they may be."""
+
 
 class Hapta:
     """One ``hapta serve``; :meth:`start` and :meth:`stop` may alternate, port and folder stay the same.
@@ -48,7 +51,8 @@ class Hapta:
             env: further environment variables; an empty value removes one.
             arguments: further arguments of ``hapta serve``.
         """
-        chosen = {"server.port": free_port(), "metrics.enabled": False, **UNLIMITED, **(settings or {})}
+        chosen = {"server.port": free_port(), "metrics.enabled": False, **UNLIMITED, **KNOWN_HOOKS}
+        chosen |= settings or {}
         self.home = home
         self.upstream = upstream
         self.port = int(chosen["server.port"])

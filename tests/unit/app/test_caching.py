@@ -119,7 +119,7 @@ class Whole:
         one = exchange("GET", POSTS_LIST)
         one.identity = caller("u1")
         one.authorization = "token"
-        found = await self.caching._reads._lookup.look_up(one, is_own=False)
+        found = await self.caching.lookup.look_up(one, is_own=False)
         assert isinstance(found, Look), found
         return found
 
@@ -239,7 +239,7 @@ def test_lifetimes_are_the_collections_own_or_the_common_one() -> None:
         USERS: CacheCollectionConfig(is_enabled=False),
     }
     caching = Whole(max_age_s=60.0, collections=own).caching
-    assert [caching._lifetime_s(name) for name in (POSTS, USERS, "gone")] == [7.0, 60.0, 60.0]
+    assert [caching.lifetime_s(name) for name in (POSTS, USERS, "gone")] == [7.0, 60.0, 60.0]
     by_id = caching.book.schema.by_id
     assert [caching._is_enabled(by_id[name]) for name in (POSTS, USERS, TEAMS)] == [True, False, True]
 

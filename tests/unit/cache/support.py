@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from hashlib import blake2b
 
+from hapta.cache.generations import Standing
 from hapta.cache.store import ResponseStore
 from hapta.cache.stored import Stored
 from hapta.cache.weight import HeaderPool
@@ -21,10 +22,13 @@ class Fence:
     """Holds until told otherwise."""
 
     def __init__(self) -> None:
-        self.is_up = True
+        self.now = Standing.HOLDS
+
+    def standing(self) -> Standing:
+        return self.now
 
     def holds(self) -> bool:
-        return self.is_up
+        return self.now is Standing.HOLDS
 
 
 UP = Fence()

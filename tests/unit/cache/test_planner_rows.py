@@ -127,8 +127,15 @@ class TestEmails:
         assert found.has_auth_rows is has_auth_rows
         assert any("e-mail" in why for why in found.why)
 
-    def test_guests_have_none(self) -> None:
-        assert not plan(planner(), "users/records").shows_own_email
+    @pytest.mark.parametrize("path", ["users/records", "users/records/a", "posts/records?expand=author"])
+    def test_members_are_sought_in_what_a_guest_fetched_too_since_users_share_it(self, path: str) -> None:
+        assert plan(planner(), path).shows_own_email
+
+    def test_what_is_for_guests_alone_has_no_members(self) -> None:
+        by = planner(users={"listRule": "@request.auth.id = ''"})
+        assert not plan(by, "users/records").shows_own_email
+        assert plan(by, "users/records", USERS).shows_own_email
+        assert not plan(planner(), "users/records?fields=*").shows_own_email
 
     @pytest.mark.parametrize(
         "path", ["posts/records", "posts/records?expand=team", "posts/records?expand=nope.author"]

@@ -80,7 +80,7 @@ def test_a_parameter_that_the_rule_of_an_expanded_row_reads_stays_too() -> None:
         pytest.param("posts/records?x=%FF", id="no UTF-8 in what does not count"),
         pytest.param("posts/records?%00=1", id="a NUL in the query"),
         pytest.param("posts/records?x=" + "a" * 20_000, id="a huge query"),
-        pytest.param("posts/records?fields=" + "a" * MAX_TARGET, id="a huge value"),
+        pytest.param("posts/records?fields=" + "(" * (MAX_TARGET // 3), id="a huge value, escaped"),
         pytest.param("posts/records?" + "a&" * 100, id="many pairs"),
         pytest.param("/api/health", id="another route"),
     ],

@@ -43,6 +43,7 @@ def test_a_plain_list_without_the_email_shows_none(fields: str) -> None:
         pytest.param("id.", id="a point at the end"),
         pytest.param("(id,email)", id="parentheses"),
         pytest.param("ìd", id="a letter that is not ASCII"),
+        pytest.param(",".join(["id"] * 700), id="more than anybody writes"),
     ],
 )
 def test_whatever_may_show_one_is_taken_to_show_it(fields: str) -> None:

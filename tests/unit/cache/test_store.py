@@ -2,6 +2,7 @@
 
 import pytest
 
+from hapta.cache.generations import Standing
 from hapta.model.clock import ManualClock
 from tests.unit.cache.support import Fence, ask, store, stored
 
@@ -128,7 +129,7 @@ def test_what_may_not_be_served_any_more_makes_room_first(how: str) -> None:
             if held.get(key) is None:
                 held.put(key, stored(key, bytes(4500), fence=fence))
     if how == "written":
-        fence.is_up = False
+        fence.now = Standing.BROKEN
     else:
         clock.advance(301)
     late = [f"new{number}" for number in range(100)]
@@ -137,6 +138,19 @@ def test_what_may_not_be_served_any_more_makes_room_first(how: str) -> None:
             held.put(key, stored(key, bytes(4500), stored_at=clock.monotonic()))
     assert all(key in held for key in late)
     held.check_invariants()
+
+
+def test_what_an_open_write_keeps_from_being_served_stays() -> None:
+    held, fence = store(MIB), Fence()
+    hot = [f"k{number}" for number in range(150)]
+    for _ in range(3):
+        for key in hot:
+            if held.get(key) is None:
+                held.put(key, stored(key, bytes(4500), fence=fence))
+    fence.now = Standing.UNSETTLED
+    for number in range(200):
+        ask(held, f"once{number}", 4500)
+    assert all(key in held for key in hot)
 
 
 def test_each_collection_has_its_counts() -> None:

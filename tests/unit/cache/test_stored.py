@@ -5,6 +5,7 @@ import tracemalloc
 
 import pytest
 
+from hapta.cache.generations import Standing
 from hapta.cache.stored import etag_of, may_store
 from hapta.cache.weight import HeaderPool
 from hapta.model.exchange import Header
@@ -117,8 +118,12 @@ def test_it_is_live_while_it_is_fresh_and_its_fence_holds() -> None:
     assert made.ttl_s(103.0, 0.0) == 7.0
     assert made.is_live(109.9, 0.0)
     assert not made.is_live(110.0, 0.0)
-    fence.is_up = False
+    assert made.is_dead(110.0, 0.0)
+    fence.now = Standing.UNSETTLED
     assert not made.is_live(103.0, 0.0)
+    assert not made.is_dead(103.0, 0.0)
+    fence.now = Standing.BROKEN
+    assert made.is_dead(103.0, 0.0)
 
 
 def test_it_ends_at_an_instant_of_the_wall_clock_too() -> None:

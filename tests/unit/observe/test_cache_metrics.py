@@ -10,7 +10,10 @@ from hapta.observe.cache_metrics import CacheMetrics
 class State:
     """Two collections that are known by name, the rest together."""
 
-    weight, invalidations, doubts = 500, 3, 1
+    weight, doubts = 500, 1
+
+    def __init__(self) -> None:
+        self.invalidations = {"posts": 3}
 
     def label(self, collection: str) -> str:
         return {"pbc_1": "posts", "pbc_2": "users"}.get(collection, "other")
@@ -49,8 +52,8 @@ def test_what_is_stored_is_shown_as_it_is_now(figures: tuple[CacheMetrics, Colle
     metrics.follow(State())
     assert registry.get_sample_value("hapta_cache_bytes") == 500
     assert registry.get_sample_value("hapta_cache_doubts") == 1
-    assert registry.get_sample_value("hapta_cache_invalidations_total") == 3
     posts = {"collection": "posts"}
+    assert registry.get_sample_value("hapta_cache_invalidations_total", posts) == 3
     assert registry.get_sample_value("hapta_cache_responses", posts) == 2
     assert registry.get_sample_value("hapta_cache_response_bytes", posts) == 400
     assert registry.get_sample_value("hapta_cache_evictions_total", posts) == 5
