@@ -187,7 +187,7 @@ class Asks:
     def _expand(self, table: Table) -> str:
         rng = self._rng
         hops: list[str] = []
-        for _ in range(rng.choice((1, 1, 2, 3))):
+        for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 3, 7))):
             onward = [(f.name, f.target) for f in table.fields if f.kind == "relation"]
             back = [
                 (
@@ -213,5 +213,11 @@ class Asks:
         rng = self._rng
         names = ["id", "*", "email", "collectionId", "expand", "expand.*", *(f.name for f in table.fields)]
         names += [f"expand.{f.name}.{rng.choice(('id', 'email', '*'))}" for f in table.fields if f.target]
+        names += [
+            "expand.*.expand.*.email",
+            "expand.*.email",
+            "*:excerpt(2)",
+            "expand.owner.expand.team.lead",
+        ]
         names += [f"{f.name}:excerpt(1,true)" for f in table.fields if f.kind == "text"]
         return ",".join(rng.sample(names, rng.choice((1, 2, 3, 5))))

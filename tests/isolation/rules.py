@@ -102,7 +102,8 @@ class Grammar:
             back = self._pointing_at(table) if table.type != "view" else []
             if ends and (not left or rng.random() < 0.55 or not (onward or back)):
                 end = rng.choice(ends)
-                return Path(text + end.name, end, many or end.is_many)
+                within = ".a" if end.kind == "json" and rng.random() < 0.7 else ""
+                return Path(text + end.name + within, end, many or end.is_many)
             if not left or not (onward or back):
                 return None
             if onward and (not back or rng.random() < 0.7):
@@ -132,7 +133,9 @@ class Grammar:
             return str(rng.choice(field.values))
         if field.kind == "bool":
             return rng.choice(("true", "false"))
-        if field.kind == "date":
+        if field.kind == "json":
+            return rng.choice(("1", "'b'", "null"))
+        if field.kind in ("date", "autodate"):
             return f"'{rng.choice(_DATES)}'"
         if field.kind == "email":
             return rng.choice(("'people1'", "'@example'", "''"))
@@ -140,7 +143,7 @@ class Grammar:
 
     def _operator(self, path: Path) -> str:
         rng = self._rng
-        by_kind = {"number": "= != < <= > >=", "date": "< > <= !=", "email": "~ ~ = !~"}
+        by_kind = {"number": "= != < <= > >=", "date": "< > <= !=", "autodate": "< >", "email": "~ ~ = !~"}
         operator = rng.choice(by_kind.get(path.field.kind, "= = != ~").split())
         return "?" + operator if path.is_many and rng.random() < 0.6 else operator
 
@@ -197,7 +200,7 @@ class Grammar:
             return f"@request.auth.collection{what}"
         if drawn < 0.45:
             own = self.path(table, hops=1)
-            if own is not None and own.field.kind not in ("date", "email"):
+            if own is not None and own.field.kind not in ("date", "email", "autodate", "json"):
                 same = [
                     f for f in account.fields if f.kind == own.field.kind and f.target == own.field.target
                 ]
