@@ -260,6 +260,8 @@ class Gateway:
             clock=self._clock,
             metrics=metrics,
         )
+        for message in limiting.unmet():
+            self._outputs.events.warning("limits", message=message)
         budget = SpoolBudget(config.server.spool_bytes, metrics.spooled_bytes.set)
         return fold(
             [

@@ -48,7 +48,7 @@ def findings(status: Mapping[str, Any]) -> Iterator[Finding]:
         yield warn(
             "change feed",
             "Hapta cannot follow PocketBase's changes just now: every request is proved there anew",
-            "look at feed_gap and feed_retry in Hapta's log; is PocketBase up, does a proxy hold events?",
+            "look at feed_gap and feed_refused in Hapta's log; is PocketBase up, does a proxy hold events?",
         )
     elif not feed["live"]:
         yield warn(
