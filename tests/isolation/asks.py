@@ -106,7 +106,9 @@ class Asks:
         rng = self._rng
         headers = {}
         if rng.random() < 0.35:
-            headers["X-Tenant"] = rng.choice(TEXTS[1:])
+            headers["X-Tenant"] = rng.choice(TEXTS)
+            if rng.random() < 0.1:  # rules know it by the same name
+                headers[rng.choice(("X_Tenant", "x-tenant"))] = rng.choice(TEXTS)
         if rng.random() < 0.15:
             headers[rng.choice(("X-Flag", "x-flag"))] = rng.choice(TEXTS)
         if rng.random() < 0.2:
