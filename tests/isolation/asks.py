@@ -117,6 +117,9 @@ class Asks:
             headers["Origin"] = rng.choice(("https://one.example", "https://two.example"))
         if rng.random() < 0.15:
             headers["Accept-Encoding"] = "gzip"
+        if rng.random() < 0.2:
+            name = rng.choice(("User-Agent", "Accept", "Cookie", "Referer", "Cache-Control", "Pragma"))
+            headers[name] = rng.choice(TEXTS[1:])
         return tuple(headers.items())
 
     def _pairs(self, table: Table, is_list: bool) -> list[str]:

@@ -6,7 +6,11 @@ from random import Random
 
 from tests.isolation.tables import ROLES, TEXTS, Field, Table
 
-HEADERS = ("x_tenant", "x_flag", "accept_language")
+HEADERS = (
+    *("x_tenant", "x_tenant", "x_tenant", "x_flag", "accept_language"),
+    *("user_agent", "accept", "accept_encoding", "origin", "cookie", "referer", "cache_control"),
+)
+"""The second line: what something on the way may write, or take away."""
 PARAMETERS = ("key", "tenant", "page", "expand", "fields", "filter")
 _DATES = ("2020-01-01 00:00:00.000Z", "2040-01-01 00:00:00.000Z")
 _TRUE_BY_CLOCK = (
