@@ -8,6 +8,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+EVERYTHING = "*"
+"""The label of invalidations that leave nothing."""
+
 
 class Tally(Protocol):
     """What the store holds of one collection, and what became of the rest."""
@@ -35,8 +38,9 @@ class CacheState(Protocol):
         ...
 
     @property
-    def invalidations(self) -> int:
-        """How many times writes and events made responses unusable."""
+    def invalidations(self) -> Mapping[str, int]:
+        """How many times writes and events made responses unusable, by name of the collection they
+        reached, or :data:`EVERYTHING`."""
         ...
 
     @property
@@ -103,10 +107,13 @@ def _by_reason(what: str, text: str, counts: Mapping[tuple[str, str], int], stat
 def _stored(state: CacheState) -> Iterator[Metric]:
     yield GaugeMetricFamily("hapta_cache_bytes", "Bytes of all that is stored.", state.weight)
     yield GaugeMetricFamily("hapta_cache_doubts", "Tags in doubt: a write to them was lost.", state.doubts)
-    yield CounterMetricFamily(
-        "hapta_cache_invalidations", "Writes and events that made responses unusable.", state.invalidations
-    )
     labels = ["collection"]
+    invalidations = CounterMetricFamily(
+        "hapta_cache_invalidations", "Writes and events that made responses unusable.", labels=labels
+    )
+    for collection, count in state.invalidations.items():
+        invalidations.add_metric([collection], count)
+    yield invalidations
     families: tuple[GaugeMetricFamily | CounterMetricFamily, ...] = (
         GaugeMetricFamily("hapta_cache_responses", "Responses stored.", labels=labels),
         GaugeMetricFamily("hapta_cache_response_bytes", "Bytes of responses stored.", labels=labels),
