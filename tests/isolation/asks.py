@@ -1,6 +1,7 @@
 """Random reads: list and view of any collection with every parameter PocketBase knows, unknown and repeated
 ones, odd encodings, and the headers that rules may read."""
 
+import re
 from dataclasses import dataclass, replace
 from random import Random
 from urllib.parse import quote
@@ -10,6 +11,8 @@ from tests.isolation.tables import TEXTS, Table
 
 _UNBORN = ("new000000000001", "new000000000002", "new000000000003", "x", "people000000000")
 """Ids of rows that are not there, or not yet, or in another collection."""
+_HEADER = re.compile(r"@request\.headers\.(\w+)")
+_PARAMETER = re.compile(r"@request\.query\.(\w+)")
 _SAFE = "()=!~<>?'\"|@.,:*-_$"
 
 
@@ -59,21 +62,26 @@ class Asks:
         rng, table = self._rng, self._tables[ask.collection]
         path, _, query = ask.target.partition("?")
         pairs = query.split("&") if query else []
-        drawn = rng.random()
-        if drawn < 0.3:
-            return replace(ask, headers=self._headers())
-        if drawn < 0.5:
-            return replace(ask, method="HEAD" if ask.method == "GET" else "GET")
-        if drawn < 0.6:
-            return replace(
-                ask, target=ask.target.replace(path.split("/")[3], rng.choice((table.name, table.id)))
-            )
-        if drawn < 0.7 and pairs:
-            pairs.pop(rng.randrange(len(pairs)))
-            return replace(ask, target="?".join(filter(None, (path, "&".join(pairs)))))
-        extra = rng.choice(("key=a", "key=b", "tenant=a", "tenant=c", "key=", "page=1", "perPage=2", "_=7"))
-        pairs.insert(rng.randrange(len(pairs) + 1), extra)
-        return replace(ask, target=f"{path}?{'&'.join(pairs)}")
+        rules = " ".join(filter(None, table.rules.values()))
+        weights = {"headers": 3, "method": 2, "name": 1, "drop": 2 if pairs else 0, "add": 3}
+        weights["headers"] += 6 * ("@request.headers." in rules)
+        weights["method"] += 6 * ("@request.method" in rules)
+        weights["add"] += 6 * ("@request.query." in rules)
+        match rng.choices(list(weights), list(weights.values()))[0]:
+            case "headers":
+                return replace(ask, headers=self._headers(_HEADER.findall(rules)))
+            case "method":
+                return replace(ask, method="HEAD" if ask.method == "GET" else "GET")
+            case "name":
+                other = rng.choice((table.name, table.id))
+                return replace(ask, target=ask.target.replace(path.split("/")[3], other))
+            case "drop":
+                pairs.pop(rng.randrange(len(pairs)))
+            case _:
+                name = rng.choice(_PARAMETER.findall(rules) or ["key", "tenant", "page", "perPage", "_"])
+                value = rng.choice(TEXTS) if name in ("key", "tenant") else rng.choice("123")
+                pairs.insert(rng.randrange(len(pairs) + 1), f"{name}={value}")
+        return replace(ask, target="?".join(filter(None, (path, "&".join(pairs)))))
 
     def _draw(self) -> Ask:
         rng = self._rng
@@ -101,9 +109,13 @@ class Asks:
             row = f"%{ord(row[0]):02X}{row[1:]}"
         return f"{path}/{row}"
 
-    def _headers(self) -> tuple[tuple[str, str], ...]:
+    def _headers(self, read: list[str] | None = None) -> tuple[tuple[str, str], ...]:
+        """Some headers, and often one of those that rules read."""
         rng = self._rng
         headers = {}
+        own = [name for name in read or () if name not in ("x_tenant", "accept_encoding", "origin")]
+        if own and rng.random() < 0.5:
+            headers[rng.choice(own).replace("_", "-")] = rng.choice(TEXTS)
         if rng.random() < 0.35:
             name = "X_Tenant" if rng.random() < 0.1 else "X-Tenant"  # one to rules; both at once are chance
             headers[name] = rng.choice(TEXTS)

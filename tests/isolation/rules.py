@@ -243,12 +243,12 @@ class Grammar:
         drawn = rng.random()
         texts = [f for f in table.fields if f.kind == "text"]
         value = rng.choice(texts).name if texts and rng.random() < 0.5 else f"'{rng.choice(TEXTS)}'"
-        if drawn < 0.4:
+        if drawn < 0.35:
             name = f"@request.headers.{rng.choice(HEADERS)}"
             return (
                 f"{name}:isset = true" if rng.random() < 0.15 else f"{name} {rng.choice(('=', '!='))} {value}"
             )
-        if drawn < 0.7:
+        if drawn < 0.6:
             name = f"@request.query.{rng.choice(PARAMETERS)}"
             return (
                 f"{name}:isset = {rng.choice(('true', 'false'))}"
