@@ -14,7 +14,7 @@ from tests.coherence.lag import warm
 from tests.coherence.line import Answer, Line
 from tests.coherence.own import Own, records
 from tests.coherence.relay import Fate, Relay
-from tests.coherence.site import HAS_CACHE, Site, open_site
+from tests.coherence.site import Site, open_site
 
 IN_DOUBT_S = 3.0
 LOST = (502, 504)
@@ -62,8 +62,7 @@ class Lossy:
     async def assert_doubted(self, line: Line) -> None:
         """True answers, and none from the store; what the write cannot have changed is still stored."""
         assert not any(answer.is_hit for answer in await self.assert_all_true(line))
-        if HAS_CACHE:
-            assert (await line.get(self.beside)).is_hit
+        assert (await line.get(self.beside)).is_hit
 
     async def assert_settled(self, line: Line) -> None:
         """The store answers again, and truly."""
@@ -81,9 +80,7 @@ def relayed(
         relays.append(stack.enter_context(Relay(url)))
         return relays[0].url
 
-    settings: dict[str, Any] = {"upstream__response_timeout_s": 1.0}
-    if HAS_CACHE:
-        settings["cache__in_doubt_s"] = IN_DOUBT_S
+    settings: dict[str, Any] = {"upstream__response_timeout_s": 1.0, "cache__in_doubt_s": IN_DOUBT_S}
     with open_site(pocketbase_template, tmp_path_factory.mktemp, between=between, **settings) as site:
         yield site, relays[0]
 
