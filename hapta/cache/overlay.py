@@ -31,6 +31,8 @@ from hapta.cache.stored import ETAG_BYTES, Places, Stored
 Row: TypeAlias = tuple[str, str]
 """Ids of an auth collection and of a record in it."""
 
+MAX_BYTES: Final = 256 * 1024
+"""Of an answer that is searched: that takes two milliseconds, and meanwhile nobody is served."""
 _EMAIL: Final = "email"
 _Fields: TypeAlias = dict[str, msgspec.Raw]
 
@@ -66,8 +68,10 @@ def find_places(plan: Plan, body: bytes, leader: Row | None = None) -> Found | N
         leader: as whom it was fetched; ``None`` for a guest.
 
     Returns:
-        ``None`` if the answer is not in PocketBase's form.
+        ``None`` if the answer is not in PocketBase's form, or too large to be searched.
     """
+    if len(body) > MAX_BYTES:
+        return None
     search = _Search(body, leader)
     try:
         search.look(plan)

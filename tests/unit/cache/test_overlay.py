@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hapta.cache.overlay import MAX_BYTES, own_answer
 from hapta.cache.overlay import find_places as find
-from hapta.cache.overlay import own_answer
 from hapta.cache.plan import Expand, Plan
 from hapta.cache.reading import read_answer
 from hapta.cache.stored import Places, etag_of
@@ -133,6 +133,12 @@ class TestPlaces:
     )
     def test_what_is_not_in_pocketbases_form_has_none(self, body: bytes) -> None:
         assert find_places(reading(collection=USERS), body) is None
+
+    def test_what_is_large_has_none(self) -> None:
+        body = listed(user("eve"))
+        large = body.replace(b'"name":""', b'"name":"%s"' % (b"x" * (MAX_BYTES - len(body))))
+        assert find_places(reading(collection=USERS), large) is not None
+        assert find_places(reading(collection=USERS), large.replace(b"xx", b"xxx", 1)) is None
 
     def test_an_id_in_two_auth_collections_is_not_understood(self) -> None:
         expands = (Expand("author", USERS, True, "author"), Expand("client", CLIENTS, True, "client"))
