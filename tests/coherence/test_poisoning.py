@@ -2,7 +2,8 @@
 
 Each attempt is made several times against a URL nobody has asked for yet, then against the same one stored;
 after each, innocent callers ask for the plain URL, and must get what PocketBase says to them: status and body
-byte for byte, and the headers that mean something.
+byte for byte, and the headers that mean something. Row of ``docs/differences.md`` proved here:
+``shared-reads``.
 """
 
 import asyncio

@@ -24,6 +24,7 @@ SLOTS, WAITING, MAX_WAIT_S = 2, 3, 0.5
 def narrow_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[UpstreamDouble, Hapta]]:
     """A Hapta that takes little at once."""
     settings = {
+        "cache.is_enabled": False,  # readers who ask the same would wait for one request
         "upstream.max_connections": SLOTS,
         "upstream.max_transfers": 1,
         "upstream.max_waiting": WAITING,

@@ -22,8 +22,8 @@ def _nothing_of_the_test_before(recorder: Recorder) -> None:
 
 @pytest.fixture(scope="package")
 def front(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hapta]:
-    """With default settings."""
-    server = Hapta(tmp_path_factory.mktemp("hapta"), recorder.url)
+    """With default settings, but for the cache: each request is to arrive, and as it was sent."""
+    server = Hapta(tmp_path_factory.mktemp("hapta"), recorder.url, {"cache.is_enabled": False})
     with ExitStack() as closing:
         closing.callback(server.stop)
         server.start()

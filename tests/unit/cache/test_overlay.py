@@ -310,7 +310,10 @@ def test_a_blank_anywhere_is_refused_or_does_no_harm(
     places = find_places(reading(*DEEP, collection=USERS), changed)
     if not places or not places.get(EVE):
         return
-    meant = orjson.loads(changed)
+    try:
+        meant = orjson.loads(changed)
+    except orjson.JSONDecodeError:  # in the middle of a character: no text, and PocketBase writes none such
+        return
     for row in accounts(meant["items"]):
         if row["id"] == "eve":
             row["email"] = "e"
