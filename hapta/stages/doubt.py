@@ -19,7 +19,7 @@ from hapta.stages.batch import batch_payloads, sub_requests
 
 _K = OperationClass
 _READ = frozenset({"GET", "HEAD", "OPTIONS"})
-_REFUSED = (401, 403)
+_REFUSED = (401, 403, 404, 405)
 
 
 class Doubts(Protocol):
