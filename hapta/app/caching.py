@@ -162,7 +162,10 @@ class Caching:
         """Any auth record may have changed."""
         self.auth_records.forget_all()
 
-    everything_changed = everybody_changed
+    def everything_changed(self) -> None:
+        """Superusers did something: SQL may make a view read other tables under the same schema."""
+        self.auth_records.forget_all()
+        self.views.forget()
 
     def _on_change(self, change: Change) -> None:
         self.generations.move(
