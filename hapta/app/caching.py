@@ -24,6 +24,7 @@ from hapta.observe.cache_metrics import EVERYTHING
 from hapta.observe.events import Events
 from hapta.observe.metrics import Metrics
 from hapta.stages.cache import ReadCache
+from hapta.stages.edge_refusal import EdgeRefusal
 from hapta.stages.fill import Filler
 from hapta.stages.invalidate import Invalidation
 from hapta.stages.lookup import Look, Lookup
@@ -85,12 +86,20 @@ class Caching:
             max_body_bytes=config.cache.max_response_bytes,
             clock=clock,
         )
+        origins = OriginMemo(config.cors, clock)
+        self._refusals = EdgeRefusal(
+            self.book,
+            self,
+            hooks_of=self.hooks_of,
+            origins=origins,
+            on_refused=metrics.cache.edge_refused,
+        )
         self.lookup = Lookup(self.book, self, self.auth_records)
         self._reads = ReadCache(
             self.lookup,
             self.filler,
             self.store,
-            OriginMemo(config.cors, clock),
+            origins,
             id_of=self.book.id_of,
             meter=metrics.cache,
             clock=clock,
@@ -102,7 +111,7 @@ class Caching:
 
     def stages(self) -> Sequence[Stage]:
         """What stands right in front of everything that speaks to PocketBase."""
-        return [self._reads, self._writes] if self._config.is_enabled else []
+        return [self._refusals, self._reads, self._writes] if self._config.is_enabled else []
 
     async def stop(self) -> None:
         """Fetch no more."""

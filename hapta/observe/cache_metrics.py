@@ -56,6 +56,7 @@ class CacheMetrics(Collector):
         self.hits: defaultdict[str, int] = defaultdict(int)
         self.misses: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.bypasses: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.refusals: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._state: Callable[[], CacheState | None] = lambda: None
 
     def follow(self, state: CacheState) -> None:
@@ -74,8 +75,13 @@ class CacheMetrics(Collector):
         """A read was passed on, for one of :class:`hapta.cache.plan.Reason`."""
         self.bypasses[collection, reason] += 1
 
+    def edge_refused(self, collection: str, action: str) -> None:
+        """A write was refused without asking PocketBase."""
+        self.refusals[collection, action] += 1
+
     def collect(self) -> Iterator[Metric]:
         state = self._state()
+        yield _refused(self.refusals, str if state is None else state.label)
         if state is None:
             return
         hits = CounterMetricFamily("hapta_cache_hits", "Reads served from the store.", labels=["collection"])
@@ -99,6 +105,20 @@ def _by_reason(what: str, text: str, counts: Mapping[tuple[str, str], int], stat
     named: defaultdict[tuple[str, str], int] = defaultdict(int)
     for (collection, reason), count in counts.items():
         named[state.label(collection), reason] += count
+    for labels, count in named.items():
+        family.add_metric(list(labels), count)
+    return family
+
+
+def _refused(counts: Mapping[tuple[str, str], int], label: Callable[[str], str]) -> Metric:
+    family = CounterMetricFamily(
+        "hapta_edge_refusals",
+        "Writes that a rule provably denies, refused without asking PocketBase.",
+        labels=["collection", "action"],
+    )
+    named: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for (collection, action), count in counts.items():
+        named[label(collection), action] += count
     for labels, count in named.items():
         family.add_metric(list(labels), count)
     return family

@@ -34,6 +34,14 @@ class Own:
         self.make("diary", self.diary, owner=PEOPLE[1])
         self.make("echoes", self.echo)
         self.make("bells", self.bell, target=self.echo)
+        self.club, self.key, self.along, self.answered = (
+            f"{word}{number:07}" for word in ("ownclubs", "ownkeysx", "ownalong", "ownanswe")
+        )
+        self.make("club", self.club)
+        self.make("keys", self.key, note=self.note)
+        self.make("along", self.along, note=self.note)
+        self.make("answered", self.answered, note=self.note)
+        self.ask("PATCH", records("people", PEOPLE[4]), {"name": "member"})
         self._client = writes_through or site.admin
 
     def make(self, collection: str, identifier: str, **fields: Any) -> None:

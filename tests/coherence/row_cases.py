@@ -110,6 +110,36 @@ def row_cases(own: Own) -> dict[str, Case]:
             has_id(own.diary),
             lambda: own.ask("PATCH", records("diary", own.diary), {"owner": PEOPLE[0]}),
         ),
+        "rule that reads the caller's record": (
+            records("club", own.club),
+            PEOPLE[4],
+            is_gone,
+            lambda: own.ask("PATCH", records("people", PEOPLE[4]), {"name": "guest"}),
+        ),
+        "rule that reads another collection": (
+            records("keys", own.key),
+            "",
+            is_gone,
+            lambda: own.ask("PATCH", note, {"room": "given up"}),
+        ),
+        "rule that reads along a relation": (
+            records("along", own.along),
+            PEOPLE[0],
+            is_gone,
+            lambda: own.ask("PATCH", note, {"owner": PEOPLE[1]}),
+        ),
+        "rule that reads along a back-relation": (
+            records("answered", own.answered),
+            "",
+            rev_is(1),
+            lambda: own.ask("PATCH", reply, {"text": "yes"}),
+        ),
+        "rule that a new row fulfils": (
+            records("answered", own.answered),
+            "",
+            rev_is(1),
+            lambda: own.make("replies", own.reply.replace("reply", "replx"), note=own.note, text="yes"),
+        ),
         "e-mail address hidden": (
             records("people"),
             PEOPLE[0],
@@ -122,7 +152,7 @@ def row_cases(own: Own) -> dict[str, Case]:
 class _Names:
     """Stands in for a site where only the names of the cases are wanted."""
 
-    note = reply = other_reply = diary = bell = echo = "x"
+    note = reply = other_reply = diary = bell = echo = club = key = along = answered = "x"
 
     def ask(self, *_: Any) -> None: ...
 

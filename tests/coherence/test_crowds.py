@@ -14,7 +14,7 @@ import pytest
 from tests.coherence.conftest import OpenSite
 from tests.coherence.line import Line
 from tests.coherence.relay import Relay
-from tests.coherence.site import HAS_CACHE, Site, open_site
+from tests.coherence.site import Site, open_site
 from tests.coherence.world import GUEST, NOTES, PEOPLE
 from tests.faults.gauges import memory_bytes
 
@@ -69,7 +69,7 @@ async def test_500_who_miss_together_cost_one_request(
         bodies = await _at_once(site, target, callers)
         assert len(bodies) == 1
         asked = [request for request in relay.requests if request.startswith(f"GET {target}")]
-        assert len(asked) == 1 if HAS_CACHE else asked, asked
+        assert len(asked) == 1, asked
 
 
 async def test_a_crowd_that_comes_after_a_write_sees_it_whatever_an_earlier_one_is_waiting_for(
@@ -125,7 +125,7 @@ def _distinct(n: int) -> Iterator[str]:
 async def test_endless_urls_take_no_more_memory_than_allowed(
     new_site: OpenSite, record_property: Record, urls: int, max_mib: int
 ) -> None:
-    settings = {"cache__max_bytes": max_mib * MIB} if HAS_CACHE else {}
+    settings = {"cache__max_bytes": max_mib * MIB}
     with new_site(**settings) as site:
         await _ask_all(site, iter(HOT * 3))
         before = memory_bytes(site.hapta.pid, "VmRSS")
@@ -141,7 +141,7 @@ async def test_endless_urls_take_no_more_memory_than_allowed(
 async def test_a_scan_does_not_push_out_what_is_asked_for_often(
     new_site: OpenSite, record_property: Record
 ) -> None:
-    settings = {"cache__max_bytes": MIB, "cache__max_response_bytes": MIB // 8} if HAS_CACHE else {}
+    settings = {"cache__max_bytes": MIB, "cache__max_response_bytes": MIB // 8}
     with new_site(**settings) as site:
         random = Random(1)
         hot = HOT[:30]
@@ -150,7 +150,7 @@ async def test_a_scan_does_not_push_out_what_is_asked_for_often(
         hits = await _ask_all(site, iter(hot), clients=1)
     record_property("scan", f"{hits} of {len(hot)} hot URLs still stored after 8,000 others")
     print(f"{hits} of {len(hot)} hot URLs still stored after 8,000 others")
-    assert hits >= 0.8 * len(hot) or not HAS_CACHE
+    assert hits >= 0.8 * len(hot)
 
 
 def _junk(number: int) -> tuple[str, str, bytes]:
@@ -191,4 +191,4 @@ async def test_junk_of_guests_does_not_empty_the_store(
     share = hits.total() / (rounds * len(wanted))
     record_property("junk", f"{share:.0%} hits with a refused write before each round")
     print(f"{share:.0%} hits with a refused write before each round")
-    assert share > 0.9 or not HAS_CACHE, hits
+    assert share > 0.9, hits

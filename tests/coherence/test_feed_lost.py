@@ -12,7 +12,7 @@ from tests.coherence.conftest import OpenSite
 from tests.coherence.lag import warm
 from tests.coherence.line import Answer, Line, Lost
 from tests.coherence.relay import Relay
-from tests.coherence.site import HAS_CACHE, Site
+from tests.coherence.site import Site
 from tests.coherence.world import NOTES
 
 SILENCE_S = 1.0
@@ -142,7 +142,7 @@ async def _until_hits(line: Line, target: str, at_least: float = 0.0) -> None:
     while time.monotonic() - began < 10:
         answer = await line.get(target)
         waited = time.monotonic() - began
-        if waited > at_least and (answer.is_hit or (not HAS_CACHE and waited > 0.5)):
+        if waited > at_least and answer.is_hit:
             return
         await asyncio.sleep(0.02)
     raise AssertionError(f"{target} is never stored again")

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.coherence.line import Answer, Line, Lost
-from tests.coherence.site import HAS_CACHE, Site, open_site
+from tests.coherence.site import Site, open_site
 from tests.coherence.world import GUEST, NOTES, PEOPLE, SUPERUSER
 from tests.faults.gauges import memory_bytes
 
@@ -154,7 +154,7 @@ ALL: dict[str, Attempt] = {
 
 @pytest.fixture(scope="module")
 def victim(pocketbase_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    settings: dict[str, Any] = {"cache__max_bytes": 8 * MIB} if HAS_CACHE else {}
+    settings: dict[str, Any] = {"cache__max_bytes": 8 * MIB}
     with open_site(pocketbase_template, tmp_path_factory.mktemp, **settings) as opened:
         yield opened
 

@@ -9,7 +9,7 @@ from tests.coherence.conftest import OpenSite
 from tests.coherence.ledger import Ledger
 from tests.coherence.line import Answer, Line
 from tests.coherence.load import Load
-from tests.coherence.site import HAS_CACHE, Site
+from tests.coherence.site import Site
 
 Record = Callable[[str, object], None]
 
@@ -20,8 +20,7 @@ async def _check(site: Site, reads: int, seed: int, record_property: Record) -> 
     print(report)
     assert report.findings.is_clean, str(report.findings)
     assert report.writes > reads / 100
-    if HAS_CACHE:
-        assert report.hit_share > 0.25
+    assert report.hit_share > 0.25
 
 
 @pytest.mark.timeout(300)
@@ -37,7 +36,7 @@ async def test_nor_of_a_million(site: Site, record_property: Record) -> None:
 
 @pytest.mark.timeout(120)
 async def test_nor_when_hardly_anything_fits_into_memory(new_site: OpenSite, record_property: Record) -> None:
-    settings = {"cache__max_bytes": 2**20, "cache__max_response_bytes": 2**17} if HAS_CACHE else {}
+    settings = {"cache__max_bytes": 2**20, "cache__max_response_bytes": 2**17}
     with new_site(**settings) as site:
         report = await Load(site.world, site.line, site.tokens, 3).run(4_000)
     record_property("coherence", str(report))

@@ -2,7 +2,9 @@
 
 ``people`` (auth) · ``notes`` (open; owner a person) · ``replies`` (to a note, deleted with it) · ``diary``
 (each row its owner's alone) · ``board`` (view: notes and how many replies) · ``thread`` (view: replies joined
-with their notes) · ``bells`` and ``echoes`` (a hook writes to the second what is written to the first).
+with their notes) · ``club``, ``keys``, ``along``, ``answered`` (rules that read the caller's record, another
+collection, a relation, a back-relation) · ``bells`` and ``echoes`` (a hook writes to the second what is
+written to the first).
 
 Every row carries its number of versions in ``rev``. What a row's other fields are is drawn, remembered in its
 version, and must be shown with exactly that ``rev``.
@@ -82,6 +84,39 @@ COLLECTIONS: tuple[dict[str, Any], ...] = (
     },
     {"id": "pbc_bells000001", "name": "bells", "type": "base", **_OPEN, "fields": [_REV, _text("target")]},
     {"id": "pbc_echoes00001", "name": "echoes", "type": "base", **_OPEN, "fields": [_REV]},
+    {
+        "id": "pbc_club0000001",
+        "name": "club",
+        "type": "base",
+        **_OPEN,
+        "listRule": "@request.auth.name = 'member'",
+        "viewRule": "@request.auth.name = 'member'",
+        "fields": [_REV],
+    },
+    {
+        "id": "pbc_keys0000001",
+        "name": "keys",
+        "type": "base",
+        **_OPEN,
+        "viewRule": "@collection.notes.id ?= note && @collection.notes.room ?= 'own'",
+        "fields": [_REV, _text("note")],
+    },
+    {
+        "id": "pbc_along000001",
+        "name": "along",
+        "type": "base",
+        **_OPEN,
+        "viewRule": "note.owner = @request.auth.id",
+        "fields": [_REV, _relation("note", "pbc_notes000001")],
+    },
+    {
+        "id": "pbc_answered001",
+        "name": "answered",
+        "type": "base",
+        **_OPEN,
+        "viewRule": "note.replies_via_note.text ?= 'yes'",
+        "fields": [_REV, _relation("note", "pbc_notes000001")],
+    },
     {
         "id": "pbc_board000001",
         "name": "board",

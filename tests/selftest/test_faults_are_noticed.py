@@ -29,8 +29,10 @@ def hapta(pocketbase: PocketBase, tmp_path_factory: pytest.TempPathFactory) -> I
     server.stop()
 
 
-def run(hapta: Hapta, fault: Fault, *, read_only: bool = False) -> list[Result]:
-    setup = Setup(overlap_s=20.0, database_url=hapta.upstream)
+def run(
+    hapta: Hapta, fault: Fault, *, read_only: bool = False, is_caching: bool | None = True
+) -> list[Result]:
+    setup = Setup(overlap_s=20.0, database_url=hapta.upstream, is_caching=is_caching)
     return asyncio.run(
         run_suite(
             hapta.url,
@@ -520,3 +522,24 @@ def test_a_fault_is_noticed_with_its_reason_and_nothing_stays_behind(
     assert results[name].status is Status.FAIL
     assert reason in results[name].reason
     assert left_behind(pocketbase) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_caching", "reason"),
+    [
+        pytest.param(
+            when("GET", RECORDS, with_header("Cache-Status", "hapta; fwd=bypass; detail=hooks")), True,
+            "PocketBase's hooks may change answers", id="hooks",
+        ),
+        pytest.param(when("GET", RECORDS, without("Cache-Status")), False, "the cache is off", id="off"),
+        pytest.param(when("GET", RECORDS, without("Cache-Status")), None, "the cache is off", id="unknown"),
+    ],
+)  # fmt: skip
+def test_where_nothing_is_meant_to_be_stored_that_is_no_fault(
+    hapta: Hapta, fault: Fault, is_caching: bool | None, reason: str
+) -> None:
+    results = {result.name: result for result in run(hapta, fault, is_caching=is_caching)}
+    assert results["cache hit"].status is Status.SKIP
+    assert reason in results["cache hit"].reason
+    assert results["cache invalidation"].reason == "needs cache hit"
+    assert not [result for result in results.values() if result.status is Status.FAIL]
