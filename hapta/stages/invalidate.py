@@ -19,7 +19,7 @@ from hapta.cache.writes import ALL, NOTHING, WriteTags, Written
 from hapta.model.errors import HaptaError, Overloaded, UpstreamLost, UpstreamRefused, UpstreamUnavailable
 from hapta.model.exchange import Answer, Exchange, Handler
 from hapta.model.operation import OperationClass
-from hapta.stages.batch import batch_payloads, sub_requests
+from hapta.stages.batch import batch_requests
 from hapta.stages.second_factor import FIRST_LEGS, may_be_second_leg
 
 _K = OperationClass
@@ -117,10 +117,8 @@ class Invalidation:
 
     @staticmethod
     async def _batch(exchange: Exchange, tags: WriteTags) -> Written:
-        content_type = exchange.headers.get("Content-Type", "")
         try:
-            payloads = await batch_payloads(exchange.body, content_type, exchange.target.query)
-            return tags.of_batch([request for payload in payloads for request in sub_requests(payload)])
+            return tags.of_batch(await batch_requests(exchange))
         except HaptaError:
             return ALL
 
