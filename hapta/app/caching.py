@@ -29,6 +29,7 @@ from hapta.stages.fill import Filler
 from hapta.stages.invalidate import Invalidation
 from hapta.stages.lookup import Look, Lookup
 from hapta.stages.origins import OriginMemo
+from hapta.stages.own_emails import OwnEmails
 from hapta.upstream.superuser import SuperuserClient
 
 
@@ -75,6 +76,7 @@ class Caching:
             custom_routes_write=config.cache.custom_routes_write,
             on_warning=lambda text: events.warning("rule_not_read", message=text),
         )
+        self.own_emails = OwnEmails(self.auth_records, self.generations)
         self.filler = Filler(
             self.store,
             self.generations,
@@ -84,6 +86,7 @@ class Caching:
             token_end=_token_end,
             host=urlsplit(base_url).netloc,
             max_body_bytes=config.cache.max_response_bytes,
+            has_overlay=config.cache.overlay,
             clock=clock,
         )
         origins = OriginMemo(config.cors, clock)
@@ -100,6 +103,7 @@ class Caching:
             self.filler,
             self.store,
             origins,
+            self.own_emails,
             id_of=self.book.id_of,
             meter=metrics.cache,
             clock=clock,
@@ -119,6 +123,7 @@ class Caching:
     async def stop(self) -> None:
         """Fetch no more."""
         await self.filler.close()
+        await self.own_emails.close()
         await self.views.stop()
         await self.auth_records.stop()
 
