@@ -88,6 +88,7 @@ def purge(caching: Caching, name: str) -> int:
     store = caching.store
     if not name:
         caching.forget_all()
+        caching.views.forget()  # after SQL behind Hapta they may read other tables
         return store.clear()
     collection = caching.book.schema.resolve(name)
     if collection is None:

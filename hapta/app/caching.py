@@ -19,7 +19,7 @@ from hapta.identity.auth_records import AuthRecords
 from hapta.identity.proof import unverified_claims
 from hapta.model.clock import Clock
 from hapta.model.exchange import Stage
-from hapta.model.schema import Collection, fold_name
+from hapta.model.schema import Collection, Schema, fold_name
 from hapta.observe.cache_metrics import EVERYTHING
 from hapta.observe.events import Events
 from hapta.observe.metrics import Metrics
@@ -109,9 +109,12 @@ class Caching:
             clock=clock,
         )
         self._writes = Invalidation(self, self.generations, in_doubt_s=config.cache.in_doubt_s)
+        self._events = events
+        self._told: set[str] = set()
+        self._tell_unmet()
         feed.on_change(self._on_change)
         feed.on_gap(self._on_gap)
-        schema.on_change(lambda _: self.forget_all())
+        schema.on_change(self._on_schema)
 
     def stages(self) -> Sequence[Stage]:
         """What stands right in front of everything that speaks to PocketBase."""
@@ -176,7 +179,10 @@ class Caching:
         """Any auth record may have changed."""
         self.auth_records.forget_all()
 
-    everything_changed = everybody_changed
+    def everything_changed(self) -> None:
+        """Superusers did something: SQL may make a view read other tables under the same schema."""
+        self.auth_records.forget_all()
+        self.views.forget()
 
     def _on_change(self, change: Change) -> None:
         self.generations.move(
@@ -186,6 +192,22 @@ class Caching:
     def _on_gap(self) -> None:
         self.forget_all()
         self.views.forget()
+
+    def _on_schema(self, _: Schema) -> None:
+        self.forget_all()
+        self._tell_unmet()
+
+    def _tell_unmet(self) -> None:
+        """Who switched caching off for a collection relies on it: a name that is none must not go unheard,
+        nor one that was until the collection got another."""
+        unmet = {name for name in self._config.collections if self._schema.snapshot.resolve(name) is None}
+        for name in sorted(unmet - self._told):
+            self._events.warning(
+                "cache",
+                message=f"[cache.collections.{name}] is about a collection that does not exist: it changes "
+                "nothing until there is one",
+            )
+        self._told = unmet
 
     # what the stages ask
 

@@ -6,6 +6,7 @@ can register hooks as well). What is concluded from their words errs to one side
 
 * no such file, and the PocketBase that came with Hapta: ``none``;
 * files: at least ``auth``, since a write that a hook refuses may have been committed all the same;
+* files that load others from elsewhere: ``request``, for those may register any hook;
 * a hook that shapes reads, and anything by which it could tell requests apart, know the time or look at other
   rows: ``request``, nothing is stored.
 
@@ -16,7 +17,7 @@ collection.
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -39,6 +40,12 @@ _BEYOND_IDENTITY = re.compile(
     r"|\.\s*request\b|\b(?:realIP|remoteIP|globalThis|eval|Date|DateTime|Math)\b|\bFunction\s*\("
     r"|\$(?:app|apis|http|os|dbx|security|filesystem)\b|\.\s*app\b"
 )
+_REQUIRE = re.compile(r"\brequire\s*\(([^)]*)\)")
+_SEEN_MODULE = re.compile(
+    r"""\s*(?:__hooks\s*\+\s*(["'])/|([`])\$\{\s*__hooks\s*\}/|(["'`])(?:\./)?(?!/))"""
+    r"""(?!.*\.\.)[\w@./-]*(?:\1|\2|\3)\s*"""
+)
+"""The text of a module of the hooks directory: ``require(`${__hooks}/utils.js`)`` and the like."""
 _ORDER: Final = (HooksMode.NONE, HooksMode.AUTH, HooksMode.REQUEST)
 
 
@@ -86,13 +93,32 @@ def look_into(hooks_dir: Path, *, is_stock: bool) -> Found:
         return Found(HooksMode.NONE, f"there are no hooks in {hooks_dir}")
     sources, is_complete = _sources(hooks_dir)
     shapes = next((found for text in sources if (found := _SHAPES_READS.search(text))), None)
+    unseen = _unseen_module(sources)
+    if shapes is None and (unseen or not is_complete):
+        what = f"{unseen}, which is not there to be looked into" if unseen else "what could not be read"
+        return Found(HooksMode.REQUEST, f"the hooks in {hooks_dir} use {what}")
     if shapes is None:
         return Found(HooksMode.AUTH, f"there are hooks: {', '.join(loaded[:3])}")
     beyond = next((found for text in sources if (found := _BEYOND_IDENTITY.search(text))), None)
-    if beyond is not None or not is_complete:
+    if beyond is not None or unseen or not is_complete:
         more = "not all of them could be read" if beyond is None else f"and {beyond[0].strip()}"
         return Found(HooksMode.REQUEST, f"the hooks in {hooks_dir} use {shapes[0].strip()}, {more}")
     return Found(HooksMode.AUTH, f"the hooks in {hooks_dir} use {shapes[0].strip()}")
+
+
+def _unseen_module(sources: Iterable[str]) -> str:
+    """A module that hooks load from elsewhere, as they write it; it can register hooks as well as they."""
+    for text in sources:
+        for found in _REQUIRE.finditer(text):
+            if not _is_seen(found[1]):
+                return " ".join(found[0].split())[:80]
+    return ""
+
+
+def _is_seen(argument: str) -> bool:
+    module = argument.strip().strip("\"'`")
+    suffix = Path(module).suffix
+    return _SEEN_MODULE.fullmatch(argument) is not None and suffix in ("", *_SOURCES)
 
 
 def _sources(hooks_dir: Path) -> tuple[list[str], bool]:

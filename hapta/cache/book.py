@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache
 
-from hapta.cache.plan import Audience, Bypass, HooksMode, Plan, Views
+from hapta.cache.plan import Audience, Bypass, Expand, HooksMode, Plan, Views
 from hapta.cache.planner import Planner
 from hapta.cache.writes import WriteTags
 from hapta.model.operation import Operation
@@ -18,8 +18,12 @@ from hapta.model.schema import Collection, Schema
 from hapta.model.target import Target
 
 MEMO_BYTES = 16 * 1024 * 1024
-_PLAN_BYTES = 3000
-"""Memory of one plan, about."""
+_PLAN_BYTES = 4000
+"""Memory of one plan, about; without its expands and what the client wrote."""
+_EXPAND_BYTES = 160
+"""Of one expand in it."""
+MAX_REMEMBERED = 3000
+"""Characters of the longest target whose plan is remembered."""
 UNKNOWN = "other"
 """The label of collections that are not known."""
 
@@ -82,9 +86,7 @@ class PlanBook:
         self._made_from: Circumstances | None = None
         self._planner: Planner
         self._write_tags: WriteTags
-        self._memo: LRUCache[tuple[str, Audience], Plan | Bypass] = LRUCache(
-            MEMO_BYTES, getsizeof=lambda found: _PLAN_BYTES + _length_of(found)
-        )
+        self._memo: LRUCache[tuple[str, Audience], Plan | Bypass] = LRUCache(MEMO_BYTES, getsizeof=_weight)
 
     @property
     def version(self) -> int:
@@ -123,7 +125,7 @@ class PlanBook:
         found = self._memo.get(key)
         if found is None:
             found = self._planner.plan(target, operation, audience)
-            if len(target.raw) < _PLAN_BYTES:
+            if len(target.raw) < MAX_REMEMBERED:
                 self._memo[key] = found
             self._unreadable.update(self._planner.warnings)
             for warning in self._planner.warnings:
@@ -156,5 +158,12 @@ class PlanBook:
         self._unreadable.clear()
 
 
-def _length_of(found: Plan | Bypass) -> int:
-    return 2 * len(found.target) if isinstance(found, Plan) else 0
+def _weight(found: Plan | Bypass) -> int:
+    """Bytes of memory: with the target, which is in the key as well."""
+    if isinstance(found, Bypass):
+        return _PLAN_BYTES + len(found.detail)
+    return _PLAN_BYTES + 2 * len(found.target) + _EXPAND_BYTES * _count(found.expands)
+
+
+def _count(expands: tuple[Expand, ...]) -> int:
+    return sum(1 + _count(expand.children) for expand in expands)

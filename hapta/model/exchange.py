@@ -4,13 +4,14 @@
 sets it.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from multidict import CIMultiDictProxy
 
 from hapta.model.address import Address
+from hapta.model.errors import HaptaError
 from hapta.model.identity import Identity
 from hapta.model.operation import Operation
 from hapta.model.target import Target
@@ -118,6 +119,8 @@ class Exchange:
             identify stage, which opens sealed file tokens).
         wants_plain_answer: PocketBase is not told what codings the client takes, because the answer must be
             read (set by the tokens stage).
+        batch: the requests in a batch, or why they cannot be read; ``None`` until a stage asks for them (set
+            by :func:`hapta.stages.batch.batch_requests`).
         charges: the limits it was charged to, ``None`` where none are kept (set by the limit stage).
         is_answered: PocketBase answered it, whatever becomes of that answer on its way back (set by the
             upstream stage).
@@ -142,6 +145,7 @@ class Exchange:
     authorization: str | None = None
     upstream_target: str = ""
     wants_plain_answer: bool = False
+    batch: Sequence[Mapping[str, Any]] | HaptaError | None = None
     charges: Charges | None = None
     is_answered: bool = False
     upstream_s: float = 0.0

@@ -17,7 +17,7 @@ from hapta.config import AdminConfig
 from hapta.model.errors import AdminOnly, NotFound
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.model.operation import OperationClass
-from hapta.stages.batch import batch_payloads, sub_requests
+from hapta.stages.batch import batch_requests
 
 SUPERUSERS = "_superusers"
 SUPERUSERS_ID = "pbc_3142635823"
@@ -72,11 +72,9 @@ def _names_superusers(url: object) -> bool:
 
 async def batch_lock(exchange: Exchange, forward: Handler) -> Answer:
     """The lock inside a batch; stands where the body is held whole."""
-    if exchange.operation.action == "batch" and not exchange.is_admin_client:
-        content_type = exchange.headers.get("Content-Type", "")
-        for payload in await batch_payloads(exchange.body, content_type, exchange.target.query):
-            if any(_names_superusers(request.get("url")) for request in sub_requests(payload)):
-                raise AdminOnly
+    is_looked_into = exchange.operation.action == "batch" and not exchange.is_admin_client
+    if is_looked_into and any(_names_superusers(each.get("url")) for each in await batch_requests(exchange)):
+        raise AdminOnly
     return await forward(exchange)
 
 

@@ -9,7 +9,7 @@ batch it cannot read: two readers of one batch must never see two batches.
 
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -17,11 +17,19 @@ import orjson
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from hapta.model.errors import BadRequest, BodyTooLarge
-from hapta.model.exchange import RequestBody
+from hapta.model.errors import BadRequest, BodyTooLarge, HaptaError
+from hapta.model.exchange import Exchange, RequestBody
 
 MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
 """JSON text beyond this is refused; files in a multipart batch do not count."""
+MAX_PARTS = 1000
+"""Of a multipart body; Go reads no more either (``mime/multipart``, ``multipartmaxparts``)."""
+MAX_PART_HEADERS = 10_000
+"""Of all parts together, as in Go (``multipartmaxheaders``)."""
+MAX_FIELDS = 10_000
+"""Of a form, as in Go (``urlmaxqueryparams``)."""
+MAX_REQUESTS = 10_000
+"""In one batch. PocketBase takes 50 by default; looking at each costs microseconds, at several stages."""
 
 _PAYLOAD = "@jsonPayload"
 _EXTENDED_NAME = re.compile(rb";\s*name\*", re.IGNORECASE)
@@ -36,6 +44,48 @@ class UnreadableBatch(BadRequest):
     """Not a batch, or one that could be read in two ways."""
 
     message = "Failed to read the submitted batch data."
+
+
+async def batch_requests(exchange: Exchange) -> Sequence[Mapping[str, Any]]:
+    """The requests in a batch, their members' names in lower case; of their bodies the ``id`` alone.
+
+    Read once, for all stages that ask.
+
+    Raises:
+        UnreadableBatch, BodyTooLarge: as :func:`batch_payloads`.
+    """
+    if exchange.batch is None:
+        try:
+            exchange.batch = await _read(exchange)
+        except HaptaError as error:
+            exchange.batch = error
+    if isinstance(exchange.batch, HaptaError):
+        raise exchange.batch
+    return exchange.batch
+
+
+async def _read(exchange: Exchange) -> Sequence[Mapping[str, Any]]:
+    content_type = exchange.headers.get("Content-Type", "")
+    found: list[Mapping[str, Any]] = []
+    for payload in await batch_payloads(exchange.body, content_type, exchange.target.query):
+        for request in sub_requests(payload):
+            if len(found) >= MAX_REQUESTS:
+                raise UnreadableBatch
+            found.append(_without_values(request))
+    return found
+
+
+def _without_values(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What stages ask for; a whole document may weigh twenty times what its text does."""
+    kept: dict[str, Any] = {
+        name: request[name] for name in ("method", "url") if isinstance(request.get(name), str)
+    }
+    body = request.get("body")
+    if isinstance(body, Mapping):
+        asked_for = body.get("id")
+        is_large = isinstance(asked_for, list | dict)
+        kept["body"] = {"id": True if is_large else asked_for}
+    return kept
 
 
 async def batch_payloads(body: RequestBody | None, content_type: str, query: str) -> Sequence[Any]:
@@ -106,7 +156,10 @@ async def collect(pieces: AsyncIterator[bytes]) -> bytes:
 
 
 def _form_values(form: str) -> list[bytes]:
-    pairs = parse_qsl(form, keep_blank_values=True, encoding="latin-1")
+    try:
+        pairs = parse_qsl(form, keep_blank_values=True, encoding="latin-1", max_num_fields=MAX_FIELDS)
+    except ValueError as exc:
+        raise UnreadableBatch from exc
     return [value.encode("latin-1") for name, value in pairs if name == _PAYLOAD]
 
 
@@ -127,8 +180,12 @@ class _PayloadCollector:
         self._is_payload = False
         self._is_plain = True
         self._text = bytearray()
+        self._parts = self._headers = 0
 
     def on_part_begin(self) -> None:
+        self._parts += 1
+        if self._parts > MAX_PARTS:
+            raise UnreadableBatch
         self._is_payload, self._is_plain = False, True
         self._text.clear()
 
@@ -139,6 +196,9 @@ class _PayloadCollector:
         self._value += data[start:end]
 
     def on_header_end(self) -> None:
+        self._headers += 1
+        if self._headers > MAX_PART_HEADERS:
+            raise UnreadableBatch
         name, value = bytes(self._field).lower(), bytes(self._value)
         if name == b"content-disposition":
             if _EXTENDED_NAME.search(value):

@@ -15,11 +15,11 @@ from hapta.model.errors import BadRequest, HaptaError
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.model.operation import Operation, OperationClass, classify
 from hapta.model.target import parse_target
-from hapta.stages.batch import batch_payloads, sub_requests
+from hapta.stages.batch import batch_requests
 
 _K = OperationClass
 _READ = frozenset({"GET", "HEAD", "OPTIONS"})
-_REFUSED = (401, 403)
+_REFUSED = (401, 403, 404, 405)
 
 
 class Doubts(Protocol):
@@ -58,10 +58,8 @@ def cast_doubt(doubts: Doubts, collections: Collections) -> Stage:
 
     async def on_batch(exchange: Exchange) -> None:
         try:
-            content_type = exchange.headers.get("Content-Type", "")
-            for payload in await batch_payloads(exchange.body, content_type, exchange.target.query):
-                for request in sub_requests(payload):
-                    on_record_write(_sub_operation(request))
+            for request in await batch_requests(exchange):
+                on_record_write(_sub_operation(request))
         except HaptaError:
             doubts.everybody_changed()
 

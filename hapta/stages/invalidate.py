@@ -19,13 +19,17 @@ from hapta.cache.writes import ALL, NOTHING, WriteTags, Written
 from hapta.model.errors import HaptaError, Overloaded, UpstreamLost, UpstreamRefused, UpstreamUnavailable
 from hapta.model.exchange import Answer, Exchange, Handler
 from hapta.model.operation import OperationClass
-from hapta.stages.batch import batch_payloads, sub_requests
+from hapta.stages.batch import batch_requests
+from hapta.stages.second_factor import FIRST_LEGS, may_be_second_leg
 
 _K = OperationClass
 _READ = frozenset({"GET", "HEAD", "OPTIONS"})
 _NEVER_SENT = (UpstreamRefused, UpstreamUnavailable, Overloaded)
 _STREAMED = frozenset({_K.UNKNOWN})
-_NO_ROUTE = frozenset({404, 405})
+_NO_ROUTE = frozenset({307, 404, 405})
+"""The first one is for a path that is not clean, such as ``//x``: whoever asks shall ask for another."""
+_BEYOND_RIGHTS = frozenset({401, 403, 404, 405})
+"""Said before anything is done: of a superusers' route, or because there is none for this method."""
 _BEFORE_SIGN_IN = frozenset({400, 404, 429})
 _CERTAIN_QUERY = re.compile(r"(?:[\w.,*&=+-]|%2[AC0])*", re.ASCII | re.IGNORECASE)
 """A query whose ``fields``, if it has any, PocketBase can carry out: with others it commits a write and then
@@ -76,7 +80,7 @@ class Invalidation:
         write = self._generations.begin(written.announced, is_open=is_open)
         try:
             answer = await forward(exchange)
-            is_refused = self._is_refused(exchange, answer)
+            is_refused = await self._is_refused(exchange, answer)
         except HaptaError as error:
             if exchange.is_answered:
                 write.close()  # it is done; what went wrong did so on the way back
@@ -113,14 +117,12 @@ class Invalidation:
 
     @staticmethod
     async def _batch(exchange: Exchange, tags: WriteTags) -> Written:
-        content_type = exchange.headers.get("Content-Type", "")
         try:
-            payloads = await batch_payloads(exchange.body, content_type, exchange.target.query)
-            return tags.of_batch([request for payload in payloads for request in sub_requests(payload)])
+            return tags.of_batch(await batch_requests(exchange))
         except HaptaError:
             return ALL
 
-    def _is_refused(self, exchange: Exchange, answer: Answer) -> bool:
+    async def _is_refused(self, exchange: Exchange, answer: Answer) -> bool:
         """Whether nothing was committed, for certain."""
         operation, status = exchange.operation, answer.status
         if operation.kind is _K.UNKNOWN:
@@ -130,8 +132,10 @@ class Invalidation:
         elif operation.kind in (_K.AUTH_ANSWER, _K.AUTH_ACTION):
             # 401 and 403 come after it: a second factor is asked for, an authRule is not met
             is_certain = status in _BEFORE_SIGN_IN
+            if is_certain and status == 400 and operation.action in FIRST_LEGS:
+                is_certain = not await may_be_second_leg(exchange)
         else:
-            is_certain = exchange.is_beyond_rights and status in (401, 403)
+            is_certain = exchange.is_beyond_rights and status in _BEYOND_RIGHTS
         if status == 400 and not _CERTAIN_QUERY.fullmatch(exchange.target.query):
             is_certain = False
         if not is_certain:

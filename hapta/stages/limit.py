@@ -24,7 +24,7 @@ from hapta.limits.whereabouts import Whereabouts
 from hapta.model.errors import BadRequest, BodyTooLarge, HaptaError, RateLimited
 from hapta.model.exchange import Answer, Exchange, Handler, Header
 from hapta.model.operation import OperationClass
-from hapta.stages.batch import batch_payloads, sub_requests
+from hapta.stages.batch import batch_requests
 
 UNREADABLE_PARTS = 50
 """As many as PocketBase takes in one batch by default."""
@@ -127,10 +127,8 @@ def _asked(exchange: Exchange) -> Asked:
 async def _parts(exchange: Exchange) -> list[Asked]:
     """The requests in a batch. PocketBase may carry out one that Hapta cannot read (it passes over what
     follows the JSON), so that one counts as many."""
-    content_type = exchange.headers.get("Content-Type", "")
     try:
-        payloads = await batch_payloads(exchange.body, content_type, exchange.target.query)
-        return [_part(request) for payload in payloads for request in sub_requests(payload)]
+        return [_part(request) for request in await batch_requests(exchange)]
     except (BadRequest, BodyTooLarge):
         return [Asked("POST", OperationClass.RECORD_WRITE, None, ())] * UNREADABLE_PARTS
 

@@ -8,7 +8,7 @@ from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.model.operation import OperationClass
 
 _READ = frozenset({"GET", "HEAD", "OPTIONS"})
-_REFUSED = (401, 403)
+_REFUSED = (401, 403, 404, 405)
 _MAY_CHANGE_SCHEMA = frozenset({OperationClass.ADMIN, OperationClass.UNKNOWN})
 
 

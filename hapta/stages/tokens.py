@@ -21,6 +21,7 @@ from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.model.operation import OperationClass
 from hapta.sessions.keys import KeyRing
 from hapta.sessions.seal import seal_file_token
+from hapta.stages.second_factor import FIRST_LEGS, may_be_second_leg
 from hapta.stages.streams import Prefixed
 from hapta.upstream.headers import header
 
@@ -32,8 +33,6 @@ MAX_DEVICE_CHARS = 200
 _JWT = re.compile(rb"eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{16,}")
 _K = OperationClass
 _MAY_LOG_IN = frozenset({_K.RECORD_WRITE, _K.AUTH_ACTION})
-_FIRST_LEGS = frozenset({"auth-with-otp", "auth-with-oauth2"})
-"""May set a new password, and with it end all tokens, though a second factor is still to come."""
 
 
 def swap_tokens(
@@ -70,7 +69,7 @@ def swap_tokens(
 
     async def _auth_answer(exchange: Exchange, answer: Answer) -> Answer:
         if answer.status != 200:
-            if answer.status == 401 and exchange.operation.action in _FIRST_LEGS:
+            if await _may_have_changed_somebody(exchange, answer.status):
                 on_login(exchange.operation.collection or "", None)
             return await _scanned(exchange, answer)  # a hook may have answered 201
         body = await _whole(answer)
@@ -157,6 +156,14 @@ def swap_tokens(
         return answer
 
     return stage
+
+
+async def _may_have_changed_somebody(exchange: Exchange, status: int) -> bool:
+    """A login that failed may have set a new password before, and with it ended all tokens: a second factor
+    is still to come (401) or is not the right one (400), or an authRule is not met (403)."""
+    if exchange.operation.action not in FIRST_LEGS:
+        return False
+    return status in (401, 403) or (status == 400 and await may_be_second_leg(exchange))
 
 
 def _sent_token(exchange: Exchange) -> str:

@@ -1,7 +1,7 @@
 """Sites for the coherence tests."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 
 from tests.coherence.lag import Lags
 from tests.coherence.line import close_lines
+from tests.coherence.relay import Relay
 from tests.coherence.site import Site, open_site
 
 OpenSite = Callable[..., AbstractContextManager[Site]]
@@ -35,6 +36,27 @@ def site(new_site: OpenSite) -> Iterator[Site]:
     """One with the default settings, for one test."""
     with new_site() as opened:
         yield opened
+
+
+@pytest.fixture
+def relayed_site(new_site: OpenSite) -> Iterator[tuple[Site, Relay]]:
+    """One with a relay before its PocketBase, and long patience with a silent change feed."""
+    relays: list[Relay] = []
+
+    def between(closing: ExitStack, url: str) -> str:
+        relays.append(closing.enter_context(Relay(url)))
+        return relays[0].url
+
+    with new_site(between=between, feed__max_silence_s=300) as opened:
+        yield opened, relays[0]
+
+
+@pytest.fixture
+def deaf_site(relayed_site: tuple[Site, Relay]) -> Site:
+    """One whose change feed lives and is silent: what Hapta itself sees has to be enough."""
+    opened, relay = relayed_site
+    relay.silence_streams(new_ones_too=False)
+    return opened
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import MakeHapta
+from tests.conftest import MakeHapta, MakePocketBase
 from tests.support.hapta import Hapta
 from tests.support.pocketbase import PASSWORD, PocketBase
 from tests.support.process import wait_until
@@ -244,3 +244,22 @@ def test_a_cache_that_is_off_says_so(make_hapta: MakeHapta) -> None:
     off = make_hapta(cache__is_enabled=False)
     assert "nothing is stored: cache.is_enabled is false" in cache(off, "explain", TOPICS)
     assert "The cache is off" in cache(off, "stats")
+
+
+def test_settings_of_a_collection_that_is_not_there_do_not_go_unheard(
+    make_pocketbase: MakePocketBase, make_hapta: MakeHapta
+) -> None:
+    pocketbase = make_pocketbase()
+    names = {f"cache__collections__{name}__is_enabled": False for name in ("Diary", "Topics")}
+    hapta = make_hapta(upstream=pocketbase.url, **names)
+    told = "[cache.collections.{}] is about a collection that does not exist"
+    assert hapta.log.count(told.format("Diary")) == 1
+    assert told.format("Topics") not in hapta.log
+    pocketbase.admin.patch("/api/collections/topics", json={"name": "subjects"}).raise_for_status()
+
+    def is_told() -> bool:
+        httpx.get(f"{hapta.url}/api/collections/posts/records", timeout=10)
+        return told.format("Topics") in hapta.log
+
+    wait_until(is_told, "the renamed collection is told of")
+    assert hapta.log.count(told.format("Diary")) == 1

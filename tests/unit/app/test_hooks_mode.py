@@ -16,6 +16,31 @@ ENRICH = 'onRecordEnrich((e) => { e.record.hide("x"); e.next() }, "posts")'
 
 
 @pytest.mark.parametrize(
+    ("argument", "mode"),
+    [
+        ("`${__hooks}/utils.js`", AUTH),
+        ("`${ __hooks }/lib/utils`", AUTH),
+        ('__hooks + "/utils.js"', AUTH),
+        ("'./utils.js'", AUTH),
+        ('"lodash"', AUTH),
+        ("`${__hooks}/../shared/enrich.js`", REQUEST),
+        ("'../enrich.js'", REQUEST),
+        ("'/srv/enrich.js'", REQUEST),
+        ("'./lib/../../enrich.js'", REQUEST),
+        ("`${__hooks}/enrich.inc`", REQUEST),
+        ("name", REQUEST),
+        ("'./' + name", REQUEST),
+        ("$os.getenv('ENRICH')", REQUEST),
+    ],
+)
+def test_what_hooks_load_from_elsewhere_may_be_anything(
+    tmp_path: Path, argument: str, mode: HooksMode
+) -> None:
+    (tmp_path / "main.pb.js").write_text(f"onBootstrap((e) => {{ e.next(); require({argument}) }})")
+    assert look_into(tmp_path, is_stock=True).mode is mode
+
+
+@pytest.mark.parametrize(
     ("files", "mode"),
     [
         pytest.param({}, NONE, id="no file"),

@@ -1,5 +1,6 @@
 """Plans are of the present, or they are made anew."""
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -85,6 +86,35 @@ def test_the_memory_is_bounded_and_long_targets_are_not_kept(book: Book) -> None
     kept = len(book.book._memo)
     book.plan("posts/records?filter=" + "title%3D1%20%7C%7C%20" * 150 + "title%3D1")
     assert len(book.book._memo) == kept
+
+
+WAYS = [
+    ".".join(("author", f"{by}_via_author", "author", f"{again}_via_author", "author"))
+    for by in ("posts", "Posts", "pOsts", "poSts")
+    for again in ("posts", "Posts", "pOsts", "poSts")
+]
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        pytest.param("expand=" + ",".join(WAYS), id="all the expands there may be"),
+        pytest.param("filter=" + "title%3D1%26%26" * 100 + "title%3D1", id="a long filter"),
+        pytest.param("filter=" + "~" * 2500, id="a refusal that repeats what was sent"),
+        pytest.param("&".join(f"a{n}={'b' * 40}" for n in range(60)), id="parameters nobody knows"),
+    ],
+)
+def test_plans_weigh_in_the_memory_what_they_take(book: Book, hostile: str) -> None:
+    book.plan("posts/records")
+    tracemalloc.start()
+    try:
+        before, declared = tracemalloc.get_traced_memory()[0], book.book._memo.currsize
+        for number in range(100):
+            book.plan(f"posts/records?page={number}&{hostile}")
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert taken < 1.1 * (book.book._memo.currsize - declared)
 
 
 def test_a_rule_that_cannot_be_read_is_told_once(book: Book) -> None:

@@ -1,5 +1,6 @@
 """A batch is read as Go reads it, or not at all."""
 
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import orjson
@@ -8,9 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hapta.model.errors import BodyTooLarge
+from hapta.model.exchange import Exchange
 from hapta.stages import batch
-from hapta.stages.batch import UnreadableBatch, batch_payloads, sub_requests
-from tests.support.exchanges import Body
+from hapta.stages.batch import (
+    MAX_FIELDS,
+    MAX_PART_HEADERS,
+    MAX_PARTS,
+    MAX_REQUESTS,
+    UnreadableBatch,
+    batch_payloads,
+    batch_requests,
+    sub_requests,
+)
+from tests.support.exchanges import Body, exchange
 
 REQUEST = {"method": "POST", "url": "/api/collections/posts/records", "body": {"title": "x"}}
 DOCUMENT = {"requests": [REQUEST]}
@@ -174,3 +185,64 @@ async def test_nothing_but_refusals_comes_of_any_bytes(body: bytes, content_type
     with suppress(UnreadableBatch):
         for document in await batch_payloads(Body(body), content_type, query):
             list(sub_requests(document))
+
+
+class Counted(Body):
+    """Tells how often it is read."""
+
+    reads = 0
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        self.reads += 1
+        return super().chunks()
+
+
+def sent_batch(body: bytes, content_type: str = "application/json") -> tuple[Exchange, Counted]:
+    one, counted = exchange("POST", "/api/batch", {"Content-Type": content_type}), Counted(body, 65_536)
+    one.body = counted
+    return one, counted
+
+
+async def test_a_batch_is_read_once_and_only_what_stages_ask_for_is_kept() -> None:
+    sent = {"METHOD": "PUT", "url": "/a", "body": {"id": "x", "text": "a" * 1000}, "headers": {"a": "b"}}
+    one, counted = sent_batch(orjson.dumps({"requests": [sent, {"url": 1, "body": {"id": [1]}}, 7]}))
+    for _ in range(3):
+        assert await batch_requests(one) == [
+            {"method": "PUT", "url": "/a", "body": {"id": "x"}},
+            {"body": {"id": True}},
+            {},
+        ]
+    assert counted.reads == 1
+
+
+async def test_a_batch_that_cannot_be_read_is_not_read_again() -> None:
+    one, counted = sent_batch(b"[")
+    for _ in range(3):
+        with pytest.raises(UnreadableBatch):
+            await batch_requests(one)
+    assert counted.reads == 1
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        pytest.param(MULTIPART, multipart(*[part('name="a"', b"")] * (MAX_PARTS + 1)), id="parts"),
+        pytest.param(
+            MULTIPART, multipart(part('name="a"', b"", *["A: b"] * (MAX_PART_HEADERS + 1))), id="part headers"
+        ),
+        pytest.param(FORM, b"a=b&" * (MAX_FIELDS + 1), id="fields"),
+        pytest.param(
+            "application/json", orjson.dumps({"requests": [{}] * (MAX_REQUESTS + 1)}), id="requests"
+        ),
+    ],
+)
+async def test_how_much_there_is_to_look_at_has_a_bound(content_type: str, body: bytes) -> None:
+    one, _ = sent_batch(body, content_type)
+    with pytest.raises(UnreadableBatch):
+        await batch_requests(one)
+
+
+async def test_as_many_parts_as_pocketbase_reads_are_read() -> None:
+    parts = [part('name="@jsonPayload"', TEXT), *[part('name="a"', b"")] * (MAX_PARTS - 1)]
+    one, _ = sent_batch(multipart(*parts), MULTIPART)
+    assert len(await batch_requests(one)) == len(DOCUMENT["requests"])

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -113,7 +114,33 @@ async def test_a_login_that_failed_may_have_changed_the_user(target: str, status
     assert await is_good(world, USERS_LIST) is is_kept
 
 
-@pytest.mark.parametrize(("status", "is_kept"), [(404, True), (405, True), (400, False), (403, False)])
+@pytest.mark.parametrize(
+    ("sent", "is_kept"),
+    [
+        pytest.param({"body": b'{"otpId":"o","password":"12345678"}'}, True, id="one factor"),
+        pytest.param({"body": b'{"otpId":"o","password":"1","mfaId":"m"}'}, False, id="in the body"),
+        pytest.param({"body": b'{"otpId":"o","mf\\u0061Id":"m"}'}, False, id="its name escaped"),
+        pytest.param({"body": b"mf%61Id=m"}, False, id="in a form"),
+        pytest.param({"body": b" " * 20_000}, False, id="a body nobody looks through"),
+        pytest.param({"query": "?mfaId=m"}, False, id="in the query"),
+        pytest.param({"query": "?mf%61Id=m"}, False, id="in the query, escaped"),
+        pytest.param({"Content_Type": "multipart/form-data; boundary=x"}, False, id="in parts"),
+    ],
+)
+async def test_a_second_factor_is_refused_after_the_first_one_changed_the_user(
+    sent: dict[str, Any], is_kept: bool
+) -> None:
+    world = await filled(USERS_LIST)
+    world.pocketbase.status, world.pocketbase.body = 400, refusal(400)
+    target = "/api/collections/users/auth-with-otp" + sent.pop("query", "")
+    await world.write("POST", target, **{name.replace("_", "-"): value for name, value in sent.items()})
+    world.pocketbase.status = 200
+    assert await is_good(world, USERS_LIST) is is_kept
+
+
+@pytest.mark.parametrize(
+    ("status", "is_kept"), [(307, True), (404, True), (405, True), (303, False), (400, False), (403, False)]
+)
 async def test_only_a_route_that_is_not_there_did_nothing(status: int, is_kept: bool) -> None:
     world = await filled()
     world.pocketbase.status = status

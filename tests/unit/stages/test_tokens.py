@@ -78,3 +78,31 @@ async def test_text_full_of_made_up_tokens_costs_few_proofs_and_the_rest_is_cut_
     assert prover.asked == MAX_PROOFS
     assert isinstance(answer.body, bytes)
     assert json.loads(answer.body)["comments"] == [*texts[:MAX_PROOFS], *[""] * 5]
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "body", "is_told"),
+    [
+        ("auth-with-otp", 401, b"{}", True),
+        ("auth-with-otp", 403, b"{}", True),
+        ("auth-with-oauth2", 403, b"{}", True),
+        ("auth-with-otp", 400, b'{"mfaId":"x"}', True),
+        ("auth-with-otp", 400, b"{}", False),
+        ("auth-with-otp", 429, b'{"mfaId":"x"}', False),
+        ("auth-with-password", 403, b"{}", False),
+    ],
+)
+async def test_a_login_that_failed_late_puts_sessions_in_doubt(
+    action: str, status: int, body: bytes, is_told: bool
+) -> None:
+    told: list[tuple[str, str | None]] = []
+    stage = swap_tokens(
+        cast("SessionKeeper", None),
+        cast("Prover", NobodyLives()),
+        RING,
+        is_auth_collection=lambda _: True,
+        on_login=lambda *login: told.append(login),
+    )
+    one = exchange("POST", f"/api/collections/users/{action}", body=body)
+    await stage(one, Upstream(status, JSON, b"{}"))
+    assert told == ([("users", None)] if is_told else [])
