@@ -18,6 +18,7 @@ from hapta.model.errors import HaptaError, Overloaded, UpstreamLost, UpstreamRef
 from hapta.model.exchange import Answer, Exchange, Handler
 from hapta.model.operation import OperationClass
 from hapta.stages.batch import batch_payloads, sub_requests
+from hapta.stages.leaves_files import leaves_files
 
 _K = OperationClass
 _READ = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -44,6 +45,10 @@ class Writes(Protocol):
         """What hooks may do around writes to a collection; of an unknown one or ``None``, around any."""
         ...
 
+    def file_fields(self, name_or_id: str | None) -> frozenset[str] | None:
+        """Names of a collection's file fields; ``None`` for one that is not known."""
+        ...
+
 
 class Invalidation:
     """The stage.
@@ -66,7 +71,8 @@ class Invalidation:
         version = self._writes.version
         written = await self._written(exchange)
         is_open = exchange.operation.kind not in _STREAMED
-        write = self._generations.begin(written.announced, is_open=is_open)
+        keeps_files = await self._keeps_files(exchange)
+        write = self._generations.begin(written.announced, is_open=is_open, keeps_files=keeps_files)
         try:
             answer = await forward(exchange)
         except _NEVER_SENT:
@@ -86,6 +92,15 @@ class Invalidation:
             # the schema it was announced under was not the one it was carried out under
             self._generations.move((await self._written(exchange)).announced)
         return answer
+
+    async def _keeps_files(self, exchange: Exchange) -> bool:
+        operation = exchange.operation
+        if operation.kind is not _K.RECORD_WRITE or operation.action != "update":
+            return False
+        if self._writes.hooks_of(operation.collection) is not HooksMode.NONE:
+            return False
+        fields = self._writes.file_fields(operation.collection)
+        return fields is not None and await leaves_files(exchange, fields)
 
     async def _written(self, exchange: Exchange) -> Written:
         operation, tags = exchange.operation, self._writes.write_tags
