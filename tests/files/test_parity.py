@@ -103,7 +103,7 @@ def is_hit(reply: Reply) -> bool:
 
 def test_each_request_is_answered_alike_directly_and_on_a_miss_and_on_a_hit(gallery: Gallery) -> None:
     date = gallery.ask_directly(gallery.text).get("last-modified") or ""
-    cases = [(gallery.text, (f"Range: {one}",)) for one in RANGES]
+    cases: list[tuple[str, tuple[str, ...]]] = [(gallery.text, (f"Range: {one}",)) for one in RANGES]
     cases += [(gallery.text, tuple(line.replace("$date$", date) for line in lines)) for lines in CONDITIONS]
     cases += [(path + query, ()) for path in (gallery.picture, gallery.text) for query in QUERIES]
     cases += [(path + "x", ()) for path in (gallery.picture, gallery.text)]
