@@ -60,8 +60,7 @@ class FileMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         shelf = self._shelf
-        if shelf is None:
-            return
+        weight, count, evicted = (0, 0, 0) if shelf is None else (shelf.weight, len(shelf), shelf.evicted)
         hits = {(collection, ""): count for collection, count in self.hits.items()}
         yield self._family("hits", "Files told from the disk.", hits)
         yield self._family("misses", "Files fetched from PocketBase to be kept.", self.misses, "reason")
@@ -69,9 +68,9 @@ class FileMetrics(Collector):
         yield self._family(
             "confirmations", "Kept files PocketBase was asked for again.", self.confirmations, "outcome"
         )
-        yield GaugeMetricFamily("hapta_file_cache_bytes", "Bytes on disk of all kept files.", shelf.weight)
-        yield GaugeMetricFamily("hapta_file_cache_files", "Files kept.", len(shelf))
-        yield CounterMetricFamily("hapta_file_cache_evictions", "Files that had to make room.", shelf.evicted)
+        yield GaugeMetricFamily("hapta_file_cache_bytes", "Bytes on disk of all kept files.", weight)
+        yield GaugeMetricFamily("hapta_file_cache_files", "Files kept.", count)
+        yield CounterMetricFamily("hapta_file_cache_evictions", "Files that had to make room.", evicted)
 
     def _family(self, what: str, text: str, counts: dict[tuple[str, str], int], label: str = "") -> Metric:
         labels = ["collection", label] if label else ["collection"]

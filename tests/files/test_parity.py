@@ -91,6 +91,7 @@ QUERIES = [
 
 
 def same(one: Reply, other: Reply) -> None:
+    """Rows ``kept-files``, and those of every answer."""
     assert other.status == one.status
     assert other.body == one.body
     left, right = ([line for line in reply.headers if line[0] not in _HAPTAS] for reply in (one, other))
@@ -123,6 +124,7 @@ def test_each_request_is_answered_alike_directly_and_on_a_miss_and_on_a_hit(gall
 
 
 def test_what_is_common_comes_from_the_disk_the_second_time(gallery: Gallery) -> None:
+    """Row ``shared-files``: PocketBase sees one request."""
     date = gallery.ask_directly(gallery.text).get("last-modified") or ""
     gallery.ask(gallery.text)
     gallery.ask(gallery.text, "Origin: https://pages.example")
