@@ -4,7 +4,7 @@ What was planned under another state is void, and :attr:`PlanBook.version` says 
 target and audience, bounded in bytes, for the same few URLs are asked for again and again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Collection as Several
 from dataclasses import dataclass
 
@@ -77,6 +77,7 @@ class PlanBook:
         self._custom_routes_write = custom_routes_write
         self._on_warning = on_warning
         self._warned: set[str] = set()
+        self._unreadable: set[str] = set()
         self._version = 0
         self._made_from: Circumstances | None = None
         self._planner: Planner
@@ -109,6 +110,12 @@ class PlanBook:
         self._keep_up()
         return self._write_tags
 
+    @property
+    def unreadable(self) -> Sequence[str]:
+        """Rules that some plan of now had to read and could not; sorted."""
+        self._keep_up()
+        return sorted(self._unreadable)
+
     def plan(self, target: Target, operation: Operation, audience: Audience) -> Plan | Bypass:
         """The plan of a read, as :meth:`hapta.cache.planner.Planner.plan`."""
         self._keep_up()
@@ -118,6 +125,7 @@ class PlanBook:
             found = self._planner.plan(target, operation, audience)
             if len(target.raw) < _PLAN_BYTES:
                 self._memo[key] = found
+            self._unreadable.update(self._planner.warnings)
             for warning in self._planner.warnings:
                 if warning not in self._warned:
                     self._warned.add(warning)
@@ -139,13 +147,13 @@ class PlanBook:
         present = self._circumstances()
         if present.is_same(self._made_from):
             return
-        self._made_from = present
+        planner = Planner(present.schema, present.views, self._hooks, self._is_enabled)
+        write_tags = WriteTags(present.schema, present.views, custom_routes_write=self._custom_routes_write)
+        # only now: were one of them not to be made, nothing of before may pass for the present
+        self._planner, self._write_tags, self._made_from = planner, write_tags, present
         self._version += 1
         self._memo.clear()
-        self._planner = Planner(present.schema, present.views, self._hooks, self._is_enabled)
-        self._write_tags = WriteTags(
-            present.schema, present.views, custom_routes_write=self._custom_routes_write
-        )
+        self._unreadable.clear()
 
 
 def _length_of(found: Plan | Bypass) -> int:

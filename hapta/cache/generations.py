@@ -31,12 +31,15 @@ tag only if it is settled and has not moved since the fetch began.
 
 A second read may join a fetch under way while its fence holds: by (2) no write was answered since *f*, so the
 answer is not older than any write that was answered before this read began. What it joined is served to it
-even if a write closes meanwhile: that one was not answered before the read.
+even if a write closes meanwhile: that one was not answered before the read. Of the tags that only the answer
+names nobody knew when it joined, so it is served only where the fence could be extended by them; else it asks
+again.
 
 **Cost.** A write costs the number of its tags, whatever is stored. A fence costs the number of its tags to
 take, and to check again only when something moved since it was last checked: else one comparison.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from enum import Enum
 from weakref import WeakValueDictionary
@@ -109,7 +112,8 @@ class Fence:
     def extend(self, tags: Iterable[Tag]) -> bool:
         """Take further tags that the answer named; whether that was possible.
 
-        Where it was not, the answer may be older than a write to them and must not be stored.
+        Where it was not, the answer may be older than a write to them: it must not be stored, nor be given to
+        reads that joined.
         """
         assert self._is_fetching, "a fence is extended before its fetch is over"
         states = self._generations.take_since(tags, self._started_at)
@@ -169,12 +173,13 @@ class Generations:
 
     Attributes:
         moves: grows with everything that may change a fence's standing.
-        invalidations: how many times a write or event moved generations.
+        invalidations: how many times a write or event moved generations, by id of the collections it reached;
+            under an empty id those that reached everything. One that reaches several counts for each.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.moves = 0
-        self.invalidations = 0
+        self.invalidations: Counter[str] = Counter()
         self._clock = clock
         self._states: WeakValueDictionary[Tag, _State] = WeakValueDictionary()
         self._everything = self._state(EVERYTHING)
@@ -228,12 +233,14 @@ class Generations:
             keeps_files: it certainly left the files of the records it names as they were.
         """
         self.moves += 1
-        self.invalidations += 1
+        reached = set()
         for tag in tags if keeps_files else with_files(tags):
+            reached.add(_collection_of(tag))
             state = self._states.get(tag)
             if state is not None:
                 state.generation += 1
             self._remember_move(tag)
+        self.invalidations.update(reached)
 
     def move_everything(self) -> None:
         """Anything may have changed."""
@@ -271,12 +278,14 @@ class Generations:
     def end(self, states: Iterable[_State], *, was_open: bool, moves: bool) -> None:
         """A write is over."""
         self.moves += 1
-        self.invalidations += moves
+        reached = set()
         for state in states:
             state.open -= was_open
             if moves:
                 state.generation += 1
                 self._remember_move(state.tag)
+                reached.add(_collection_of(state.tag))
+        self.invalidations.update(reached)
 
     def doubt(self, states: Iterable[_State], for_s: float) -> None:
         """A write to these may land within ``for_s`` seconds."""
@@ -317,3 +326,7 @@ class Generations:
             self._last_moves.clear()
             self._forgotten_before = self.moves
         self._last_moves[tag] = self.moves
+
+
+def _collection_of(tag: Tag) -> str:
+    return tag[1] if len(tag) > 1 else ""

@@ -166,12 +166,12 @@ class Shelf:
         if self._kept.get(kept.wanted) is kept:
             self._remove(kept)
 
-    async def clear(self) -> int:
-        """Throw all away; returns how many."""
-        all_of_them = list(self._kept.values())
-        for kept in all_of_them:
+    def purge(self, collection: str = "") -> int:
+        """Throw all of a collection (by id) away, without one all there are; returns how many."""
+        going = [kept for kept in self._kept.values() if collection in ("", kept.wanted.collection)]
+        for kept in going:
             self._remove(kept)
-        return len(all_of_them)
+        return len(going)
 
     def _add(self, kept: Kept) -> None:
         before = self._kept.get(kept.wanted)

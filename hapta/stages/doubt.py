@@ -19,6 +19,7 @@ from hapta.stages.batch import batch_payloads, sub_requests
 
 _K = OperationClass
 _READ = frozenset({"GET", "HEAD", "OPTIONS"})
+_REFUSED = (401, 403)
 
 
 class Doubts(Protocol):
@@ -43,7 +44,8 @@ class Collections(Protocol):
 
 
 def cast_doubt(doubts: Doubts, collections: Collections) -> Stage:
-    """After every finished write attempt, whatever its answer."""
+    """After every finished write attempt, whatever its answer; only of what superusers alone may do, and
+    somebody else was refused, nothing can have come."""
 
     def on_record_write(operation: Operation) -> None:
         reached = collections.auth_reached_by(operation.collection or "")
@@ -78,9 +80,13 @@ def cast_doubt(doubts: Doubts, collections: Collections) -> Stage:
 
     async def stage(exchange: Exchange, forward: Handler) -> Answer:
         try:
-            return await forward(exchange)
-        finally:
+            answer = await forward(exchange)
+        except BaseException:
             await after(exchange)
+            raise
+        if not (exchange.is_beyond_rights and answer.status in _REFUSED):
+            await after(exchange)
+        return answer
 
     return stage
 

@@ -185,6 +185,7 @@ class FileCache:
                 return None
             answer.body = body
         self._meter.file_hit(kept.wanted.collection)
+        exchange.cache = "hit"
         return answer
 
     async def _fetch(
@@ -219,7 +220,9 @@ class FileCache:
                 return Left.CONDITION if part is None else Left.AHEAD
             headers = [*part_headers(fetched.headers, part, fetched.size), *cors]
             answer = self._fetched_answer(fetched, part, with_status(headers, status))
-        self._meter.file_miss(wanted.collection, "collapsed" if was_joined else why)
+        reason = "collapsed" if was_joined else why
+        self._meter.file_miss(wanted.collection, reason)
+        exchange.cache = f"miss:{reason}"
         return answer
 
     def _fetched_answer(self, fetched: Fetched, part: Part, headers: list[Header]) -> Answer:
@@ -233,6 +236,7 @@ class FileCache:
 
     async def _pass_on(self, exchange: Exchange, forward: Handler, left: Left) -> Answer:
         self._meter.file_bypass(self._id_of(exchange.operation.collection or ""), left)
+        exchange.cache = f"bypass:{left}"
         answer = await forward(exchange)
         if (origin := exchange.headers.get("Origin")) is not None:
             self._origins.learn(origin, answer.headers)

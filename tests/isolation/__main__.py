@@ -19,6 +19,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--world", type=int, help="only this one")
     parser.add_argument("--differences", type=int, default=1, help="stop after so many")
+    parser.add_argument("--set", action="append", default=[], help="KEY=VALUE for Hapta")
     chosen = parser.parse_args()
 
     async def ask(urls: tuple[str, str]) -> Figures:
@@ -32,7 +33,11 @@ def main() -> int:
                 say=lambda line: print(line, flush=True),
             )
 
-    with tempfile.TemporaryDirectory(prefix="isolation-") as home, stage.running(Path(home)) as urls:
+    more = dict(setting.split("=", 1) for setting in chosen.set)
+    with (
+        tempfile.TemporaryDirectory(prefix="isolation-") as home,
+        stage.running(Path(home), more=more) as urls,
+    ):
         began = time.monotonic()
         figures = asyncio.run(ask(urls))
         print(f"{figures}, {time.monotonic() - began:.0f} s")

@@ -1,6 +1,7 @@
 """Random reads: list and view of any collection with every parameter PocketBase knows, unknown and repeated
 ones, odd encodings, and the headers that rules may read."""
 
+import re
 from dataclasses import dataclass, replace
 from random import Random
 from urllib.parse import quote
@@ -10,6 +11,8 @@ from tests.isolation.tables import TEXTS, Table
 
 _UNBORN = ("new000000000001", "new000000000002", "new000000000003", "x", "people000000000")
 """Ids of rows that are not there, or not yet, or in another collection."""
+_HEADER = re.compile(r"@request\.headers\.(\w+)")
+_PARAMETER = re.compile(r"@request\.query\.(\w+)")
 _SAFE = "()=!~<>?'\"|@.,:*-_$"
 
 
@@ -20,14 +23,17 @@ class Ask:
     Attributes:
         headers: those that rules may read.
         collection: word of the collection.
-        is_projected: has ``fields``, which shuffles the keys of every answer.
     """
 
     method: str
     target: str
     headers: tuple[tuple[str, str], ...]
     collection: str
-    is_projected: bool
+
+    @property
+    def is_projected(self) -> bool:
+        """It has ``fields``, which shuffles the keys of every answer."""
+        return "fields=" in self.target or "%66ields=" in self.target
 
     def __str__(self) -> str:
         sent = "".join(f" -H '{name}: {value}'" for name, value in self.headers)
@@ -56,24 +62,26 @@ class Asks:
         rng, table = self._rng, self._tables[ask.collection]
         path, _, query = ask.target.partition("?")
         pairs = query.split("&") if query else []
-        drawn = rng.random()
-        if drawn < 0.3:
-            return replace(ask, headers=self._headers())
-        if drawn < 0.5:
-            return replace(ask, method="HEAD" if ask.method == "GET" else "GET")
-        if drawn < 0.6:
-            return replace(
-                ask, target=ask.target.replace(path.split("/")[3], rng.choice((table.name, table.id)))
-            )
-        if drawn < 0.7 and pairs:
-            dropped = pairs.pop(rng.randrange(len(pairs)))
-            projected = ask.is_projected and not dropped.startswith(("fields=", "%66ields="))
-            return replace(
-                ask, target="?".join(filter(None, (path, "&".join(pairs)))), is_projected=projected
-            )
-        extra = rng.choice(("key=a", "key=b", "tenant=a", "tenant=c", "key=", "page=1", "perPage=2", "_=7"))
-        pairs.insert(rng.randrange(len(pairs) + 1), extra)
-        return replace(ask, target=f"{path}?{'&'.join(pairs)}")
+        rules = " ".join(filter(None, table.rules.values()))
+        weights = {"headers": 3, "method": 2, "name": 1, "drop": 2 if pairs else 0, "add": 3}
+        weights["headers"] += 6 * ("@request.headers." in rules)
+        weights["method"] += 6 * ("@request.method" in rules)
+        weights["add"] += 6 * ("@request.query." in rules)
+        match rng.choices(list(weights), list(weights.values()))[0]:
+            case "headers":
+                return replace(ask, headers=self._headers(_HEADER.findall(rules)))
+            case "method":
+                return replace(ask, method="HEAD" if ask.method == "GET" else "GET")
+            case "name":
+                other = rng.choice((table.name, table.id))
+                return replace(ask, target=ask.target.replace(path.split("/")[3], other))
+            case "drop":
+                pairs.pop(rng.randrange(len(pairs)))
+            case _:
+                name = rng.choice(_PARAMETER.findall(rules) or ["key", "tenant", "page", "perPage", "_"])
+                value = rng.choice(TEXTS) if name in ("key", "tenant") else rng.choice("123")
+                pairs.insert(rng.randrange(len(pairs) + 1), f"{name}={value}")
+        return replace(ask, target="?".join(filter(None, (path, "&".join(pairs)))))
 
     def _draw(self) -> Ask:
         rng = self._rng
@@ -83,8 +91,7 @@ class Asks:
         query = "&".join(pairs)
         target = self._path(table, is_list) + (f"?{query}" if query else "")
         method = "HEAD" if rng.random() < 0.06 else "GET"
-        projected = any(p.startswith(("fields=", "%66ields=")) for p in pairs)
-        return Ask(method, target, self._headers(), table.word, projected)
+        return Ask(method, target, self._headers(), table.word)
 
     def _path(self, table: Table, is_list: bool) -> str:
         rng = self._rng
@@ -102,11 +109,18 @@ class Asks:
             row = f"%{ord(row[0]):02X}{row[1:]}"
         return f"{path}/{row}"
 
-    def _headers(self) -> tuple[tuple[str, str], ...]:
+    def _headers(self, read: list[str] | None = None) -> tuple[tuple[str, str], ...]:
+        """Some headers, and often one of those that rules read."""
         rng = self._rng
         headers = {}
+        own = [name for name in read or () if name not in ("x_tenant", "accept_encoding", "origin")]
+        if own and rng.random() < 0.5:
+            headers[rng.choice(own).replace("_", "-")] = rng.choice(TEXTS)
         if rng.random() < 0.35:
-            headers["X-Tenant"] = rng.choice(TEXTS[1:])
+            name = "X_Tenant" if rng.random() < 0.1 else "X-Tenant"  # one to rules; both at once are chance
+            headers[name] = rng.choice(TEXTS)
+            if name == "X-Tenant" and rng.random() < 0.05:
+                headers["x-tenant"] = rng.choice(TEXTS)
         if rng.random() < 0.15:
             headers[rng.choice(("X-Flag", "x-flag"))] = rng.choice(TEXTS)
         if rng.random() < 0.2:
@@ -115,6 +129,9 @@ class Asks:
             headers["Origin"] = rng.choice(("https://one.example", "https://two.example"))
         if rng.random() < 0.15:
             headers["Accept-Encoding"] = "gzip"
+        if rng.random() < 0.2:
+            name = rng.choice(("User-Agent", "Accept", "Cookie", "Referer", "Cache-Control", "Pragma"))
+            headers[name] = rng.choice(TEXTS[1:])
         return tuple(headers.items())
 
     def _pairs(self, table: Table, is_list: bool) -> list[str]:
@@ -187,7 +204,7 @@ class Asks:
     def _expand(self, table: Table) -> str:
         rng = self._rng
         hops: list[str] = []
-        for _ in range(rng.choice((1, 1, 2, 3))):
+        for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 3, 7))):
             onward = [(f.name, f.target) for f in table.fields if f.kind == "relation"]
             back = [
                 (
@@ -213,5 +230,11 @@ class Asks:
         rng = self._rng
         names = ["id", "*", "email", "collectionId", "expand", "expand.*", *(f.name for f in table.fields)]
         names += [f"expand.{f.name}.{rng.choice(('id', 'email', '*'))}" for f in table.fields if f.target]
+        names += [
+            "expand.*.expand.*.email",
+            "expand.*.email",
+            "*:excerpt(2)",
+            "expand.owner.expand.team.lead",
+        ]
         names += [f"{f.name}:excerpt(1,true)" for f in table.fields if f.kind == "text"]
         return ",".join(rng.sample(names, rng.choice((1, 2, 3, 5))))

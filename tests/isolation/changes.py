@@ -28,12 +28,14 @@ class Change:
 
     Attributes:
         is_direct: Hapta has to hear of it from PocketBase.
-        is_of_schema: a rule changed.
+        is_of_schema: a rule, a field, a name or a view changed.
+        status: of the answer, if it was one request.
     """
 
     text: str
     is_direct: bool
     is_of_schema: bool = False
+    status: int = 0
 
 
 class Changes:
@@ -53,9 +55,15 @@ class Changes:
             return await self._change_rules(direct)
         if drawn < 0.07:
             return await self._hide(direct)
-        if drawn < 0.12:
-            return await self._batch(direct)
+        if drawn < 0.09:
+            return await self._rename(direct)
+        if drawn < 0.11:
+            return await self._narrow(direct)
         if drawn < 0.14:
+            return await self._refresh()
+        if drawn < 0.21:
+            return await self._batch(direct)
+        if drawn < 0.23:
             name = self._world.tables[rng.choice(("comments", "notes", "settings"))].name
             return await self._send(direct, self._superuser, "DELETE", f"/api/collections/{name}/truncate")
         method, target, body = self._write()
@@ -84,7 +92,7 @@ class Changes:
         return "PATCH", f"{target}/{rng.choice(world.ids[table.word])}", self._some_fields(table)
 
     def _some_fields(self, table: Table) -> dict[str, Any]:
-        fields = [f for f in table.fields if f.kind != "email"]
+        fields = [f for f in table.fields if f.kind not in ("email", "autodate")]
         chosen = self._rng.sample(fields, self._rng.choice((1, 1, 2)))
         return {f.name: self._world.value(f) for f in chosen}
 
@@ -116,8 +124,43 @@ class Changes:
         change = await self._send(direct, self._superuser, "PUT", "/api/collections/import", body)
         return replace(change, is_of_schema=True)
 
+    async def _rename(self, direct: bool) -> Change:
+        """Give a collection another name; rules and asks go on to use the old one."""
+        table = self._world.tables[self._rng.choice(sorted(self._world.tables))]
+        name = table.name.removesuffix("x") if table.name.endswith("x") else f"{table.name}x"
+        target = f"/api/collections/{table.id}"
+        change = await self._send(direct, self._superuser, "PATCH", target, {"name": name})
+        if change.status == 200:
+            table.name = name
+        return replace(change, is_of_schema=True)
+
+    async def _narrow(self, direct: bool) -> Change:
+        """Have a view read one more table, or one less."""
+        views = [t for t in self._world.tables.values() if t.narrower]
+        if not views:
+            return await self._refresh()
+        view = self._rng.choice(views)
+        is_narrow = view.sql.endswith(view.narrower)
+        sql = view.sql.removesuffix(view.narrower) if is_narrow else view.sql + view.narrower
+        target = f"/api/collections/{view.id}"
+        change = await self._send(direct, self._superuser, "PATCH", target, {"viewQuery": sql})
+        if change.status == 200:
+            view.sql = sql
+        return replace(change, is_of_schema=True)
+
+    async def _refresh(self) -> Change:
+        """A caller gets a new token of Hapta."""
+        caller = self._rng.choice([c for c in self._world.callers if c.row])
+        word = "people" if caller.row.startswith("people") else "crew"
+        target = f"/api/collections/{self._world.tables[word].id}/auth-refresh"
+        answer = await self._doors.through(caller, "POST", target)
+        if answer.status == 200:
+            caller.through = answer.json()["token"]
+        return Change(f"through as {caller.name}: POST {target}: {answer.status}", False)
+
     async def _send(self, direct: bool, caller: Caller, method: str, target: str, body: Any = None) -> Change:
         send = self._doors.direct if direct else self._doors.through
         answer = await send(caller, method, target, body=body)
         way = "direct" if direct else "through"
-        return Change(f"{way} as {caller.name}: {method} {target} {body or ''}: {answer.status}", direct)
+        text = f"{way} as {caller.name}: {method} {target} {body or ''}: {answer.status}"
+        return Change(text, direct, status=answer.status)

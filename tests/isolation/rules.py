@@ -6,7 +6,11 @@ from random import Random
 
 from tests.isolation.tables import ROLES, TEXTS, Field, Table
 
-HEADERS = ("x_tenant", "x_flag", "accept_language")
+HEADERS = (
+    *("x_tenant", "x_tenant", "x_tenant", "x_flag", "accept_language"),
+    *("user_agent", "accept", "accept_encoding", "origin", "cookie", "referer", "cache_control"),
+)
+"""The second line: what something on the way may write, or take away."""
 PARAMETERS = ("key", "tenant", "page", "expand", "fields", "filter")
 _DATES = ("2020-01-01 00:00:00.000Z", "2040-01-01 00:00:00.000Z")
 _TRUE_BY_CLOCK = (
@@ -102,7 +106,8 @@ class Grammar:
             back = self._pointing_at(table) if table.type != "view" else []
             if ends and (not left or rng.random() < 0.55 or not (onward or back)):
                 end = rng.choice(ends)
-                return Path(text + end.name, end, many or end.is_many)
+                within = ".a" if end.kind == "json" and rng.random() < 0.7 else ""
+                return Path(text + end.name + within, end, many or end.is_many)
             if not left or not (onward or back):
                 return None
             if onward and (not back or rng.random() < 0.7):
@@ -132,7 +137,9 @@ class Grammar:
             return str(rng.choice(field.values))
         if field.kind == "bool":
             return rng.choice(("true", "false"))
-        if field.kind == "date":
+        if field.kind == "json":
+            return rng.choice(("1", "'b'", "null"))
+        if field.kind in ("date", "autodate"):
             return f"'{rng.choice(_DATES)}'"
         if field.kind == "email":
             return rng.choice(("'people1'", "'@example'", "''"))
@@ -140,7 +147,7 @@ class Grammar:
 
     def _operator(self, path: Path) -> str:
         rng = self._rng
-        by_kind = {"number": "= != < <= > >=", "date": "< > <= !=", "email": "~ ~ = !~"}
+        by_kind = {"number": "= != < <= > >=", "date": "< > <= !=", "autodate": "< >", "email": "~ ~ = !~"}
         operator = rng.choice(by_kind.get(path.field.kind, "= = != ~").split())
         return "?" + operator if path.is_many and rng.random() < 0.6 else operator
 
@@ -197,7 +204,7 @@ class Grammar:
             return f"@request.auth.collection{what}"
         if drawn < 0.45:
             own = self.path(table, hops=1)
-            if own is not None and own.field.kind not in ("date", "email"):
+            if own is not None and own.field.kind not in ("date", "email", "autodate", "json"):
                 same = [
                     f for f in account.fields if f.kind == own.field.kind and f.target == own.field.target
                 ]
@@ -236,12 +243,12 @@ class Grammar:
         drawn = rng.random()
         texts = [f for f in table.fields if f.kind == "text"]
         value = rng.choice(texts).name if texts and rng.random() < 0.5 else f"'{rng.choice(TEXTS)}'"
-        if drawn < 0.4:
+        if drawn < 0.35:
             name = f"@request.headers.{rng.choice(HEADERS)}"
             return (
                 f"{name}:isset = true" if rng.random() < 0.15 else f"{name} {rng.choice(('=', '!='))} {value}"
             )
-        if drawn < 0.7:
+        if drawn < 0.6:
             name = f"@request.query.{rng.choice(PARAMETERS)}"
             return (
                 f"{name}:isset = {rng.choice(('true', 'false'))}"

@@ -90,13 +90,21 @@ class WorldRun:
             new = [await self._draw_ask() for _ in range(NEW_ASKS)]
             asks += new
             await self._read(chosen + new, (), times=2)
-            changes = [await self._changes.make() for _ in range(rng.choice((1, 1, 2, 3)))]
+            changes = await self._change_amid_reads(chosen + new)
             if any(change.is_direct for change in changes):
                 schema = any(c.is_of_schema and c.is_direct for c in changes)
                 await asyncio.sleep(SCHEMA_S if schema else HEARD_S)
             await self._read(chosen + new, changes, times=1)
             if self._figures.differences:
                 return
+
+    async def _change_amid_reads(self, asks: Sequence[Ask]) -> list[Change]:
+        """Changes while everybody goes on reading: what is fetched then may be older than they are."""
+        triples = [(ask, caller) for ask in asks for caller in self._world.callers]
+        reads = [partial(self._through, *triple) for triple in self._world.rng.sample(triples, 30)]
+        async with asyncio.TaskGroup() as group:
+            group.create_task(in_parallel(reads))
+            return [await self._changes.make() for _ in range(self._world.rng.choice((1, 1, 2, 3)))]
 
     async def _read(self, asks: Sequence[Ask], changes: Sequence[Change], times: int) -> None:
         """Everybody asks everything ``times`` times through Hapta and once directly."""
@@ -112,9 +120,12 @@ class WorldRun:
             ask, caller = triples[index]
             direct[index] = await self._doors.direct(caller, ask.method, ask.target, dict(ask.headers))
 
-        for _ in range(times):
+        rng = self._world.rng
+        for turn in range(times):
             order = list(through)
-            self._world.rng.shuffle(order)
+            rng.shuffle(order)
+            if turn == 0 and rng.random() < 0.5:  # all callers at once, so that they wait for one fetch
+                order.sort(key=lambda index: index // len(self._world.callers))
             await in_parallel([partial(ask_hapta, index) for index in order])
         await in_parallel([partial(ask_pocketbase, index) for index in through])
         for index, (ask, caller) in enumerate(triples):

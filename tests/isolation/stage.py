@@ -6,23 +6,20 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from hapta.config import Config
 from tests.isolation.callers import CLIENT_IP_HEADER, Doors
 from tests.isolation.wire import Wire
 from tests.support.hapta import Hapta
 from tests.support.pocketbase import ADMIN_EMAIL, GATEWAY_EMAIL, PASSWORD, PocketBase, binary
 
-HAS_CACHE = "cache" in Config.__struct_fields__
-
 
 def settings() -> dict[str, Any]:
     """Hapta's: no limits, every request its own address, and no hooks that shape answers."""
-    chosen: dict[str, Any] = {
+    return {
         "ratelimit.is_enabled": False,
         "server.trusted_proxies": "127.0.0.0/8",
         "log.access": "errors",
+        "cache.pb_hooks": "none",
     }
-    return chosen | ({"cache.pb_hooks": "none"} if HAS_CACHE else {})
 
 
 @contextmanager

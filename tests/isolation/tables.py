@@ -39,7 +39,8 @@ class Field:
 
 @dataclass
 class Table:
-    """One collection; ``word`` names it within its world."""
+    """One collection; ``word`` names it within its world. What a view's SQL may be narrowed down with, by a
+    table it did not read before, is ``narrower``."""
 
     word: str
     name: str
@@ -47,6 +48,7 @@ class Table:
     type: str
     fields: list[Field]
     sql: str = ""
+    narrower: str = ""
     rules: dict[str, str | None] = field(default_factory=dict)
 
     def field(self, name: str) -> Field:
@@ -139,6 +141,8 @@ def draw_tables(rng: Random, number_of_world: int) -> dict[str, Table]:
                 number("level"),
                 flag("public"),
                 Field("due", "date"),
+                Field("meta", "json", values=({"a": 1}, {"a": "b"}, {"a": [1, 2]}, None)),
+                Field("updated", "autodate", options={"onCreate": True, "onUpdate": True}),
                 text("tenant"),
                 text("secret", hidden=chance(0.7)),
             ],
@@ -208,11 +212,18 @@ def _draw_views(rng: Random, tables: dict[str, Table], number_of_world: int) -> 
             [relation("lead", "people"), text("name"), number("n")],
         ),
     }
+    narrower = {
+        "counted": f" WHERE p.id IN (SELECT post FROM {name['comments']})",
+        "joined": f" WHERE t.id IN (SELECT team FROM {name['posts']})",
+        "contacts": f" AND id NOT IN (SELECT user FROM {name['memberships']})",
+    }
     views = []
     for word in rng.sample(sorted(choices), 2):
         sql, fields = choices[word]
         identifier = f"pbc_{rng.randrange(10**10)}"
-        views.append(Table(word, f"{word}_{number_of_world}", identifier, "view", fields, sql))
+        view = Table(word, f"{word}_{number_of_world}", identifier, "view", fields, sql)
+        view.narrower = narrower.get(word, "")
+        views.append(view)
     if views[0].word in ("counted", "joined") and rng.random() < 0.7:
         below = views[0]
         column = "owner" if below.word == "counted" else "user"

@@ -27,6 +27,5 @@ async def test_everybody_gets_what_pocketbase_itself_would_give_them(tmp_path: P
     assert figures.filled > figures.reads / 3, figures
     assert figures.apart > figures.asks / 3, figures
     assert figures.moved < figures.reads / 1000, figures
-    if figures.fates.keys() != {"none"}:
-        assert figures.hits > figures.reads / 4, figures
-        assert figures.revalidated > figures.reads / 100, figures
+    assert figures.hits > figures.reads / 4, figures
+    assert figures.revalidated > figures.reads / 100, figures

@@ -65,7 +65,7 @@ class World:
 
     def row(self, table: Table) -> dict[str, Any]:
         """Random values of one row; an account's e-mail and password are not among them."""
-        return {f.name: self.value(f) for f in table.fields if f.kind != "email"}
+        return {f.name: self.value(f) for f in table.fields if f.kind not in ("email", "autodate")}
 
     def value(self, field: Field) -> Any:
         """A random value, often none."""
