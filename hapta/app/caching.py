@@ -96,6 +96,7 @@ class Caching:
                 config.cache.files,
                 files_dir,
                 ground=self,
+                feed=feed,
                 generations=self.generations,
                 origins=origins,
                 base_url=base_url,

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from hapta.cache.generations import Generations
 from hapta.config import CacheFilesConfig
-from hapta.feed import Change
+from hapta.feed import Change, ChangeFeed
 from hapta.filecache.shelf import Shelf
 from hapta.model.clock import Clock
 from hapta.model.errors import OperatorError
@@ -39,6 +39,7 @@ class FileCaching:
     Args:
         directory: where they are kept; made if it is missing.
         ground: what is known of collections.
+        feed: asked for whole records of collections whose files are kept, which show the files' names.
         origins: shared with the cache of reads.
         base_url: of PocketBase.
     """
@@ -49,6 +50,7 @@ class FileCaching:
         directory: Path,
         *,
         ground: CachingGround,
+        feed: ChangeFeed,
         generations: Generations,
         origins: OriginMemo,
         base_url: str,
@@ -61,12 +63,15 @@ class FileCaching:
         self._events = events
         self._told_at = float("-inf")
         self._ground = ground
+        self._feed = feed
+        self._followed: set[str] = set()
         self.shelf = Shelf(directory, config.max_bytes, config.max_file_bytes)
         self._filler = FileFiller(
             self.shelf,
             generations,
             host=urlsplit(base_url).netloc,
             on_trouble=self._on_trouble,
+            on_kept=self._follow,
             clock=clock,
         )
         self.stage = FileCache(
@@ -119,6 +124,11 @@ class FileCaching:
                 value = change.record.get(str(field["name"]))
                 shown.update([value] if isinstance(value, str) else value if isinstance(value, list) else ())
         return kept <= shown
+
+    def _follow(self, collection: str) -> None:
+        if collection not in self._followed:
+            self._followed.add(collection)
+            self._feed.wants_full(self._followed, by="files")
 
     def _on_trouble(self, exc: OSError) -> None:
         now = self._clock.monotonic()

@@ -143,8 +143,10 @@ class FileStream:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         try:
-            while self._position < self._end and not self._is_over:
+            while self._position < self._end:
                 there = await self._file.until(self._position)
+                if self._is_over:
+                    raise UpstreamLost  # given up: what was read so far is not the whole
                 length = min(CHUNK_BYTES, there - self._position, self._end - self._position)
                 piece = await self._file.work(self._threads, self._file.read, self._position, length)
                 if not piece:

@@ -87,6 +87,7 @@ class FileFiller:
         generations: what writes moved.
         host: the ``Host`` field of fetches.
         on_trouble: told when the disk takes no file.
+        on_kept: told the collection of each file that is fetched or confirmed.
         clock: monotonic time.
     """
 
@@ -97,12 +98,14 @@ class FileFiller:
         *,
         host: str,
         on_trouble: Callable[[OSError], None],
+        on_kept: Callable[[str], None],
         clock: Clock,
     ) -> None:
         self._shelf = shelf
         self._generations = generations
         self._host = host
         self._on_trouble = on_trouble
+        self._on_kept = on_kept
         self._clock = clock
         self._tasks = TaskSet()
         self._under_way: dict[WantedFile, _Fetch] = {}
@@ -153,6 +156,7 @@ class FileFiller:
                 return None
             if is_good:
                 kept.fence, kept.confirmed_at = fence, began
+                self._on_kept(kept.wanted.collection)
         if not is_good:
             self._shelf.drop(kept)
         return is_good
@@ -234,6 +238,7 @@ class FileFiller:
             return  # it broke off, or is not as long as announced: its readers are cut off as well
         if kept is not None:
             kept.fence, kept.confirmed_at = fetch.fence, began
+            self._on_kept(wanted.collection)
 
     async def _grow(
         self,

@@ -112,8 +112,14 @@ class World:
         self.generations = Generations(self.clock)
         self.shelf = Shelf(folder, 8 * 2**20, 2**20)
         self.trouble: list[OSError] = []
+        self.followed: list[str] = []
         self.filler = FileFiller(
-            self.shelf, self.generations, host="pb", on_trouble=self.trouble.append, clock=self.clock
+            self.shelf,
+            self.generations,
+            host="pb",
+            on_trouble=self.trouble.append,
+            on_kept=self.followed.append,
+            clock=self.clock,
         )
         self.meter, self.pocketbase, self.ground = Meter(), PocketBase(), Ground()
         self.stage = FileCache(
@@ -189,6 +195,7 @@ async def test_a_write_that_leaves_files_costs_nothing(world: World) -> None:
     world.generations.move([record("pbc_1", "r1")], keeps_files=True)
     assert fields(await world.ask(), b"cache-status") == HIT
     assert world.methods == ["GET"]
+    assert world.followed == ["pbc_1"]
 
 
 @pytest.mark.parametrize("how", ["cascade", "everything", "age", "refused write"])
