@@ -31,6 +31,7 @@ from hapta.stages.fill import Filler
 from hapta.stages.invalidate import Invalidation
 from hapta.stages.lookup import Look, Lookup
 from hapta.stages.origins import OriginMemo
+from hapta.stages.own_emails import OwnEmails
 from hapta.upstream.superuser import SuperuserClient
 
 
@@ -40,7 +41,7 @@ class Caching:
     Args:
         superuser: asks what views read and what auth records hold.
         base_url: of PocketBase.
-        files_dir: where files are kept.
+        files_dir: where files are kept; ``None``: they are not.
         hooks_dir: of the embedded PocketBase; ``None`` for one elsewhere.
         is_stock: it is the PocketBase that came with Hapta.
         feed: the change feed, started.
@@ -53,7 +54,7 @@ class Caching:
         *,
         superuser: SuperuserClient,
         base_url: str,
-        files_dir: Path,
+        files_dir: Path | None = None,
         hooks_dir: Path | None,
         is_stock: bool,
         feed: ChangeFeed,
@@ -79,6 +80,7 @@ class Caching:
             custom_routes_write=config.cache.custom_routes_write,
             on_warning=lambda text: events.warning("rule_not_read", message=text),
         )
+        self.own_emails = OwnEmails(self.auth_records, self.generations)
         self.filler = Filler(
             self.store,
             self.generations,
@@ -88,6 +90,7 @@ class Caching:
             token_end=_token_end,
             host=urlsplit(base_url).netloc,
             max_body_bytes=config.cache.max_response_bytes,
+            has_overlay=config.cache.overlay,
             clock=clock,
         )
         origins = OriginMemo(config.cors, clock)
@@ -104,7 +107,7 @@ class Caching:
                 events=events,
                 metrics=metrics,
             )
-            if config.cache.is_enabled and config.cache.files.is_enabled
+            if files_dir is not None and config.cache.is_enabled and config.cache.files.is_enabled
             else None
         )
         self._refusals = EdgeRefusal(
@@ -120,6 +123,7 @@ class Caching:
             self.filler,
             self.store,
             origins,
+            self.own_emails,
             id_of=self.book.id_of,
             meter=metrics.cache,
             clock=clock,
@@ -154,6 +158,7 @@ class Caching:
         await self.filler.close()
         if self.files is not None:
             await self.files.stop()
+        await self.own_emails.close()
         await self.views.stop()
         await self.auth_records.stop()
 

@@ -3,16 +3,18 @@
 A response is tagged with the rows an expand asked for, whether it shows them or not: a row that was hidden
 or missing may appear. The ids stand in the relation fields of the parents, so they are read there. Auth rows
 that it shows are its *members*: whoever is one of them sees their own e-mail and gets an answer of their own
-(PocketBase ``apis/record_helpers.go``, compared by id alone).
+(PocketBase ``apis/record_helpers.go``, compared by id alone). Those whose e-mail all can see are none.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
+from hapta.cache.overlay import Row, find_places
 from hapta.cache.plan import Expand, Plan
+from hapta.cache.stored import Places
 from hapta.cache.tags import Tag, births, record
 
 
@@ -26,23 +28,31 @@ class Read:
 
     Attributes:
         tags: what it depends on besides the plan's tags.
-        members: ids of the auth rows in it, if the plan asks for them.
+        members: ids of the auth rows in it whose owners see another answer, if the plan asks for them.
+        places: where the members' e-mails are missing in ``body``, of those of whom it is known.
+        body: what the others are shown, where that is known.
     """
 
     tags: frozenset[Tag]
     members: frozenset[str]
+    places: Places = field(default_factory=dict)
+    body: bytes | None = None
 
 
 NOTHING = Read(frozenset(), frozenset())
 
 
-def read_answer(plan: Plan, status: int, body: bytes) -> Read:
+def read_answer(
+    plan: Plan, status: int, body: bytes, *, leader: Row | None = None, is_overlaid: bool = False
+) -> Read:
     """Look into an answer.
 
     Args:
         plan: of the read.
         status: 200, or what PocketBase refuses with.
         body: JSON.
+        leader: as whom it was fetched; what that row shows, it need not show to others.
+        is_overlaid: places are wanted.
 
     Raises:
         OddAnswer: it has not the form the plan expects.
@@ -60,7 +70,11 @@ def read_answer(plan: Plan, status: int, body: bytes) -> Read:
         _follow(plan.expands, rows, tags, members)
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as exc:
         raise OddAnswer(repr(exc)) from exc
-    return Read(frozenset(tags), frozenset(members))
+    found = find_places(plan, body, leader) if members and is_overlaid and plan.can_overlay else None
+    if found is None:
+        return Read(frozenset(tags), frozenset(members))
+    places = {row: offsets for row, offsets in found.places.items() if offsets}
+    return Read(frozenset(tags), frozenset(record_id for _, record_id in places), places, found.body)
 
 
 def _follow(

@@ -17,92 +17,27 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
-from hapta.filecache.opened import CHUNK_BYTES, OpenFile
-from hapta.filecache.part import http_date
-from hapta.filecache.record import (
-    FOOTER_BYTES,
-    Description,
-    description_bytes,
-    new_digest,
-    read_description,
-    write_down,
-)
+from hapta.filecache import disk
+from hapta.filecache.disk import Kept
+from hapta.filecache.opened import OpenFile
+from hapta.filecache.record import Description, new_digest, write_down
 from hapta.filecache.wanted import WantedFile
 from hapta.model.exchange import Header
-
-if TYPE_CHECKING:
-    from hapta.cache.stored import Fence
 
 MAX_FILES: Final = 50_000
 """Kept at once, about 1.5 KB of memory each."""
 MAX_OPEN: Final = 256
 """Large ones open at once: being told to slow clients, or being fetched."""
-_BLOCK: Final = 4096
 _THREADS: Final = 4
 _NAME = re.compile(r"([0-9a-f]{64})-[0-9a-f]{16}")
 _UNFINISHED = re.compile(r"hapta-fetch-[0-9a-f]{16}")
 
 T = TypeVar("T")
 P = ParamSpec("P")
-
-
-class Kept:
-    """One kept file.
-
-    Attributes:
-        wanted: which it is.
-        path: where its bytes are.
-        size: bytes of its body.
-        weight: bytes it takes on disk.
-        headers: lines of PocketBase's 200, in order.
-        modified_at: Unix seconds of its ``Last-Modified``.
-        fence: what it depends on; ``None`` until it was confirmed once.
-        confirmed_at: monotonic seconds at which PocketBase last had it.
-        is_checked: its bytes are known to be those that were written.
-    """
-
-    __slots__ = (
-        "confirmed_at",
-        "digest",
-        "fence",
-        "headers",
-        "is_checked",
-        "modified_at",
-        "path",
-        "size",
-        "wanted",
-        "weight",
-    )
-
-    def __init__(self, description: Description, path: str, file_bytes: int, *, is_checked: bool) -> None:
-        self.wanted = description.wanted
-        self.path = path
-        self.size = description.size
-        self.digest = description.digest
-        self.weight = -(-file_bytes // _BLOCK) * _BLOCK
-        self.headers = tuple(map(_shared, description.header_lines()))
-        self.modified_at = modified_at(self.headers) or 0.0
-        self.fence: Fence | None = None
-        self.confirmed_at = float("-inf")
-        self.is_checked = is_checked
-
-
-@lru_cache(1024)
-def _shared(line: Header) -> Header:
-    """Most lines are the same for all files: they are held once."""
-    return line
-
-
-def modified_at(headers: tuple[Header, ...]) -> float | None:
-    """Unix seconds of ``Last-Modified``; ``None`` without one."""
-    for name, value in headers:
-        if name.lower() == b"last-modified":
-            return http_date(value.decode("latin-1"))
-    return None
 
 
 class Shelf:
@@ -201,7 +136,7 @@ class Shelf:
 
     async def read(self, kept: Kept, start: int, length: int) -> bytes | None:
         """A small part at once; ``None`` if its bytes are gone."""
-        return await self.run(_read, kept.path, start, length)
+        return await self.run(disk.read, kept.path, start, length)
 
     @property
     def has_room_to_open(self) -> bool:
@@ -221,7 +156,7 @@ class Shelf:
     async def check(self, kept: Kept) -> bool:
         """Whether its bytes are those that were written; asked once after a start."""
         if not kept.is_checked:
-            kept.is_checked = await self.run(_is_whole, kept.path, kept.size, kept.digest)
+            kept.is_checked = await self.run(disk.is_whole, kept.path, kept.size, kept.digest)
         return kept.is_checked
 
     # keeping
@@ -246,7 +181,7 @@ class Shelf:
         path = self._new_path()
         self._open += 1
         try:
-            descriptor = await self.run(_create, path, size)
+            descriptor = await self.run(disk.create, path, size)
         except OSError:
             self._open -= 1
             raise
@@ -266,7 +201,7 @@ class Shelf:
     def throw_away(self, path: str) -> None:
         """Remove a file that was not finished, or is not wanted any more."""
         with suppress(RuntimeError):  # stopped: the next start finds it
-            self._threads.submit(_unlink, path)
+            self._threads.submit(disk.unlink, path)
 
     def _new_path(self) -> str:
         return str(self._directory / f"hapta-fetch-{secrets.token_hex(8)}")
@@ -277,12 +212,12 @@ class Shelf:
         description = Description.of(wanted, len(body), digest.hexdigest(), headers)
         path, tail = self._new_path(), write_down(description)
         try:
-            with open(path, "xb", opener=_open_new) as file:
+            with open(path, "xb", opener=disk.open_new) as file:
                 file.write(body)
                 file.write(tail)
             return self.place(path, description, len(body) + len(tail))
         except OSError:
-            _unlink(path)
+            disk.unlink(path)
             raise
 
     def _closes(self) -> Callable[[], None]:
@@ -303,11 +238,11 @@ class Shelf:
         with os.scandir(self._directory) as entries:
             for entry in entries:
                 if _UNFINISHED.fullmatch(entry.name):
-                    _unlink(entry.path)
+                    disk.unlink(entry.path)
                 elif match := _NAME.fullmatch(entry.name):
-                    one = _look_at(entry.path, match[1])
+                    one = disk.look_at(entry.path, match[1])
                     if one is None:
-                        _unlink(entry.path)
+                        disk.unlink(entry.path)
                     else:
                         found.append(one)
         found.sort(key=lambda pair: pair[0])
@@ -376,72 +311,3 @@ class Growing:
         self.file.write(tail, self.file.size)
         self.file.shorten(self.file.size + len(tail))
         return self._shelf.place(self._path, description, self.file.size + len(tail))
-
-
-def _open_new(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
-
-
-def _create(path: str, size: int) -> int:
-    descriptor = _open_new(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
-    try:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(descriptor, 0, size + _BLOCK)
-    except OSError:
-        os.close(descriptor)
-        _unlink(path)
-        raise
-    return descriptor
-
-
-def _unlink(path: str) -> None:
-    with suppress(OSError):
-        os.unlink(path)
-
-
-def _read(path: str, start: int, length: int) -> bytes | None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        found = os.pread(descriptor, length, start)
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
-    return found if len(found) == length else None
-
-
-def _look_at(path: str, slot: str) -> tuple[float, Kept] | None:
-    """A file found at the start, with the instant of its last change; ``None`` for one that is torn."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        facts = os.fstat(descriptor)
-        footer = os.pread(descriptor, FOOTER_BYTES, max(0, facts.st_size - FOOTER_BYTES))
-        length = description_bytes(footer, facts.st_size)
-        if not length:
-            return None
-        text = os.pread(descriptor, length, facts.st_size - FOOTER_BYTES - length)
-        description = read_description(text, footer, facts.st_size)
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
-    if description is None or description.wanted.slot != slot:
-        return None
-    return facts.st_mtime, Kept(description, path, facts.st_size, is_checked=False)
-
-
-def _is_whole(path: str, size: int, digest: str) -> bool:
-    found, position = new_digest(), 0
-    while position < size:
-        piece = _read(path, position, min(CHUNK_BYTES, size - position))
-        if not piece:
-            return False
-        found.update(piece)
-        position += len(piece)
-    return found.hexdigest() == digest

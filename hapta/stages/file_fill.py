@@ -16,8 +16,9 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from hapta.cache.flights import Flights
 from hapta.cache.generations import Fence, Generations
 from hapta.cache.tags import all_rows, files
+from hapta.filecache.disk import Kept, modified_at
 from hapta.filecache.opened import OpenFile
-from hapta.filecache.shelf import Growing, Kept, Shelf, modified_at
+from hapta.filecache.shelf import Growing, Shelf
 from hapta.filecache.wanted import Left, WantedFile
 from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError

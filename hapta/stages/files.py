@@ -11,9 +11,10 @@ from typing import Protocol
 
 from hapta.cache.generations import Standing
 from hapta.cache.status import Forward, forwarded, with_status
+from hapta.filecache.disk import Kept, modified_at
 from hapta.filecache.opened import CHUNK_BYTES, FileStream
 from hapta.filecache.part import Part, is_common, part_headers, part_of, part_text
-from hapta.filecache.shelf import Kept, Shelf, modified_at
+from hapta.filecache.shelf import Shelf
 from hapta.filecache.wanted import Left, WantedFile, thumbs_of, wanted_file
 from hapta.model.clock import Clock
 from hapta.model.exchange import Answer, Exchange, Handler, Header
