@@ -80,7 +80,7 @@ def purge(caching: Caching, name: str) -> int:
     is given.
 
     Returns:
-        How many stored responses went.
+        How many stored responses and kept files went.
 
     Raises:
         NotFound: there is no such collection.
@@ -89,7 +89,7 @@ def purge(caching: Caching, name: str) -> int:
     if not name:
         caching.forget_all()
         caching.views.forget()  # after SQL behind Hapta they may read other tables
-        return store.clear()
+        return store.clear() + _purge_files(caching)
     collection = caching.book.schema.resolve(name)
     if collection is None:
         raise NotFound(f"There is no collection {name}.")
@@ -98,7 +98,11 @@ def purge(caching: Caching, name: str) -> int:
     dead = [key for key, stored in store.responses() if stored.fence.standing() is Standing.BROKEN]
     for key in dead:
         store.discard(key)
-    return len(dead) + store.purge(collection.id)
+    return len(dead) + store.purge(collection.id) + _purge_files(caching, collection.id)
+
+
+def _purge_files(caching: Caching, collection: str = "") -> int:
+    return 0 if caching.files is None else caching.files.shelf.purge(collection)
 
 
 def _untold_views(caching: Caching) -> Mapping[str, str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from hapta.app.file_caching import FileCaching
 from hapta.app.hooks_mode import HooksModes
 from hapta.cache.book import Circumstances, PlanBook
 from hapta.cache.generations import Generations
@@ -15,6 +16,7 @@ from hapta.cache.writes import WriteTags
 from hapta.config import CacheCollectionConfig, Config
 from hapta.feed import Change, ChangeFeed, SchemaUnconfirmed, SchemaWatch
 from hapta.feed.views import ViewWatch
+from hapta.filecache.wanted import Left
 from hapta.identity.auth_records import AuthRecords
 from hapta.identity.proof import unverified_claims
 from hapta.model.clock import Clock
@@ -39,6 +41,7 @@ class Caching:
     Args:
         superuser: asks what views read and what auth records hold.
         base_url: of PocketBase.
+        files_dir: where files are kept; ``None``: they are not.
         hooks_dir: of the embedded PocketBase; ``None`` for one elsewhere.
         is_stock: it is the PocketBase that came with Hapta.
         feed: the change feed, started.
@@ -51,6 +54,7 @@ class Caching:
         *,
         superuser: SuperuserClient,
         base_url: str,
+        files_dir: Path | None = None,
         hooks_dir: Path | None,
         is_stock: bool,
         feed: ChangeFeed,
@@ -90,6 +94,22 @@ class Caching:
             clock=clock,
         )
         origins = OriginMemo(config.cors, clock)
+        self.files = (
+            FileCaching(
+                config.cache.files,
+                files_dir,
+                ground=self,
+                feed=feed,
+                generations=self.generations,
+                origins=origins,
+                base_url=base_url,
+                clock=clock,
+                events=events,
+                metrics=metrics,
+            )
+            if files_dir is not None and config.cache.is_enabled and config.cache.files.is_enabled
+            else None
+        )
         self._refusals = EdgeRefusal(
             self.book,
             self,
@@ -118,11 +138,29 @@ class Caching:
 
     def stages(self) -> Sequence[Stage]:
         """What stands right in front of everything that speaks to PocketBase."""
-        return [self._refusals, self._reads, self._writes] if self._config.is_enabled else []
+        if not self._config.is_enabled:
+            return []
+        return [
+            *([self.files.stage] if self.files is not None else []),
+            self._refusals,
+            self._reads,
+            self._writes,
+        ]
+
+    async def start(self) -> None:
+        """Find the files kept before.
+
+        Raises:
+            OperatorError: they cannot be kept where they should.
+        """
+        if self.files is not None:
+            await self.files.start()
 
     async def stop(self) -> None:
         """Fetch no more."""
         await self.filler.close()
+        if self.files is not None:
+            await self.files.stop()
         await self.own_emails.close()
         await self.views.stop()
         await self.auth_records.stop()
@@ -158,6 +196,10 @@ class Caching:
     def doubts(self) -> int:
         return self.generations.doubts
 
+    def id_of(self, name_or_id: str) -> str:
+        """The id of a collection; one word for all that are unknown."""
+        return self.book.id_of(name_or_id)
+
     def label(self, collection: str) -> str:
         """The name of a collection, from its id; one word for all that are no more."""
         return self.book.label(collection)
@@ -186,7 +228,8 @@ class Caching:
 
     def _on_change(self, change: Change) -> None:
         self.generations.move(
-            self.book.write_tags.changed(change.collection_id, change.record_id, change.action)
+            self.book.write_tags.changed(change.collection_id, change.record_id, change.action),
+            keeps_files=self.files is not None and self.files.are_kept_by(change),
         )
 
     def _on_gap(self) -> None:
@@ -218,6 +261,20 @@ class Caching:
     @property
     def write_tags(self) -> WriteTags:
         return self.book.write_tags
+
+    def file_fields(self, name_or_id: str | None) -> frozenset[str] | None:
+        collection = None if name_or_id is None else self.book.schema.resolve(name_or_id)
+        if collection is None:
+            return None
+        return frozenset(str(field["name"]) for field in collection.fields if field.get("type") == "file")
+
+    def keeps_files_of(self, name_or_id: str) -> Collection | Left:
+        collection = self.book.schema.resolve(name_or_id)
+        if collection is None or collection.is_system or not self._is_enabled(collection):
+            return Left.COLLECTION
+        if self.hooks.of(collection) is not HooksMode.NONE:
+            return Left.HOOKS
+        return collection if self._feed.covers(collection.id) else Left.FEED
 
     def hooks_of(self, name_or_id: str | None) -> HooksMode:
         collection = None if name_or_id is None else self.book.schema.resolve(name_or_id)

@@ -107,7 +107,7 @@ class Gateway:
             watch = await self._start_watch(database)
             self._readiness = Readiness(database.client, reception, watch.why_not_ready, self._clock)
             sessions = await self._start_sessions(database, watch)
-            caching = self._start_caching(database, watch, sessions)
+            caching = await self._start_caching(database, watch, sessions)
             front.handle = self._pipeline(database, self._readiness, watch, sessions, caching, spool_dir)
             await self._control.serve(self._desk(database, watch, sessions, caching).application())
             if not keep_trying:
@@ -198,13 +198,16 @@ class Gateway:
         self._outputs.metrics.sessions.follow(self._sessions.keeper)
         return self._sessions
 
-    def _start_caching(
+    async def _start_caching(
         self, database: EmbeddedDatabase | RemoteDatabase, watch: Watch, sessions: Sessions
     ) -> Caching:
+        config = self._loaded.config
         self._caching = Caching(
-            self._loaded.config,
+            config,
             superuser=database.superuser,
             base_url=database.client.base_url,
+            files_dir=self._loaded.path(config.cache.files.dir or config.server.state_dir)
+            / ("" if config.cache.files.dir else "hapta-files"),
             hooks_dir=database.hooks_dir,
             is_stock=database.is_stock,
             feed=watch.feed,
@@ -213,6 +216,7 @@ class Gateway:
             events=self._outputs.events,
             metrics=self._outputs.metrics,
         )
+        await self._caching.start()
         database.on_restarted(self._caching.pocketbase_restarted)
         sessions.also_tell(self._caching)
         self._outputs.metrics.cache.follow(self._caching)

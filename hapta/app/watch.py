@@ -59,7 +59,8 @@ class Watch:
             meter=metrics,
             events=events,
         )
-        self.feed.wants_full((SESSIONS_ID, ROTATIONS_ID))  # from the first event on: who ended, what was used
+        # from the first event on: who ended, what was used
+        self.feed.wants_full((SESSIONS_ID, ROTATIONS_ID), by="sessions")
         self.schema.on_settings(self._settings_changed)
 
     @property

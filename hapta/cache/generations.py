@@ -44,7 +44,7 @@ from collections.abc import Iterable
 from enum import Enum
 from weakref import WeakValueDictionary
 
-from hapta.cache.tags import EVERYTHING, Tag
+from hapta.cache.tags import EVERYTHING, Tag, with_files
 from hapta.model.clock import Clock
 
 MOVES_KEPT = 50_000
@@ -210,26 +210,31 @@ class Generations:
         self._fetching += 1
         return Fence(self, states)
 
-    def begin(self, tags: Iterable[Tag], *, is_open: bool = True) -> Write:
+    def begin(self, tags: Iterable[Tag], *, is_open: bool = True, keeps_files: bool = False) -> Write:
         """Announce a write, before its first byte is sent.
 
         Args:
             tags: what it may change.
             is_open: ``False``: until it is over what is stored may be served. For requests that may last, and
                 of which nobody knows whether they write at all.
+            keeps_files: it certainly leaves the files of the records it names as they are.
         """
-        states = [self._state(tag) for tag in set(tags)]
+        states = [self._state(tag) for tag in (set(tags) if keeps_files else with_files(tags))]
         if is_open and states:
             for state in states:
                 state.open += 1
             self.moves += 1
         return Write(self, states, is_open=is_open)
 
-    def move(self, tags: Iterable[Tag]) -> None:
-        """Something changed these."""
+    def move(self, tags: Iterable[Tag], *, keeps_files: bool = False) -> None:
+        """Something changed these.
+
+        Args:
+            keeps_files: it certainly left the files of the records it names as they were.
+        """
         self.moves += 1
         reached = set()
-        for tag in tags:
+        for tag in tags if keeps_files else with_files(tags):
             reached.add(_collection_of(tag))
             state = self._states.get(tag)
             if state is not None:

@@ -9,9 +9,12 @@ suffers from every write:
   tag of a record of C carries this one too.
 * ``("births", C)``: a row of C was created, or may have been. Answers that a row is not there carry it.
 
-and of a record ``("record", C, id)``. Everything carries :data:`EVERYTHING`.
+and of a record ``("record", C, id)``, and ``("files", C, id)``: the names of its files may be others.
+Whatever moves the tag of a record moves that of its files (:mod:`hapta.cache.generations`), unless it is
+certain that they are as they were. Everything carries :data:`EVERYTHING`.
 """
 
+from collections.abc import Iterable
 from typing import TypeAlias
 
 Tag: TypeAlias = tuple[str, ...]
@@ -37,3 +40,15 @@ def births(collection: str) -> Tag:
 def record(collection: str, record_id: str) -> Tag:
     """This row changed."""
     return ("record", collection, record_id)
+
+
+def files(collection: str, record_id: str) -> Tag:
+    """The names of this row's files changed."""
+    return ("files", collection, record_id)
+
+
+def with_files(tags: Iterable[Tag]) -> set[Tag]:
+    """The same with the files of every record among them."""
+    found = set(tags)
+    found.update([("files", *tag[1:]) for tag in found if tag[0] == "record"])
+    return found

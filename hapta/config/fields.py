@@ -62,7 +62,7 @@ def _fields_of(table: str, struct: type) -> list[Field]:
     return [
         Field(table, field.encode_name, field.name, field.type, infos[field.encode_name], field.default)
         for field in msgspec.structs.fields(struct)
-        if get_origin(field.type) is not dict
+        if get_origin(field.type) is not dict and not _is_struct(field.type)
     ]
 
 
@@ -76,6 +76,13 @@ def _structs() -> Iterator[tuple[str, type, bool]]:
         for field in msgspec.structs.fields(table.type):
             if get_origin(field.type) is dict:
                 yield f"{table.name}.{field.name}", get_args(field.type)[1], True
+            elif _is_struct(field.type):
+                yield f"{table.name}.{field.name}", field.type, False
+
+
+def _is_struct(annotation: Any) -> bool:
+    """Whether it is a table within a table."""
+    return isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)
 
 
 def _struct_info(struct: type) -> inspect.StructType:

@@ -147,10 +147,11 @@ class _Reader:
         for key, value in content.items():
             inner = f"{table}.{key}"
             where = f"{name}:{lines.of(inner)}"
-            if inner not in NAMED:
+            if inner not in NAMED and inner not in TABLES:
                 self._take(table, key, where, from_value, value)
             elif isinstance(value, dict):
-                self._take_named(inner, value, name, lines)
+                take = self._take_table if inner in TABLES else self._take_named
+                take(inner, value, name, lines)
             else:
                 self.problems.append(f"{where}: {inner}: expected a table, got {shown(value)}")
 
@@ -201,7 +202,7 @@ class _Reader:
 
     def _take_text(self, table: str, name: str, divider: str, where: str, text: str) -> None:
         first, _, rest = name.partition(divider)
-        if f"{table}.{first}" in NAMED:
+        if f"{table}.{first}" in NAMED or f"{table}.{first}" in TABLES:
             table, name = f"{table}.{first}", rest
         if table not in NAMED:
             return self._take(table, name, where, from_text, text)

@@ -344,6 +344,27 @@ class CacheCollectionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """As in [cache]; empty: the one of [cache]."""
 
 
+class CacheFilesConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Files of records and their thumbs, kept on disk where everybody may have them: no file field of the
+    collection is protected, and it has pb_hooks "none"."""
+
+    is_enabled: bool = True
+    """false: every file comes from PocketBase. So too with [cache] is_enabled = false."""
+
+    dir: str = ""
+    """Folder for them, nobody else's; relative to config.toml. Empty: hapta-files in [server] state_dir."""
+
+    max_bytes: Annotated[int, Meta(ge=2**20, le=2**50)] = 1024 * 1024 * 1024
+    """Bytes on disk for all kept files together; the least recently used go first."""
+
+    max_file_bytes: Bytes = 128 * 1024 * 1024
+    """Bytes of the largest file that is kept; never more than an eighth of max_bytes."""
+
+    max_age_s: Seconds = 3600.0
+    """Seconds after which PocketBase is asked whether it still has a kept file, even if no change was heard
+    of."""
+
+
 class CacheConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Stored answers to reads of records, shared between those who may see the same. For single collections:
     [cache.collections.<name>]."""
@@ -377,6 +398,9 @@ class CacheConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     custom_routes_write: tuple[str, ...] = ("*",)
     """Collections that requests to routes of your own (PocketBase hooks) may change, all methods but GET;
     ["*"] for any, [] for none."""
+
+    files: CacheFilesConfig = CacheFilesConfig()
+    """Files of records: [cache.files]."""
 
     collections: dict[str, CacheCollectionConfig] = msgspec_field(default_factory=dict)
     """By name or id: [cache.collections.<name>]."""

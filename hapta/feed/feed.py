@@ -100,6 +100,7 @@ class ChangeFeed:
         self._current: FeedStream | None = None
         self._open: set[FeedStream] = set()
         self._full: frozenset[str] = frozenset()
+        self._wanted_full: dict[str, frozenset[str]] = {}
         self._is_touched = False
         self._not_before = float("-inf")
         self._failures = 0
@@ -137,9 +138,14 @@ class ChangeFeed:
         """``callback`` is told whenever the feed is connected; PocketBase may hold other data by then."""
         self._on_live.append(callback)
 
-    def wants_full(self, collection_ids: Collection[str]) -> None:
-        """From soon on changes of these collections carry the record, those of all others only its id."""
-        self._full = frozenset(collection_ids)
+    def wants_full(self, collection_ids: Collection[str], *, by: str = "") -> None:
+        """From soon on changes of these collections carry the record, those of all others only its id.
+
+        Args:
+            by: who wants it; each has a list of its own, and the last one given counts.
+        """
+        self._wanted_full[by] = frozenset(collection_ids)
+        self._full = frozenset().union(*self._wanted_full.values())
         self._wake.set()
 
     def own_write(self, collection_id: str, record_id: str, started_at: float | None = None) -> None:

@@ -32,6 +32,7 @@ from hapta import __version__
 from hapta.feed.meters import GAP_REASONS
 from hapta.model.operation import OperationClass
 from hapta.observe.cache_metrics import CacheMetrics
+from hapta.observe.file_metrics import FileMetrics
 from hapta.observe.session_metrics import SessionMetrics
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -129,6 +130,7 @@ class Metrics:
         untrusted_forwarding: requests with forwarding headers from a peer outside ``server.trusted_proxies``.
         sessions: figures of whoever keeps sessions, read from there.
         cache: what the cache did, and what it holds.
+        files: the same of the cache of files.
 
     It is also the feed's meter (``hapta.feed.FeedMeter``).
     """
@@ -145,6 +147,8 @@ class Metrics:
         registry.register(self.sessions)
         self.cache = CacheMetrics()
         registry.register(self.cache)
+        self.files = FileMetrics()
+        registry.register(self.files)
         self.open_streams = Gauge("hapta_open_streams", "Event streams now open.", registry=registry)
         self.open_connections = Gauge(
             "hapta_open_connections", "Client connections now open.", registry=registry

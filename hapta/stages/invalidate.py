@@ -20,6 +20,7 @@ from hapta.model.errors import HaptaError, Overloaded, UpstreamLost, UpstreamRef
 from hapta.model.exchange import Answer, Exchange, Handler
 from hapta.model.operation import OperationClass
 from hapta.stages.batch import batch_requests
+from hapta.stages.leaves_files import leaves_files
 from hapta.stages.second_factor import FIRST_LEGS, may_be_second_leg
 
 _K = OperationClass
@@ -55,6 +56,10 @@ class Writes(Protocol):
         """What hooks may do around writes to a collection; of an unknown one or ``None``, around any."""
         ...
 
+    def file_fields(self, name_or_id: str | None) -> frozenset[str] | None:
+        """Names of a collection's file fields; ``None`` for one that is not known."""
+        ...
+
 
 class Invalidation:
     """The stage.
@@ -77,7 +82,8 @@ class Invalidation:
         version = self._writes.version
         written = await self._written(exchange)
         is_open = exchange.operation.kind not in _STREAMED and not exchange.is_beyond_rights
-        write = self._generations.begin(written.announced, is_open=is_open)
+        keeps_files = await self._keeps_files(exchange)
+        write = self._generations.begin(written.announced, is_open=is_open, keeps_files=keeps_files)
         try:
             answer = await forward(exchange)
             is_refused = await self._is_refused(exchange, answer)
@@ -99,6 +105,15 @@ class Invalidation:
             # the schema it was announced under was not the one it was carried out under
             self._generations.move((await self._written(exchange)).announced)
         return answer
+
+    async def _keeps_files(self, exchange: Exchange) -> bool:
+        operation = exchange.operation
+        if operation.kind is not _K.RECORD_WRITE or operation.action != "update":
+            return False
+        if self._writes.hooks_of(operation.collection) is not HooksMode.NONE:
+            return False
+        fields = self._writes.file_fields(operation.collection)
+        return fields is not None and await leaves_files(exchange, fields)
 
     async def _lose(self, exchange: Exchange, write: Write, version: int) -> None:
         """It may still land, under the schema of then: what that would change is in doubt as well."""

@@ -206,6 +206,9 @@ class World:
     def write_tags(self) -> WriteTags:
         return self.book.write_tags
 
+    def file_fields(self, name_or_id: str | None) -> frozenset[str] | None:
+        return None
+
     def hooks_of(self, name_or_id: str | None) -> HooksMode:
         return self.hooks
 
