@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from hapta.app.hooks_mode import HooksModes
 from hapta.cache.book import Circumstances, PlanBook
 from hapta.cache.generations import Generations
+from hapta.cache.known_rows import KnownRows
 from hapta.cache.plan import HooksMode, Plan
 from hapta.cache.store import ResponseStore, Tally
 from hapta.cache.writes import WriteTags
@@ -63,17 +64,22 @@ class Caching:
         self.views = ViewWatch(superuser, schema, clock=clock)
         self.auth_records = AuthRecords(superuser)
         self.generations = Generations(clock)
+        self.rows = KnownRows(self.generations, clock, young_s=config.feed.max_silence_s)
         self.store = ResponseStore(config.cache.max_bytes, clock)
         self.book = PlanBook(
             lambda: Circumstances(schema.snapshot, self.views.known, self.hooks.version),
             hooks=self.hooks.of,
             is_enabled=self._is_enabled,
             custom_routes_write=config.cache.custom_routes_write,
+            restricts=config.cache.restricted_tags,
+            rows=self.rows,
+            on_restricted=lambda: feed.wants_full(self.rows.collections),
             on_warning=lambda text: events.warning("rule_not_read", message=text),
         )
         self._filler = Filler(
             self.store,
             self.generations,
+            self.rows,
             self,
             self,
             lifetime_s=self._lifetime_s,
@@ -91,7 +97,7 @@ class Caching:
             meter=metrics.cache,
             clock=clock,
         )
-        self._writes = Invalidation(self, self.generations, in_doubt_s=config.cache.in_doubt_s)
+        self._writes = Invalidation(self, self.rows, self.generations, in_doubt_s=config.cache.in_doubt_s)
         feed.on_change(self._on_change)
         feed.on_gap(self._on_gap)
         schema.on_change(lambda _: self.forget_all())
@@ -155,9 +161,9 @@ class Caching:
     everything_changed = everybody_changed
 
     def _on_change(self, change: Change) -> None:
-        self.generations.move(
-            self.book.write_tags.changed(change.collection_id, change.record_id, change.action)
-        )
+        collection, record, action = change.collection_id, change.record_id, change.action
+        tags = self.book.write_tags.changed(collection, record, action)
+        self.rows.told(tags, collection, record, action, change.record)
 
     def _on_gap(self) -> None:
         self.forget_all()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache
 
+from hapta.cache.known_rows import KnownRows
 from hapta.cache.plan import Audience, Bypass, HooksMode, Plan, Views
 from hapta.cache.planner import Planner
 from hapta.cache.writes import WriteTags
@@ -56,6 +57,9 @@ class PlanBook:
         hooks: how server-side code may shape answers with rows of a collection.
         is_enabled: whether the operator lets answers with rows of a collection be stored.
         custom_routes_write: ``cache.custom_routes_write``.
+        restricts: ``cache.restricted_tags``.
+        rows: told by what field lists are restricted, before the first of them is fetched.
+        on_restricted: told when lists are restricted by a further field.
         on_warning: told once of each rule that cannot be read.
 
     Attributes:
@@ -69,12 +73,18 @@ class PlanBook:
         hooks: Callable[[Collection], HooksMode],
         is_enabled: Callable[[Collection], bool],
         custom_routes_write: Several[str],
+        restricts: bool,
+        rows: KnownRows,
+        on_restricted: Callable[[], None],
         on_warning: Callable[[str], None],
     ) -> None:
         self._circumstances = circumstances
         self._hooks = hooks
         self._is_enabled = is_enabled
         self._custom_routes_write = custom_routes_write
+        self._restricts = restricts
+        self._rows = rows
+        self._on_restricted = on_restricted
         self._on_warning = on_warning
         self._warned: set[str] = set()
         self._version = 0
@@ -116,6 +126,7 @@ class PlanBook:
         found = self._memo.get(key)
         if found is None:
             found = self._planner.plan(target, operation, audience)
+            self._watch(found)
             if len(target.raw) < _PLAN_BYTES:
                 self._memo[key] = found
             for warning in self._planner.warnings:
@@ -124,6 +135,12 @@ class PlanBook:
                     self._on_warning(warning)
             self._planner.warnings.clear()
         return found
+
+    def _watch(self, found: Plan | Bypass) -> None:
+        if not isinstance(found, Plan) or found.restriction is None:
+            return
+        if self._rows.watch(found.collection, found.restriction):
+            self._on_restricted()
 
     def label(self, name_or_id: str) -> str:
         """A collection's name for metrics and people; :data:`UNKNOWN` for one that is not known."""
@@ -142,7 +159,10 @@ class PlanBook:
         self._made_from = present
         self._version += 1
         self._memo.clear()
-        self._planner = Planner(present.schema, present.views, self._hooks, self._is_enabled)
+        self._rows.keep_up(present.schema)
+        self._planner = Planner(
+            present.schema, present.views, self._hooks, self._is_enabled, restricts=self._restricts
+        )
         self._write_tags = WriteTags(
             present.schema, present.views, custom_routes_write=self._custom_routes_write
         )

@@ -8,12 +8,16 @@ that it shows are its *members*: whoever is one of them sees their own e-mail an
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
-from hapta.cache.plan import Expand, Plan
+from hapta.cache.plan import Expand, Plan, Restriction
+from hapta.cache.restrictions import normal_form
 from hapta.cache.tags import Tag, births, record
+
+Row: TypeAlias = Mapping[str, Any]
+"""A row as an answer shows it."""
 
 
 class OddAnswer(ValueError):
@@ -27,40 +31,56 @@ class Read:
     Attributes:
         tags: what it depends on besides the plan's tags.
         members: ids of the auth rows in it, if the plan asks for them.
+        rows: rows of the collection read, if they were asked for.
     """
 
     tags: frozenset[Tag]
     members: frozenset[str]
+    rows: tuple[Row, ...] = ()
 
 
 NOTHING = Read(frozenset(), frozenset())
 
 
-def read_answer(plan: Plan, status: int, body: bytes) -> Read:
+def read_answer(
+    plan: Plan, status: int, body: bytes, *, caller: str | None = None, wants_rows: bool = False
+) -> Read:
     """Look into an answer.
 
     Args:
         plan: of the read.
         status: 200, or what PocketBase refuses with.
         body: JSON.
+        caller: record id of the caller it was fetched as, ``None`` for a guest.
+        wants_rows: the rows are to be kept, where the plan says that the answer tells them.
 
     Raises:
         OddAnswer: it has not the form the plan expects.
     """
     wants_members = plan.shows_own_email and plan.has_auth_rows
-    if status != 200 or not (plan.expands or wants_members):
+    wants_rows = plan.tells_rows and wants_rows
+    if status != 200 or not (plan.expands or wants_members or wants_rows or plan.restriction):
         return NOTHING
     try:
         answer = orjson.loads(body)
         rows = [answer] if plan.record is not None else answer["items"]
+        ids = _ids(rows)
         tags: set[Tag] = set()
-        members: set[str] = set()
-        if wants_members:
-            members.update(_ids(rows))
+        members = set(ids) if wants_members else set()
+        if plan.restriction is not None:
+            tags.update(record(plan.collection, record_id) for record_id in ids)
+            _compare(plan.restriction, plan.value_for(caller), rows)
         _follow(plan.expands, rows, tags, members)
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as exc:
         raise OddAnswer(repr(exc)) from exc
-    return Read(frozenset(tags), frozenset(members))
+    return Read(frozenset(tags), frozenset(members), tuple(rows) if wants_rows else ())
+
+
+def _compare(restriction: Restriction, value: str | None, rows: Iterable[Row]) -> None:
+    """What the tag rests on: that equal means the same to PocketBase and to us."""
+    for row in rows:
+        if normal_form(restriction.kind, row[restriction.field]) != value:
+            raise TypeError(restriction)
 
 
 def _follow(

@@ -10,6 +10,12 @@ suffers from every write:
 * ``("births", C)``: a row of C was created, or may have been. Answers that a row is not there carry it.
 
 and of a record ``("record", C, id)``. Everything carries :data:`EVERYTHING`.
+
+A list whose filter or rule demands that a field be one constant need not suffer from every row. Instead of
+the first it carries (:mod:`hapta.cache.known_rows` has the argument)
+
+* ``("where", C, field, value)``: a row of C changed that had this value, or has it now, or may have;
+* ``("anywhere", C)``: a row of C changed of which it is not known what it had.
 """
 
 from typing import TypeAlias
@@ -32,6 +38,16 @@ def all_rows(collection: str) -> Tag:
 def births(collection: str) -> Tag:
     """A row of the collection was created."""
     return ("births", collection)
+
+
+def restricted(collection: str, field: str, value: str) -> Tag:
+    """A row changed in which the field had this value before or has it now."""
+    return ("where", collection, field, value)
+
+
+def anywhere(collection: str) -> Tag:
+    """A row changed, and nobody knows in which restricted lists it was or is."""
+    return ("anywhere", collection)
 
 
 def record(collection: str, record_id: str) -> Tag:

@@ -19,11 +19,12 @@ from cachetools import TTLCache
 from hapta.cache.flights import Flights
 from hapta.cache.generations import Fence, Generations, Standing
 from hapta.cache.key import Key
+from hapta.cache.known_rows import KnownRows
 from hapta.cache.plan import Bypass, Reason
 from hapta.cache.reading import OddAnswer, Read, read_answer
 from hapta.cache.store import ResponseStore
 from hapta.cache.stored import Stored, may_store
-from hapta.cache.tags import Tag, all_rows, record
+from hapta.cache.tags import Tag, all_rows, any_row, record
 from hapta.cache.weight import HeaderPool
 from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError, OperatorError, Overloaded
@@ -98,6 +99,7 @@ class Filler:
     Args:
         store: what is kept.
         generations: what writes moved.
+        rows: told of the rows that are seen.
         coherence: whether changes are heard of.
         vouching: asks once more before one caller's answer is shared.
         lifetime_s: seconds for which answers about a collection (by id) stay fresh.
@@ -111,6 +113,7 @@ class Filler:
         self,
         store: ResponseStore,
         generations: Generations,
+        rows: KnownRows,
         coherence: Coherence,
         vouching: Vouching,
         *,
@@ -122,6 +125,7 @@ class Filler:
     ) -> None:
         self._store = store
         self._generations = generations
+        self._rows = rows
         self._coherence = coherence
         self._vouching = vouching
         self._lifetime_s = lifetime_s
@@ -162,7 +166,10 @@ class Filler:
             return (filled, True) if filled.may_be_shared else None
         if not self._coherence.covers(look.plan):
             return Bypass(Reason.FEED)
-        fence = self._generations.fence(_tags(look))
+        restricts = look.plan.restriction is not None
+        fence = self._generations.fence(
+            _tags(look), quiet=(any_row(look.plan.collection),) if restricts else ()
+        )
         if fence is None:
             return Bypass(Reason.WRITE)
         return await self._flights.lead(
@@ -179,6 +186,8 @@ class Filler:
             return Filled(fetched, None, False, frozenset(), leader, is_vouched_for)
         assert isinstance(fetched.body, bytes)
         is_good = fence.extend(found.tags) and fence.standing() is not Standing.BROKEN and is_vouched_for
+        if fence.holds():
+            self._rows.learn(look.plan.collection, found.rows)
         slot, ends_at = _slot(look, found), _midnight_after(began_at) if look.plan.ends_at_midnight else None
         stored = Stored.of(
             self._pool,
@@ -214,7 +223,13 @@ class Filler:
         if not may_store("GET", fetched.status, fetched.headers, is_view=is_view, body=fetched.body):
             return None
         try:
-            return read_answer(look.plan, fetched.status, fetched.body)
+            return read_answer(
+                look.plan,
+                fetched.status,
+                fetched.body,
+                caller=None if look.caller is None else look.caller.record,
+                wants_rows=look.plan.collection in self._rows.collections,
+            )
         except OddAnswer:
             return None
 
@@ -233,8 +248,11 @@ class Filler:
 def _tags(look: Look) -> frozenset[Tag]:
     caller = look.caller
     if caller is None:
-        return look.plan.tags
-    return look.plan.tags | {record(caller.collection, caller.record), all_rows(caller.collection)}
+        return look.plan.tags_for(None)
+    return look.plan.tags_for(caller.record) | {
+        record(caller.collection, caller.record),
+        all_rows(caller.collection),
+    }
 
 
 def _slot(look: Look, found: Read) -> Key:

@@ -5,24 +5,35 @@ Between the two nothing it may change is served from the store, and afterwards w
 may have been committed before a hook threw. Only a refusal where no hooks can be (``pb_hooks = "none"``)
 changes nothing for certain. A write whose answer was lost leaves doubt.
 
+What the answer to a write shows of its row tells which restricted lists the row is in now
+(:mod:`hapta.cache.known_rows`), so it is read before it leaves, where it can be taken at its word: without
+``fields``, where no hooks can be.
+
 Of a request to a route nobody knows it is not known whether it writes, nor how long it will take: what is
 stored is served meanwhile, and unusable when the answer is there.
 """
 
-from typing import Protocol
+from typing import Any, Final, Protocol
+
+import orjson
 
 from hapta.cache.generations import Generations
+from hapta.cache.known_rows import KnownRows, RowWrite
 from hapta.cache.plan import HooksMode
+from hapta.cache.query import parse_query
 from hapta.cache.writes import ALL, NOTHING, WriteTags, Written
 from hapta.model.errors import HaptaError, Overloaded, UpstreamLost, UpstreamRefused, UpstreamUnavailable
 from hapta.model.exchange import Answer, Exchange, Handler
 from hapta.model.operation import OperationClass
 from hapta.stages.batch import batch_payloads, sub_requests
+from hapta.stages.fetch import gather
 
 _K = OperationClass
 _READ = frozenset({"GET", "HEAD", "OPTIONS"})
 _NEVER_SENT = (UpstreamRefused, UpstreamUnavailable, Overloaded)
 _STREAMED = frozenset({_K.UNKNOWN})
+MAX_ROW_BYTES: Final = 256 * 1024
+"""Of a row that is read out of the answer to its write."""
 _HARMLESS_ADMIN = frozenset({"backups", "backup-upload"})
 """Backups are made, uploaded and thrown away beside the data; a restore is another action."""
 
@@ -50,12 +61,16 @@ class Invalidation:
 
     Args:
         writes: what writes may change.
-        generations: where they are announced.
+        rows: where they are announced.
+        generations: of all tags.
         in_doubt_s: ``cache.in_doubt_s``.
     """
 
-    def __init__(self, writes: Writes, generations: Generations, *, in_doubt_s: float) -> None:
+    def __init__(
+        self, writes: Writes, rows: KnownRows, generations: Generations, *, in_doubt_s: float
+    ) -> None:
         self._writes = writes
+        self._rows = rows
         self._generations = generations
         self._in_doubt_s = in_doubt_s
 
@@ -66,7 +81,13 @@ class Invalidation:
         version = self._writes.version
         written = await self._written(exchange)
         is_open = exchange.operation.kind not in _STREAMED
-        write = self._generations.begin(written.announced, is_open=is_open)
+        write = self._rows.begin(
+            written.announced,
+            written.collection,
+            exchange.operation.record,
+            exchange.operation.action,
+            is_open=is_open,
+        )
         try:
             answer = await forward(exchange)
         except _NEVER_SENT:
@@ -76,16 +97,47 @@ class Invalidation:
             write.lose(self._in_doubt_s)
             raise
         except HaptaError:
-            write.close()  # refused on the way up, or on the way back when it was done
+            write.close(has_changed=True)  # refused on the way up, or on the way back when it was done
             raise
         except BaseException:
             write.lose(self._in_doubt_s)
             raise
-        write.close(has_changed=not self._is_refused(exchange, answer))
+        await self._close(write, exchange, answer)
         if version != self._writes.version:
             # the schema it was announced under was not the one it was carried out under
             self._generations.move((await self._written(exchange)).announced)
         return answer
+
+    async def _close(self, write: RowWrite, exchange: Exchange, answer: Answer) -> None:
+        row = None
+        try:
+            if write.is_of_one_row:
+                row = await self._row(exchange, answer)
+        except BaseException:
+            write.close(has_changed=True)
+            raise
+        write.close(has_changed=not self._is_refused(exchange, answer), row=row)
+
+    async def _row(self, exchange: Exchange, answer: Answer) -> dict[str, Any] | None:
+        """The row as it stands in the answer, empty for a delete; ``None`` if that cannot be seen."""
+        operation = exchange.operation
+        if self._writes.hooks_of(operation.collection) is not HooksMode.NONE:
+            return None
+        if operation.action == "delete":
+            return {} if answer.status == 204 else None
+        query = parse_query(exchange.target.query)
+        if answer.status != 200 or query is None or "fields" in query.values:
+            return None
+        if any(name.lower() == b"content-encoding" for name, _ in answer.headers):
+            return None
+        await gather(answer, MAX_ROW_BYTES)
+        if not isinstance(answer.body, bytes):
+            return None
+        try:
+            row = orjson.loads(answer.body)
+        except orjson.JSONDecodeError:
+            return None
+        return row if isinstance(row, dict) else None
 
     async def _written(self, exchange: Exchange) -> Written:
         operation, tags = exchange.operation, self._writes.write_tags
