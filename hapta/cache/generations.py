@@ -212,17 +212,14 @@ class Generations:
         assert len(self._last_moves) <= MOVES_KEPT
         assert all(state.open >= 0 for state in self._states.values())
 
-    def fence(self, tags: Iterable[Tag], *, quiet: Iterable[Tag] = ()) -> Fence | None:
+    def fence(self, tags: Iterable[Tag]) -> Fence | None:
         """Begin a fetch that depends on ``tags``; call :meth:`Fence.fetched` when it is over.
-
-        Args:
-            quiet: tags that must be settled now, and may move later.
 
         Returns:
             ``None`` while a write to one of them is open or in doubt: nothing may be stored.
         """
         states = self._settled({EVERYTHING, *tags})
-        if states is None or self._settled(quiet) is None:
+        if states is None:
             return None
         self._fetching += 1
         return Fence(self, states)

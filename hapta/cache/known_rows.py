@@ -21,9 +21,8 @@ nor is, nor is it counted, whatever else the filter asks. So a write to a row ha
   what it had before that is in no set. So for :attr:`KnownRows.young_s` after its first sight every event
   that is not the echo of an own write reaches all restricted lists. Each committed own write has one event;
   they are counted. The event of a create needs no before.
-* *Watched too late.* Own writes that were open when a field became one that lists are restricted by did not
-  announce its values. So a restricted list is stored only if no write to its collection was open when its
-  fetch began (``quiet`` of :meth:`~hapta.cache.generations.Generations.fence`); from then on writes do.
+* *Watched too late.* An own write that began before lists were restricted by a field at all has announced
+  ``anywhere``, or finds at its end that the row lacks the field, and then moves it.
 
 **The limit.** The rows a list shows it depends on by name. Of a row on another of its pages it may happen
 that somebody changes it around Hapta and an own write follows before the event of that change came: then the

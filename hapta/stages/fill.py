@@ -24,7 +24,7 @@ from hapta.cache.plan import Bypass, Reason
 from hapta.cache.reading import OddAnswer, Read, read_answer
 from hapta.cache.store import ResponseStore
 from hapta.cache.stored import Stored, may_store
-from hapta.cache.tags import Tag, all_rows, any_row, record
+from hapta.cache.tags import Tag, all_rows, record
 from hapta.cache.weight import HeaderPool
 from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError, OperatorError, Overloaded
@@ -166,10 +166,7 @@ class Filler:
             return (filled, True) if filled.may_be_shared else None
         if not self._coherence.covers(look.plan):
             return Bypass(Reason.FEED)
-        restricts = look.plan.restriction is not None
-        fence = self._generations.fence(
-            _tags(look), quiet=(any_row(look.plan.collection),) if restricts else ()
-        )
+        fence = self._generations.fence(_tags(look))
         if fence is None:
             return Bypass(Reason.WRITE)
         return await self._flights.lead(
