@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from bench import limits, passthrough, sessions, startup, store, streams
+from bench import cache, limits, passthrough, sessions, startup, store, streams
 from bench.document import filled
 from bench.errors import BenchError
 from bench.machine import description, tool, versions
@@ -24,8 +24,9 @@ _MEASUREMENTS: dict[str, Callable[[Plan], Section]] = {
     "startup": startup.measure,
     "limits": limits.measure,
     "store": store.measure,
+    "cache": cache.measure,
 }
-_WITHOUT_TOOLS = ("limits", "store")
+_WITHOUT_TOOLS = ("limits", "store", "cache")
 _TOOLS = ("wrk", "nginx", "taskset", "pocketbase")
 
 
@@ -45,8 +46,9 @@ def command(what: str, runs: int | None, quick: bool, json_path: Path | None, wr
     startup       seconds from start to ready
     limits        the limiter, beside the memory storage of the library `limits`
     store         what the cache keeps, beside moka-py and cachetools
+    cache         a hit, a plan and a write in the cache's own share of a request
 
-    Needs Linux, two cores, and (but for limits and store) wrk and nginx (Debian: apt-get install wrk
+    Needs Linux, two cores, and (but for limits, store and cache) wrk and nginx (Debian: apt-get install wrk
     nginx-light); store needs moka-py (pip install moka-py).
     """
     names = list(_MEASUREMENTS) if what == "all" else [what]

@@ -23,6 +23,10 @@ class Hapta:
     port: int
 
 
+WITHOUT_CACHE = {"cache.is_enabled": "false"}
+"""For what is measured of requests that go to PocketBase."""
+
+
 @contextmanager
 def hapta(
     home: Path,

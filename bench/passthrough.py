@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 
 from bench import proc, wrk
-from bench.hapta import hapta
+from bench.hapta import WITHOUT_CACHE, hapta
 from bench.nginx import plain_proxy
 from bench.plan import Plan, Section
 from bench.pocketbase import PocketBase, pocketbase
@@ -70,7 +70,9 @@ def measure(plan: Plan) -> Section:
     with ExitStack() as stack:
         upstream = stack.enter_context(pocketbase(plan.home))
         nginx = stack.enter_context(plain_proxy(plan.home, upstream.port))
-        ours = stack.enter_context(hapta(plan.home, upstream, {"server.keepalive_timeout_s": 600}))
+        ours = stack.enter_context(
+            hapta(plan.home, upstream, {"server.keepalive_timeout_s": 600, **WITHOUT_CACHE})
+        )
         contenders = [
             Contender(POCKETBASE, upstream.pid, upstream.port),
             Contender(NGINX, nginx.pid, nginx.port),

@@ -22,7 +22,7 @@ import jwt
 
 from bench import proc
 from bench.errors import BenchError
-from bench.hapta import SECRET, Hapta, hapta
+from bench.hapta import SECRET, WITHOUT_CACHE, Hapta, hapta
 from bench.plan import Plan, Section
 from bench.pocketbase import PocketBase, pocketbase
 from bench.statistics import Spread, differences, table
@@ -105,11 +105,13 @@ def _round(plan: Plan, number: int) -> Run:
     with ExitStack() as stack:
         home = plan.folder(f"sessions-{number}")
         upstream = stack.enter_context(pocketbase(home))
-        with hapta(home, upstream):
+        with hapta(home, upstream, WITHOUT_CACHE):
             pass  # makes its collections
         tokens, theirs = _write_sessions(home / "pb_data" / "data.db", upstream, count)
         # more of one user than any user has
-        ours = stack.enter_context(hapta(home, upstream, {"sessions.max_per_identity": 10_000}))
+        ours = stack.enter_context(
+            hapta(home, upstream, {"sessions.max_per_identity": 10_000, **WITHOUT_CACHE})
+        )
         path = f"/api/collections/posts/records/{upstream.ids[0]}"
         some = min(count, _VIEWS)
         with _connection(upstream.port) as there, _connection(ours.port) as here:

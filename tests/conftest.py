@@ -11,10 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.support.hapta import Hapta
 from tests.support.pocketbase import PocketBase, from_template, make_template
 from tests.support.twins import Twins
+
+# how long an example takes says more of the machine than of the code
+settings.register_profile("hapta", deadline=None)
+settings.load_profile("hapta")
 
 MakePocketBase = Callable[[], PocketBase]
 MakeHapta = Callable[..., Hapta]

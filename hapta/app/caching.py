@@ -1,6 +1,7 @@
 """The cache put together: engines, stages, and what the change feed and the schema tell them."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -8,8 +9,9 @@ from hapta.app.hooks_mode import HooksModes
 from hapta.cache.book import Circumstances, PlanBook
 from hapta.cache.generations import Generations
 from hapta.cache.known_rows import KnownRows
-from hapta.cache.plan import HooksMode, Plan
+from hapta.cache.plan import HooksMode
 from hapta.cache.store import ResponseStore, Tally
+from hapta.cache.tags import Tag
 from hapta.cache.writes import WriteTags
 from hapta.config import CacheCollectionConfig, Config
 from hapta.feed import Change, ChangeFeed, SchemaUnconfirmed, SchemaWatch
@@ -19,9 +21,11 @@ from hapta.identity.proof import unverified_claims
 from hapta.model.clock import Clock
 from hapta.model.exchange import Stage
 from hapta.model.schema import Collection, fold_name
+from hapta.observe.cache_metrics import EVERYTHING
 from hapta.observe.events import Events
 from hapta.observe.metrics import Metrics
 from hapta.stages.cache import ReadCache
+from hapta.stages.edge_refusal import EdgeRefusal
 from hapta.stages.fill import Filler
 from hapta.stages.invalidate import Invalidation
 from hapta.stages.lookup import Look, Lookup
@@ -64,35 +68,47 @@ class Caching:
         self.views = ViewWatch(superuser, schema, clock=clock)
         self.auth_records = AuthRecords(superuser)
         self.generations = Generations(clock)
-        self.rows = KnownRows(self.generations, clock, young_s=config.feed.max_silence_s)
+        self.rows = KnownRows(
+            self.generations,
+            clock,
+            young_s=config.feed.max_silence_s,
+            on_watched=lambda: feed.wants_full(self.rows.collections),
+        )
         self.store = ResponseStore(config.cache.max_bytes, clock)
         self.book = PlanBook(
             lambda: Circumstances(schema.snapshot, self.views.known, self.hooks.version),
             hooks=self.hooks.of,
             is_enabled=self._is_enabled,
             custom_routes_write=config.cache.custom_routes_write,
-            restricts=config.cache.restricted_tags,
-            rows=self.rows,
-            on_restricted=lambda: feed.wants_full(self.rows.collections),
             on_warning=lambda text: events.warning("rule_not_read", message=text),
+            rows=self.rows if config.cache.restricted_tags else None,
         )
-        self._filler = Filler(
+        self.filler = Filler(
             self.store,
             self.generations,
             self.rows,
             self,
             self,
-            lifetime_s=self._lifetime_s,
+            lifetime_s=self.lifetime_s,
             token_end=_token_end,
             host=urlsplit(base_url).netloc,
             max_body_bytes=config.cache.max_response_bytes,
             clock=clock,
         )
+        origins = OriginMemo(config.cors, clock)
+        self._refusals = EdgeRefusal(
+            self.book,
+            self,
+            hooks_of=self.hooks_of,
+            origins=origins,
+            on_refused=metrics.cache.edge_refused,
+        )
+        self.lookup = Lookup(self.book, self, self.auth_records)
         self._reads = ReadCache(
-            Lookup(self.book, self, self.auth_records),
-            self._filler,
+            self.lookup,
+            self.filler,
             self.store,
-            OriginMemo(config.cors, clock),
+            origins,
             id_of=self.book.id_of,
             meter=metrics.cache,
             clock=clock,
@@ -104,11 +120,11 @@ class Caching:
 
     def stages(self) -> Sequence[Stage]:
         """What stands right in front of everything that speaks to PocketBase."""
-        return [self._reads, self._writes] if self._config.is_enabled else []
+        return [self._refusals, self._reads, self._writes] if self._config.is_enabled else []
 
     async def stop(self) -> None:
         """Fetch no more."""
-        await self._filler.close()
+        await self.filler.close()
         await self.views.stop()
         await self.auth_records.stop()
 
@@ -130,8 +146,14 @@ class Caching:
         return self.store.weight
 
     @property
-    def invalidations(self) -> int:
-        return self.generations.invalidations
+    def invalidations(self) -> Mapping[str, int]:
+        found: Counter[str] = Counter()
+        by_id = self.book.schema.by_id
+        for name, count in self.generations.invalidations.items():
+            collection = by_id.get(name)
+            if collection is None or not collection.is_system:  # of those nothing is ever stored
+                found[self.book.label(name) if name else EVERYTHING] += count
+        return found
 
     @property
     def doubts(self) -> int:
@@ -181,7 +203,7 @@ class Caching:
 
     def hooks_of(self, name_or_id: str | None) -> HooksMode:
         collection = None if name_or_id is None else self.book.schema.resolve(name_or_id)
-        return self.hooks.default if collection is None else self.hooks.of(collection)
+        return self.hooks.anywhere if collection is None else self.hooks.of(collection)
 
     @property
     def is_live(self) -> bool:
@@ -197,9 +219,9 @@ class Caching:
     def touch(self) -> None:
         self._feed.touch()
 
-    def covers(self, plan: Plan) -> bool:
+    def covers(self, tags: Iterable[Tag]) -> bool:
         by_id = self._schema.snapshot.by_id
-        for tag in plan.tags:
+        for tag in tags:
             collection = by_id.get(tag[1]) if len(tag) > 1 else None
             if collection is not None and not collection.is_view and not self._feed.covers(collection.id):
                 return False
@@ -228,7 +250,8 @@ class Caching:
         own = self._of(collection)
         return own is None or own.is_enabled
 
-    def _lifetime_s(self, collection_id: str) -> float:
+    def lifetime_s(self, collection_id: str) -> float:
+        """Seconds for which answers about a collection stay fresh."""
         collection = self._schema.snapshot.by_id.get(collection_id)
         own = None if collection is None else self._of(collection)
         return (own.max_age_s if own is not None else 0.0) or self._config.max_age_s

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hapta.app.cache_office import CacheOffice
 from hapta.app.caching import Caching
 from hapta.app.control import ControlSocket, Desk
 from hapta.app.database import (
@@ -122,7 +123,7 @@ class Gateway:
             sessions = await self._start_sessions(database, watch)
             caching = self._start_caching(database, watch, sessions)
             front.handle = self._pipeline(database, self._readiness, watch, sessions, caching, spool_dir)
-            await self._control.serve(self._desk(database, watch, sessions).application())
+            await self._control.serve(self._desk(database, watch, sessions, caching).application())
             if not keep_trying:
                 await listener.start()
         except BaseException:
@@ -231,13 +232,22 @@ class Gateway:
         self._outputs.metrics.cache.follow(self._caching)
         return self._caching
 
-    def _desk(self, database: EmbeddedDatabase | RemoteDatabase, watch: Watch, sessions: Sessions) -> Desk:
+    def _desk(
+        self, database: EmbeddedDatabase | RemoteDatabase, watch: Watch, sessions: Sessions, caching: Caching
+    ) -> Desk:
+        office = CacheOffice(
+            caching,
+            self._outputs.metrics.cache,
+            is_enabled=self._loaded.config.cache.is_enabled,
+            clock=self._clock,
+        )
         return Desk(
             url=self.url,
             keeper=sessions.keeper,
             overview=Overview(database.superuser, self._clock),
             feed=watch.feed,
             watch=watch.schema,
+            cache=office,
             open_streams=self._streams.__len__,
             clock=self._clock,
             started_at=self._clock.monotonic(),
@@ -260,6 +270,8 @@ class Gateway:
             clock=self._clock,
             metrics=metrics,
         )
+        for message in limiting.unmet():
+            self._outputs.events.warning("limits", message=message)
         budget = SpoolBudget(config.server.spool_bytes, metrics.spooled_bytes.set)
         return fold(
             [
@@ -334,6 +346,7 @@ class Gateway:
             request.kind,
             request.client,
             request.upstream_s or None,
+            request.cache or None,
         )
 
     def _on_bad_request(self, peer: Address, error: HaptaError, request_id: str) -> None:

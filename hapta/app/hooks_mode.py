@@ -164,10 +164,27 @@ class HooksModes:
         """For what belongs to no collection, and for collections that are not named in the configuration."""
         return self._resolve(self._config.pb_hooks)
 
+    @property
+    def anywhere(self) -> HooksMode:
+        """The strongest of all collections, for what may concern any of them."""
+        return strongest(self.default, *map(self._resolve, filter(None, self._named.values())))
+
     def of(self, collection: Collection) -> HooksMode:
         """For one collection; ``[cache.collections.<name>]`` has its name in any letter case, or its id."""
         named = self._named.get(fold_name(collection.name)) or self._named.get(fold_name(collection.id))
         return self._resolve(named or self._config.pb_hooks)
+
+    def because(self, collection: Collection | None = None) -> str:
+        """Half a sentence on why, where the mode was found out; empty where it was configured.
+
+        Args:
+            collection: ``None`` for those that are not named in the configuration.
+        """
+        named = None
+        if collection is not None:
+            named = self._named.get(fold_name(collection.name)) or self._named.get(fold_name(collection.id))
+        is_found = (named or self._config.pb_hooks) == "auto" and self.found is not None
+        return self.found.because if is_found and self.found is not None else ""
 
     def by_id(self, schema: Schema) -> Mapping[str, HooksMode]:
         """For every collection, by id."""

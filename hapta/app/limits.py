@@ -50,6 +50,15 @@ class Limiting:
         )
         metrics.limit_table_keys.set_function(lambda: len(self.limiter) + len(self.guard))
 
+    def unmet(self) -> Sequence[str]:
+        """What the operator should know: limits about collections that are not there."""
+        return [
+            f"[limits.{rule.name}] is about the collection {rule.collection}, which does not exist: it "
+            "limits nothing until there is one"
+            for rule in self.limiter.rules
+            if rule.collection and self._schema.snapshot.resolve(rule.collection) is None
+        ]
+
     def outer_stages(self) -> Sequence[Stage]:
         """Right behind identify."""
         return [self._limits.charge] if self._is_enabled else []

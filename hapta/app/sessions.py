@@ -270,6 +270,8 @@ class Sessions:
         found = self._schema.snapshot.resolve(collection)
         if found is None:
             self._schema.invalidate()  # it was made behind Hapta, and its accounts are to be watched
+        elif record is None:
+            self._doubts.everybody_changed()
         else:
             self._doubts.identity_changed(found.id, record)
 

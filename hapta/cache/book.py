@@ -4,7 +4,7 @@ What was planned under another state is void, and :attr:`PlanBook.version` says 
 target and audience, bounded in bytes, for the same few URLs are asked for again and again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Collection as Several
 from dataclasses import dataclass
 
@@ -57,10 +57,9 @@ class PlanBook:
         hooks: how server-side code may shape answers with rows of a collection.
         is_enabled: whether the operator lets answers with rows of a collection be stored.
         custom_routes_write: ``cache.custom_routes_write``.
-        restricts: ``cache.restricted_tags``.
-        rows: told by what field lists are restricted, before the first of them is fetched.
-        on_restricted: told when lists are restricted by a further field.
         on_warning: told once of each rule that cannot be read.
+        rows: told by what field lists are restricted, before the first of them is fetched; ``None`` where
+            none may be.
 
     Attributes:
         version: moves whenever plans made before are void.
@@ -73,20 +72,17 @@ class PlanBook:
         hooks: Callable[[Collection], HooksMode],
         is_enabled: Callable[[Collection], bool],
         custom_routes_write: Several[str],
-        restricts: bool,
-        rows: KnownRows,
-        on_restricted: Callable[[], None],
         on_warning: Callable[[str], None],
+        rows: KnownRows | None = None,
     ) -> None:
         self._circumstances = circumstances
         self._hooks = hooks
         self._is_enabled = is_enabled
         self._custom_routes_write = custom_routes_write
-        self._restricts = restricts
         self._rows = rows
-        self._on_restricted = on_restricted
         self._on_warning = on_warning
         self._warned: set[str] = set()
+        self._unreadable: set[str] = set()
         self._version = 0
         self._made_from: Circumstances | None = None
         self._planner: Planner
@@ -119,6 +115,12 @@ class PlanBook:
         self._keep_up()
         return self._write_tags
 
+    @property
+    def unreadable(self) -> Sequence[str]:
+        """Rules that some plan of now had to read and could not; sorted."""
+        self._keep_up()
+        return sorted(self._unreadable)
+
     def plan(self, target: Target, operation: Operation, audience: Audience) -> Plan | Bypass:
         """The plan of a read, as :meth:`hapta.cache.planner.Planner.plan`."""
         self._keep_up()
@@ -129,6 +131,7 @@ class PlanBook:
             self._watch(found)
             if len(target.raw) < _PLAN_BYTES:
                 self._memo[key] = found
+            self._unreadable.update(self._planner.warnings)
             for warning in self._planner.warnings:
                 if warning not in self._warned:
                     self._warned.add(warning)
@@ -137,10 +140,8 @@ class PlanBook:
         return found
 
     def _watch(self, found: Plan | Bypass) -> None:
-        if not isinstance(found, Plan) or found.restriction is None:
-            return
-        if self._rows.watch(found.collection, found.restriction):
-            self._on_restricted()
+        if self._rows is not None and isinstance(found, Plan) and found.restriction is not None:
+            self._rows.watch(found.collection, found.restriction)
 
     def label(self, name_or_id: str) -> str:
         """A collection's name for metrics and people; :data:`UNKNOWN` for one that is not known."""
@@ -156,16 +157,17 @@ class PlanBook:
         present = self._circumstances()
         if present.is_same(self._made_from):
             return
-        self._made_from = present
+        planner = Planner(
+            present.schema, present.views, self._hooks, self._is_enabled, restricts=self._rows is not None
+        )
+        write_tags = WriteTags(present.schema, present.views, custom_routes_write=self._custom_routes_write)
+        # only now: were one of them not to be made, nothing of before may pass for the present
+        self._planner, self._write_tags, self._made_from = planner, write_tags, present
         self._version += 1
         self._memo.clear()
-        self._rows.keep_up(present.schema)
-        self._planner = Planner(
-            present.schema, present.views, self._hooks, self._is_enabled, restricts=self._restricts
-        )
-        self._write_tags = WriteTags(
-            present.schema, present.views, custom_routes_write=self._custom_routes_write
-        )
+        if self._rows is not None:
+            self._rows.keep_up(present.schema)
+        self._unreadable.clear()
 
 
 def _length_of(found: Plan | Bypass) -> int:

@@ -2,7 +2,8 @@
 
 A read joins only while the fence of the fetch holds: were it broken, a write was answered since the fetch
 began, and this read began after it (:mod:`hapta.cache.generations`). Then it starts a fetch of its own, which
-the next ones join. Who leaves does not end it for the rest.
+the next ones join. Of what only the answer names the fence knows nothing until it is extended: the fetch
+itself tells whether its answer suits those who joined. Who leaves does not end it for the rest.
 """
 
 import asyncio

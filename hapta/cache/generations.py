@@ -31,12 +31,15 @@ tag only if it is settled and has not moved since the fetch began.
 
 A second read may join a fetch under way while its fence holds: by (2) no write was answered since *f*, so the
 answer is not older than any write that was answered before this read began. What it joined is served to it
-even if a write closes meanwhile: that one was not answered before the read.
+even if a write closes meanwhile: that one was not answered before the read. Of the tags that only the answer
+names nobody knew when it joined, so it is served only where the fence could be extended by them; else it asks
+again.
 
 **Cost.** A write costs the number of its tags, whatever is stored. A fence costs the number of its tags to
 take, and to check again only when something moved since it was last checked: else one comparison.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from enum import Enum
 from weakref import WeakValueDictionary
@@ -109,7 +112,8 @@ class Fence:
     def extend(self, tags: Iterable[Tag]) -> bool:
         """Take further tags that the answer named; whether that was possible.
 
-        Where it was not, the answer may be older than a write to them and must not be stored.
+        Where it was not, the answer may be older than a write to them: it must not be stored, nor be given to
+        reads that joined.
         """
         assert self._is_fetching, "a fence is extended before its fetch is over"
         states = self._generations.take_since(tags, self._started_at)
@@ -188,12 +192,13 @@ class Generations:
 
     Attributes:
         moves: grows with everything that may change a fence's standing.
-        invalidations: how many times a write or event moved generations.
+        invalidations: how many times a write or event moved generations, by id of the collections it reached;
+            under an empty id those that reached everything. One that reaches several counts for each.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.moves = 0
-        self.invalidations = 0
+        self.invalidations: Counter[str] = Counter()
         self._clock = clock
         self._states: WeakValueDictionary[Tag, _State] = WeakValueDictionary()
         self._everything = self._state(EVERYTHING)
@@ -242,8 +247,7 @@ class Generations:
     def move(self, tags: Iterable[Tag]) -> None:
         """Something changed these."""
         self.moves += 1
-        self.invalidations += 1
-        self._move(tags)
+        self.invalidations.update(self._move(tags))
 
     def move_everything(self) -> None:
         """Anything may have changed."""
@@ -293,14 +297,16 @@ class Generations:
     ) -> None:
         """A write is over."""
         self.moves += 1
-        self.invalidations += moves
+        reached = set()
         for state in states:
             state.open -= was_open
             if moves:
                 state.generation += 1
                 self._remember_move(state.tag)
+                reached.add(_collection_of(state.tag))
         if moves:
-            self._move(further)
+            reached |= self._move(further)
+        self.invalidations.update(reached)
 
     def doubt(self, states: Iterable[_State], for_s: float) -> None:
         """A write to these may land within ``for_s`` seconds."""
@@ -313,12 +319,16 @@ class Generations:
             state.doubted_until = max(state.doubted_until, until)
             self._doubted[state.tag] = state
 
-    def _move(self, tags: Iterable[Tag]) -> None:
+    def _move(self, tags: Iterable[Tag]) -> set[str]:
+        """Move them; which collections they are of."""
+        reached = set()
         for tag in tags:
+            reached.add(_collection_of(tag))
             state = self._states.get(tag)
             if state is not None:
                 state.generation += 1
             self._remember_move(tag)
+        return reached
 
     def _state(self, tag: Tag) -> _State:
         state = self._states.get(tag)
@@ -348,3 +358,7 @@ class Generations:
             self._last_moves.clear()
             self._forgotten_before = self.moves
         self._last_moves[tag] = self.moves
+
+
+def _collection_of(tag: Tag) -> str:
+    return tag[1] if len(tag) > 1 else ""

@@ -31,7 +31,7 @@ promised of changes around Hapta.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from hapta.cache.generations import Generations, Mark, Write
@@ -179,6 +179,7 @@ class KnownRows:
         clock: monotonic time.
         max_bytes: memory for what is known; those asked about longest ago are forgotten first.
         young_s: longest time an event may take.
+        on_watched: told when :attr:`collections` has grown.
     """
 
     def __init__(
@@ -188,11 +189,13 @@ class KnownRows:
         *,
         max_bytes: int = MAX_BYTES,
         young_s: float = YOUNG_S,
+        on_watched: Callable[[], None] | None = None,
     ) -> None:
         self.young_s = young_s
         self._generations = generations
         self._clock = clock
         self._max_bytes = max_bytes
+        self._on_watched = on_watched
         self._watched: dict[str, dict[str, str]] = {}
         self._rows: OrderedDict[tuple[str, str], _Known] = OrderedDict()
         self._weight = 0
@@ -210,13 +213,12 @@ class KnownRows:
         """Ids of the collections of which lists are restricted."""
         return frozenset(self._watched)
 
-    def watch(self, collection: str, restriction: Restriction) -> bool:
-        """From now on lists may be restricted by this field; whether that is new."""
-        fields = self._watched.setdefault(collection, {})
-        if fields.get(restriction.field) == restriction.kind:
-            return False
-        fields[restriction.field] = restriction.kind
-        return True
+    def watch(self, collection: str, restriction: Restriction) -> None:
+        """From now on lists may be restricted by this field."""
+        is_new = collection not in self._watched
+        self._watched.setdefault(collection, {})[restriction.field] = restriction.kind
+        if is_new and self._on_watched is not None:
+            self._on_watched()
 
     def keep_up(self, schema: Schema) -> None:
         """Watch no field that is gone or of another kind; whatever depended on it is void by then."""

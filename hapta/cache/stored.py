@@ -185,6 +185,14 @@ def may_store(
     return types == 1
 
 
+def concerns_nobody(headers: Iterable[Header]) -> bool:
+    """Whether an answer that is not stored may go to others too: no line is meant for whoever asked."""
+    return not any(
+        name.lower() in _FORBIDDING or (name.lower() == b"vary" and value.strip().lower() != b"origin")
+        for name, value in headers
+    )
+
+
 def _is_kept(name: bytes) -> bool:
     return name not in _NEVER_KEPT and name not in _FORBIDDING and not name.startswith(_CORS)
 

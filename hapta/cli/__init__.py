@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "check": "Validate the configuration and show where each value comes from.",
     "test": "Prove a running installation from outside: login, records, files, realtime.",
     "sessions": "Show who is logged in, and log people out.",
+    "cache": "Explain what the cache does with a URL, show its figures, empty it.",
     "doctor": "Look for what is set up badly on this machine.",
     "bench": "Measure a gateway under a generated workload.",
 }

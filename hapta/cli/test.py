@@ -90,7 +90,8 @@ def _checked(url: str) -> str:
 
 def _setup(loaded: Loaded) -> Setup:
     """What this configuration says of the installation it describes."""
-    return Setup(loaded.config.sessions.overlap_s, loaded.secrets.database_url)
+    config = loaded.config
+    return Setup(config.sessions.overlap_s, loaded.secrets.database_url, config.cache.is_enabled)
 
 
 def _credentials(secrets: Secrets) -> Credentials:

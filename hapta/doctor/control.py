@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hapta.app.control import NAME, ControlClient
+from hapta.doctor.caching import caching
 from hapta.doctor.finding import Finding, ok, warn
 from hapta.model.errors import OperatorError
 
@@ -23,7 +24,8 @@ def control(state_dir: Path, url: str, *, is_running: bool) -> Iterator[Finding]
     if not is_running and not (state_dir / NAME).exists():
         return
     try:
-        status = ControlClient(state_dir, _ANSWER_S).ask("GET", "/status")
+        client = ControlClient(state_dir, _ANSWER_S)
+        status, stats = client.ask("GET", "/status"), client.ask("GET", "/cache/stats")
     except OperatorError as exc:
         if is_running:
             yield warn(
@@ -33,6 +35,7 @@ def control(state_dir: Path, url: str, *, is_running: bool) -> Iterator[Finding]
             )
         return
     yield from findings(status)
+    yield from caching(stats)
 
 
 def findings(status: Mapping[str, Any]) -> Iterator[Finding]:
@@ -48,7 +51,7 @@ def findings(status: Mapping[str, Any]) -> Iterator[Finding]:
         yield warn(
             "change feed",
             "Hapta cannot follow PocketBase's changes just now: every request is proved there anew",
-            "look at feed_gap and feed_retry in Hapta's log; is PocketBase up, does a proxy hold events?",
+            "look at feed_gap and feed_refused in Hapta's log; is PocketBase up, does a proxy hold events?",
         )
     elif not feed["live"]:
         yield warn(

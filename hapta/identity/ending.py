@@ -12,6 +12,7 @@ from hapta.identity.needs import Log, Streams
 from hapta.identity.rows import SessionRows
 from hapta.identity.writing import Writing
 from hapta.model.clock import Clock
+from hapta.model.errors import HaptaError
 from hapta.sessions.rotation import Session
 
 
@@ -61,10 +62,15 @@ class Ending:
         """End a session; when this returns it is ended at rest and here; whether there was one.
 
         Raises:
-            HaptaError: it is not known to be ended at rest; here it is.
+            HaptaError: it is not known to be ended at rest; here it is, and there it is tried again: whoever
+                asked has no token any more to ask once more.
         """
         self.end_here(session_id, reason)
-        existed = await self._rows.end(session_id, reason, self._clock.now())
+        try:
+            existed = await self._rows.end(session_id, reason, self._clock.now())
+        except HaptaError:
+            self._write_later(session_id, reason)
+            raise
         self.end_here(session_id, reason)  # it may have been read meanwhile
         if existed:
             self._counts.ended[reason] += 1
@@ -81,8 +87,11 @@ class Ending:
 
     def end_later(self, session_id: str, reason: str) -> None:
         """End a session here now, and at rest as soon as PocketBase takes it."""
-        self._unwritten[session_id] = reason
         self.end_here(session_id, reason)
+        self._write_later(session_id, reason)
+
+    def _write_later(self, session_id: str, reason: str) -> None:
+        self._unwritten[session_id] = reason
         self._counts.ended[reason] += 1
 
         async def persist() -> None:

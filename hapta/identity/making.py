@@ -5,6 +5,7 @@ after it is not waited for.
 """
 
 import asyncio
+from contextlib import suppress
 
 from hapta.config import SessionsConfig
 from hapta.identity.ending import Ending
@@ -84,11 +85,8 @@ class Making:
         return self._token(session, first)
 
     async def _replaced(self, session_id: str) -> None:
-        reason = "new_login"
-        try:
-            await self._ending.end(session_id, reason)
-        except HaptaError:  # the login is made and must be answered
-            self._ending.end_later(session_id, reason)
+        with suppress(HaptaError):  # the login is made and must be answered; it is written later
+            await self._ending.end(session_id, "new_login")
 
     async def _end_oldest(self, collection: str, record: str, now: float) -> None:
         for session_id in await self._rows.beyond(collection, record, now, self._config.max_per_identity):

@@ -119,7 +119,11 @@ class Exchange:
         wants_plain_answer: PocketBase is not told what codings the client takes, because the answer must be
             read (set by the tokens stage).
         charges: the limits it was charged to, ``None`` where none are kept (set by the limit stage).
+        is_answered: PocketBase answered it, whatever becomes of that answer on its way back (set by the
+            upstream stage).
         upstream_s: seconds spent waiting for PocketBase (set by the upstream stage).
+        cache: what the cache did with a read, for the log: ``hit``, ``miss`` or ``bypass``, a colon and the
+            reason; empty for what it does not concern (set by the cache stage).
     """
 
     method: str
@@ -139,7 +143,16 @@ class Exchange:
     upstream_target: str = ""
     wants_plain_answer: bool = False
     charges: Charges | None = None
+    is_answered: bool = False
     upstream_s: float = 0.0
+    cache: str = ""
+
+    @property
+    def is_beyond_rights(self) -> bool:
+        """Only superusers may do this, and who asks is none: PocketBase refuses it before it looks closer."""
+        identity = self.identity
+        is_nobody = self.authorization is None if identity is None else not identity.is_superuser
+        return self.operation.is_superuser_only and is_nobody
 
 
 Handler = Callable[[Exchange], Awaitable[Answer]]

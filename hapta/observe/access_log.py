@@ -116,7 +116,7 @@ class AccessLog:
             kind: how the request was treated.
             address: the client's IP address.
             upstream_seconds: of these, waiting for PocketBase; ``None`` when it was not asked.
-            cache: what the cache did, in the words of RFC 9211.
+            cache: what the cache did: ``hit``, ``miss`` or ``bypass``, and why.
         """
         if self._is_off:
             return

@@ -8,6 +8,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+EVERYTHING = "*"
+"""The label of invalidations that leave nothing."""
+
 
 class Tally(Protocol):
     """What the store holds of one collection, and what became of the rest."""
@@ -35,8 +38,9 @@ class CacheState(Protocol):
         ...
 
     @property
-    def invalidations(self) -> int:
-        """How many times writes and events made responses unusable."""
+    def invalidations(self) -> Mapping[str, int]:
+        """How many times writes and events made responses unusable, by name of the collection they
+        reached, or :data:`EVERYTHING`."""
         ...
 
     @property
@@ -52,6 +56,7 @@ class CacheMetrics(Collector):
         self.hits: defaultdict[str, int] = defaultdict(int)
         self.misses: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.bypasses: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.refusals: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._state: Callable[[], CacheState | None] = lambda: None
 
     def follow(self, state: CacheState) -> None:
@@ -70,8 +75,13 @@ class CacheMetrics(Collector):
         """A read was passed on, for one of :class:`hapta.cache.plan.Reason`."""
         self.bypasses[collection, reason] += 1
 
+    def edge_refused(self, collection: str, action: str) -> None:
+        """A write was refused without asking PocketBase."""
+        self.refusals[collection, action] += 1
+
     def collect(self) -> Iterator[Metric]:
         state = self._state()
+        yield _refused(self.refusals, str if state is None else state.label)
         if state is None:
             return
         hits = CounterMetricFamily("hapta_cache_hits", "Reads served from the store.", labels=["collection"])
@@ -100,13 +110,30 @@ def _by_reason(what: str, text: str, counts: Mapping[tuple[str, str], int], stat
     return family
 
 
+def _refused(counts: Mapping[tuple[str, str], int], label: Callable[[str], str]) -> Metric:
+    family = CounterMetricFamily(
+        "hapta_edge_refusals",
+        "Writes that a rule provably denies, refused without asking PocketBase.",
+        labels=["collection", "action"],
+    )
+    named: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for (collection, action), count in counts.items():
+        named[label(collection), action] += count
+    for labels, count in named.items():
+        family.add_metric(list(labels), count)
+    return family
+
+
 def _stored(state: CacheState) -> Iterator[Metric]:
     yield GaugeMetricFamily("hapta_cache_bytes", "Bytes of all that is stored.", state.weight)
     yield GaugeMetricFamily("hapta_cache_doubts", "Tags in doubt: a write to them was lost.", state.doubts)
-    yield CounterMetricFamily(
-        "hapta_cache_invalidations", "Writes and events that made responses unusable.", state.invalidations
-    )
     labels = ["collection"]
+    invalidations = CounterMetricFamily(
+        "hapta_cache_invalidations", "Writes and events that made responses unusable.", labels=labels
+    )
+    for collection, count in state.invalidations.items():
+        invalidations.add_metric([collection], count)
+    yield invalidations
     families: tuple[GaugeMetricFamily | CounterMetricFamily, ...] = (
         GaugeMetricFamily("hapta_cache_responses", "Responses stored.", labels=labels),
         GaugeMetricFamily("hapta_cache_response_bytes", "Bytes of responses stored.", labels=labels),

@@ -48,10 +48,12 @@ class Setup:
     Attributes:
         overlap_s: ``sessions.overlap_s``.
         database_url: where PocketBase itself is.
+        is_caching: ``cache.is_enabled``.
     """
 
     overlap_s: float | None = None
     database_url: str | None = None
+    is_caching: bool | None = None
 
 
 class Installation:

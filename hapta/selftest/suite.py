@@ -6,7 +6,7 @@ from typing import Final
 
 import httpx
 
-from hapta.selftest import files, front, limits, login, own, realtime, records, sessions
+from hapta.selftest import caching, files, front, limits, login, own, realtime, records, sessions
 from hapta.selftest.check import Check, Result, Status, run_check, run_checks
 from hapta.selftest.installation import Credentials, Installation, Setup
 
@@ -38,6 +38,8 @@ CHECKS: Final = (
     Check("list and filter", records.list_, ("create",), writes=True),
     Check("update", records.update, ("create",), writes=True),
     Check("rules refuse", records.refused, ("create",), writes=True),
+    Check("cache hit", caching.hit, ("create", "live"), writes=True),
+    Check("cache invalidation", caching.invalidation, ("cache hit",), writes=True),
     Check("forged token", sessions.forged, ("own tokens", "create"), writes=True),
     Check("file upload", files.upload, _USER, writes=True),
     Check("file download", files.download, ("file upload",), writes=True),

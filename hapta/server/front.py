@@ -53,6 +53,7 @@ class Finished:
         seconds: from the request's head to the last byte of the answer.
         upstream_s: of these, waiting for PocketBase; 0.0 when it was not asked.
         status: of the answer, :data:`CLIENT_LEFT` when nobody was there to read it.
+        cache: what the cache did with it; empty for what does not concern it.
     """
 
     request_id: str
@@ -65,6 +66,7 @@ class Finished:
     kind: OperationClass
     client: str
     reason: str
+    cache: str = ""
 
 
 class Front:
@@ -167,6 +169,7 @@ class Front:
                     exchange.operation.kind if exchange else OperationClass.UNKNOWN,
                     str(exchange.client) if exchange else connection.peer_text,
                     reason,
+                    exchange.cache if exchange else "",
                 )
             )
         return keep_alive

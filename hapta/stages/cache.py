@@ -94,6 +94,7 @@ class ReadCache:
                 continue
             why = self._why_not(found)
             if found is not None and why is None:
+                exchange.cache = "hit"
                 self._meter.cache_hit(look.plan.collection)
                 ttl_s = found.ttl_s(self._clock.monotonic(), self._clock.now())
                 return self._serve(exchange, look, found, cors, hit(ttl_s))
@@ -153,7 +154,7 @@ class ReadCache:
         cors: tuple[Header, ...],
         why: Forward,
     ) -> Answer:
-        self._meter.cache_miss(look.plan.collection, "collapsed" if was_joined else why)
+        self._missed(exchange, look, "collapsed" if was_joined else why)
         status = forwarded(why, is_stored=filled.is_kept and not was_joined, is_collapsed=was_joined)
         if filled.stored is not None:
             return self._serve(exchange, look, filled.stored, cors, status)
@@ -163,12 +164,17 @@ class ReadCache:
 
     async def _ask_head(self, exchange: Exchange, forward: Handler, look: Look, why: Forward) -> Answer:
         """HEAD never fills: its answer has no body to keep."""
-        self._meter.cache_miss(look.plan.collection, why)
+        self._missed(exchange, look, why)
         answer = await forward(exchange)
         answer.headers = with_status(answer.headers, forwarded(why))
         return answer
 
+    def _missed(self, exchange: Exchange, look: Look, why: str) -> None:
+        exchange.cache = f"miss:{why}"
+        self._meter.cache_miss(look.plan.collection, why)
+
     async def _pass_on(self, exchange: Exchange, forward: Handler, reason: Reason) -> Answer:
+        exchange.cache = f"bypass:{reason}"
         self._meter.cache_bypass(self._id_of(exchange.operation.collection or ""), reason)
         answer = await forward(exchange)
         if (origin := exchange.headers.get("Origin")) is not None:

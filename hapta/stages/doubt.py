@@ -3,6 +3,9 @@
 The change feed says the same a moment later and covers what happens behind Hapta; this covers the moment
 between. Doubt costs a proof (0.7 ms) at the next request of whom it falls on, so it may fall on too many,
 never on too few, and it falls whatever PocketBase answered: a write that failed may have been committed.
+
+Where it falls on many it must cost nothing but that: guests can send writes that PocketBase refuses. So event
+streams are looked after at once only where one record is meant; for all others the feed's event does it.
 """
 
 from collections.abc import Mapping
@@ -16,6 +19,7 @@ from hapta.stages.batch import batch_payloads, sub_requests
 
 _K = OperationClass
 _READ = frozenset({"GET", "HEAD", "OPTIONS"})
+_REFUSED = (401, 403)
 
 
 class Doubts(Protocol):
@@ -40,16 +44,17 @@ class Collections(Protocol):
 
 
 def cast_doubt(doubts: Doubts, collections: Collections) -> Stage:
-    """After every finished write attempt, whatever its answer."""
+    """After every finished write attempt, whatever its answer; only of what superusers alone may do, and
+    somebody else was refused, nothing can have come."""
 
     def on_record_write(operation: Operation) -> None:
         reached = collections.auth_reached_by(operation.collection or "")
-        if reached is None:
-            doubts.everybody_changed()
+        if reached == ():
             return
-        for collection in reached:
-            is_own = len(reached) == 1 and operation.action == "update"
-            doubts.identity_changed(collection, operation.record if is_own else None)
+        if reached is not None and len(reached) == 1 and operation.action == "update" and operation.record:
+            doubts.identity_changed(reached[0], operation.record)
+        else:
+            doubts.everybody_changed()
 
     async def on_batch(exchange: Exchange) -> None:
         try:
@@ -75,9 +80,13 @@ def cast_doubt(doubts: Doubts, collections: Collections) -> Stage:
 
     async def stage(exchange: Exchange, forward: Handler) -> Answer:
         try:
-            return await forward(exchange)
-        finally:
+            answer = await forward(exchange)
+        except BaseException:
             await after(exchange)
+            raise
+        if not (exchange.is_beyond_rights and answer.status in _REFUSED):
+            await after(exchange)
+        return answer
 
     return stage
 

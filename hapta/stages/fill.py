@@ -8,7 +8,6 @@ caller are still those the partition was concluded from: a rule that has just be
 have put the caller's own rows into it.
 """
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,18 +22,18 @@ from hapta.cache.known_rows import KnownRows
 from hapta.cache.plan import Bypass, Reason
 from hapta.cache.reading import OddAnswer, Read, read_answer
 from hapta.cache.store import ResponseStore
-from hapta.cache.stored import Stored, may_store
+from hapta.cache.stored import Stored, concerns_nobody, may_store
 from hapta.cache.tags import Tag, all_rows, record
 from hapta.cache.weight import HeaderPool
 from hapta.model.clock import Clock
-from hapta.model.errors import HaptaError, OperatorError, Overloaded
+from hapta.model.errors import HaptaError, OperatorError, UpstreamLost, UpstreamRefused
 from hapta.model.exchange import Exchange, Handler
 from hapta.model.identity import Identity
 from hapta.stages.fetch import Fetched, ask, fill_request
 from hapta.stages.lookup import Coherence, Look, own_slot
 
-_SHARED_STATUSES = frozenset({200, 400, 403, 404})
-"""What PocketBase answers to everybody of a partition alike; all else concerns who happened to ask."""
+_SHARED_REFUSALS = frozenset({400, 403, 404})
+"""What PocketBase refuses everybody of a partition alike; all else concerns who happened to ask."""
 _TOKEN_LEFT_S = 30.0
 """A token that ends sooner may be dead at PocketBase already, if clocks differ."""
 _MIDNIGHT_MARGIN_S = 5.0
@@ -54,26 +53,32 @@ class Filled:
         is_kept: it was stored.
         members: ids of the auth rows in it, each of whom sees an e-mail there that others do not.
         leader: record id of the caller it was fetched as; ``None`` for a guest.
-        is_vouched_for: others than the leader may have it.
+        is_for_all: it says the same to the whole partition, and to whoever asks next.
     """
 
     fetched: Fetched
-    stored: Stored | None
-    is_kept: bool
-    members: frozenset[str]
     leader: str | None
-    is_vouched_for: bool
+    is_for_all: bool
+    stored: Stored | None = None
+    is_kept: bool = False
+    members: frozenset[str] = frozenset()
 
     def suits(self, identity: Identity | None) -> bool:
         """Whether a caller of the partition may have it."""
-        if self.leader is not None and (self.leader in self.members or not self.is_vouched_for):
+        if self.leader is not None and (self.leader in self.members or not self.is_for_all):
             return identity is not None and identity.record == self.leader
-        return identity is None or identity.record not in self.members
+        if identity is None:
+            return True
+        if self.leader is None and self.stored is None and self.fetched.status == 200:
+            return False  # a guest's, and nobody looked whose e-mails are missing in it
+        return identity.record not in self.members
 
     @property
     def may_be_shared(self) -> bool:
         """Whether those may have it who waited for it."""
-        return self.fetched.status in _SHARED_STATUSES and isinstance(self.fetched.body, bytes)
+        if not self.is_for_all or self.stored is not None:
+            return self.is_for_all
+        return self.fetched.status in _SHARED_REFUSALS and concerns_nobody(self.fetched.headers)
 
     def discard(self) -> None:
         """Nobody takes it."""
@@ -159,40 +164,64 @@ class Filler:
         if self._flights.is_joinable(slot):
             try:
                 filled = await self._flights.join(slot)
-            except Overloaded:
-                return None  # the share of whoever asked first was used up, not ours
-            except HaptaError as error:
+            except (UpstreamLost, UpstreamRefused) as error:
                 raise _own_copy(error) from error
+            except HaptaError:
+                return None  # it concerns whoever asked first: their share of Hapta was used up, not ours
             return (filled, True) if filled.may_be_shared else None
-        if not self._coherence.covers(look.plan):
+        tags = _tags(look)
+        if not self._coherence.covers(tags):
             return Bypass(Reason.FEED)
-        fence = self._generations.fence(_tags(look))
+        fence = self._generations.fence(tags)
         if fence is None:
             return Bypass(Reason.WRITE)
-        return await self._flights.lead(
-            slot, fence, lambda: self._fetch(exchange, forward, look, fence)
-        ), False
+        try:
+            return await self._flights.lead(
+                slot, fence, lambda: self._fetch(exchange, forward, look, fence)
+            ), False
+        except HaptaError as error:
+            raise _own_copy(error) from error
+
+    def why_not(self, look: Look) -> Reason | None:
+        """Why nothing would be stored if this were fetched now; ``None`` where nothing speaks against it."""
+        if look.slot in self._large:
+            return Reason.SIZE
+        tags = _tags(look)
+        if not self._coherence.covers(tags):
+            return Reason.FEED
+        fence = self._generations.fence(tags)
+        if fence is None:
+            return Reason.WRITE
+        fence.fetched()
+        return None
 
     async def _fetch(self, exchange: Exchange, forward: Handler, look: Look, fence: Fence) -> Filled:
         began_at, began = self._clock.now(), self._clock.monotonic()
         fetched = await ask(fill_request(exchange, look, self._host), forward, self._max_body_bytes)
-        is_vouched_for = await self._vouch(look)
         leader = None if look.caller is None else look.caller.record
-        found = self._read(look, fetched)
+        body = fetched.body
+        if not isinstance(body, bytes) or len(body) > self._max_body_bytes:
+            self._large[look.slot] = True
+            return Filled(fetched, leader, is_for_all=False)
+        is_vouched_for = await self._vouch(look)
+        ends_at = _midnight_after(began_at) if look.plan.ends_at_midnight else None
+        is_for_all = is_vouched_for and self._is_told_again(look, ends_at)
+        found = self._read(look, fetched, body)
         if found is None:
-            return Filled(fetched, None, False, frozenset(), leader, is_vouched_for)
-        assert isinstance(fetched.body, bytes)
-        is_good = fence.extend(found.tags) and fence.standing() is not Standing.BROKEN and is_vouched_for
+            return Filled(fetched, leader, is_for_all)
+        # a write to what the answer names was not known to break the fence: who joined may have seen it
+        is_for_all = fence.extend(found.tags) and is_for_all
+        is_good = is_for_all and fence.standing() is not Standing.BROKEN
         if fence.holds():
             self._rows.learn(look.plan.collection, found.rows)
-        slot, ends_at = _slot(look, found), _midnight_after(began_at) if look.plan.ends_at_midnight else None
+        slot = _slot(look, found)
         stored = Stored.of(
             self._pool,
             key=slot,
             collection=look.plan.collection,
             status=fetched.status,
             headers=fetched.headers,
-            body=fetched.body,
+            body=body,
             stored_at=began,
             lifetime_s=self._lifetime_s(look.plan.collection),
             fence=fence,
@@ -200,8 +229,8 @@ class Filler:
             ends_at=ends_at,
             members=found.members,
         )
-        is_kept = is_good and self._may_keep(look, ends_at) and self._store.put(slot, stored)
-        return Filled(fetched, stored, is_kept, found.members, leader, is_vouched_for)
+        is_kept = is_good and self._store.put(slot, stored)
+        return Filled(fetched, leader, is_for_all, stored, is_kept, found.members)
 
     async def _vouch(self, look: Look) -> bool:
         if look.caller is None or look.is_private:
@@ -211,26 +240,23 @@ class Filler:
         except (HaptaError, OperatorError, TimeoutError):
             return False
 
-    def _read(self, look: Look, fetched: Fetched) -> Read | None:
+    def _read(self, look: Look, fetched: Fetched, body: bytes) -> Read | None:
         """What the answer says of itself; ``None`` for one that cannot be stored at all."""
-        if not isinstance(fetched.body, bytes):
-            self._large[look.slot] = True
-            return None
         is_view = look.plan.record is not None
-        if not may_store("GET", fetched.status, fetched.headers, is_view=is_view, body=fetched.body):
+        if not may_store("GET", fetched.status, fetched.headers, is_view=is_view, body=body):
             return None
         try:
             return read_answer(
                 look.plan,
                 fetched.status,
-                fetched.body,
+                body,
                 caller=None if look.caller is None else look.caller.record,
                 wants_rows=look.plan.collection in self._rows.collections,
             )
         except OddAnswer:
             return None
 
-    def _may_keep(self, look: Look, ends_at: float | None) -> bool:
+    def _is_told_again(self, look: Look, ends_at: float | None) -> bool:
         """Whether the answer says the same to whoever asks next."""
         now = self._clock.now()
         if ends_at is not None and not _is_far_from_midnight(now, ends_at):
@@ -273,6 +299,6 @@ def _is_far_from_midnight(now: float, ends_at: float) -> bool:
 
 def _own_copy(error: HaptaError) -> HaptaError:
     """What ended a fetch, for one of those who waited: later stages write into an error's headers."""
-    own = copy.copy(error)
-    own.headers = dict(error.headers)
+    own = type(error).__new__(type(error), *error.args)  # each is made with arguments of its own
+    vars(own).update(vars(error), headers=dict(error.headers))
     return own

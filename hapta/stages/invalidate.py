@@ -2,8 +2,9 @@
 
 Between the two nothing it may change is served from the store, and afterwards what it changed is unusable
 (:mod:`hapta.cache.generations` says why that is enough). Whatever PocketBase answered: a write that failed
-may have been committed before a hook threw. Only a refusal where no hooks can be (``pb_hooks = "none"``)
-changes nothing for certain. A write whose answer was lost leaves doubt.
+may have been committed before a hook threw, or before a ``fields`` that cannot be read made the answer a 400.
+Only another refusal where no hooks can be (``pb_hooks = "none"``) changes nothing for certain. A write whose
+answer was lost leaves doubt.
 
 What the answer to a write shows of its row tells which restricted lists the row is in now
 (:mod:`hapta.cache.known_rows`), so it is read before it leaves, where it can be taken at its word: without
@@ -13,6 +14,7 @@ Of a request to a route nobody knows it is not known whether it writes, nor how 
 stored is served meanwhile, and unusable when the answer is there.
 """
 
+import re
 from typing import Any, Final, Protocol
 
 import orjson
@@ -34,6 +36,11 @@ _NEVER_SENT = (UpstreamRefused, UpstreamUnavailable, Overloaded)
 _STREAMED = frozenset({_K.UNKNOWN})
 MAX_ROW_BYTES: Final = 256 * 1024
 """Of a row that is read out of the answer to its write."""
+_NO_ROUTE = frozenset({404, 405})
+_BEFORE_SIGN_IN = frozenset({400, 404, 429})
+_CERTAIN_QUERY = re.compile(r"(?:[\w.,*&=+-]|%2[AC0])*", re.ASCII | re.IGNORECASE)
+"""A query whose ``fields``, if it has any, PocketBase can carry out: with others it commits a write and then
+answers 400 (``tools/picker``)."""
 _HARMLESS_ADMIN = frozenset({"backups", "backup-upload"})
 """Backups are made, uploaded and thrown away beside the data; a restore is another action."""
 
@@ -80,7 +87,7 @@ class Invalidation:
             return await forward(exchange)
         version = self._writes.version
         written = await self._written(exchange)
-        is_open = exchange.operation.kind not in _STREAMED
+        is_open = exchange.operation.kind not in _STREAMED and not exchange.is_beyond_rights
         write = self._rows.begin(
             written.announced,
             written.collection,
@@ -88,35 +95,30 @@ class Invalidation:
             exchange.operation.action,
             is_open=is_open,
         )
+        row = None
         try:
             answer = await forward(exchange)
-        except _NEVER_SENT:
-            write.close(has_changed=False)
-            raise
-        except UpstreamLost:
-            write.lose(self._in_doubt_s)
-            raise
-        except HaptaError:
-            write.close(has_changed=True)  # refused on the way up, or on the way back when it was done
+            is_refused = self._is_refused(exchange, answer)
+            if write.is_of_one_row and not is_refused:
+                row = await self._row(exchange, answer)
+        except HaptaError as error:
+            if exchange.is_answered:
+                write.close(has_changed=True)  # it is done; what went wrong did so on the way back
+            elif isinstance(error, _NEVER_SENT):
+                write.close(has_changed=False)
+            elif isinstance(error, UpstreamLost):
+                await self._lose(exchange, write, version)
+            else:
+                write.close(has_changed=True)
             raise
         except BaseException:
             write.lose(self._in_doubt_s)
             raise
-        await self._close(write, exchange, answer)
+        write.close(has_changed=not is_refused, row=row)
         if version != self._writes.version:
             # the schema it was announced under was not the one it was carried out under
             self._generations.move((await self._written(exchange)).announced)
         return answer
-
-    async def _close(self, write: RowWrite, exchange: Exchange, answer: Answer) -> None:
-        row = None
-        try:
-            if write.is_of_one_row:
-                row = await self._row(exchange, answer)
-        except BaseException:
-            write.close(has_changed=True)
-            raise
-        write.close(has_changed=not self._is_refused(exchange, answer), row=row)
 
     async def _row(self, exchange: Exchange, answer: Answer) -> dict[str, Any] | None:
         """The row as it stands in the answer, empty for a delete; ``None`` if that cannot be seen."""
@@ -139,6 +141,13 @@ class Invalidation:
             return None
         return row if isinstance(row, dict) else None
 
+    async def _lose(self, exchange: Exchange, write: RowWrite, version: int) -> None:
+        """It may still land, under the schema of then: what that would change is in doubt as well."""
+        write.lose(self._in_doubt_s)
+        if version != self._writes.version:
+            late = self._generations.begin((await self._written(exchange)).announced, is_open=False)
+            late.lose(self._in_doubt_s)
+
     async def _written(self, exchange: Exchange) -> Written:
         operation, tags = exchange.operation, self._writes.write_tags
         if operation.action == "batch":
@@ -158,9 +167,21 @@ class Invalidation:
 
     def _is_refused(self, exchange: Exchange, answer: Answer) -> bool:
         """Whether nothing was committed, for certain."""
-        operation = exchange.operation
-        return (
-            400 <= answer.status < 500
-            and operation.kind is not _K.ADMIN
-            and self._writes.hooks_of(operation.collection) is HooksMode.NONE
-        )
+        operation, status = exchange.operation, answer.status
+        if operation.kind is _K.UNKNOWN:
+            is_certain = status in _NO_ROUTE  # any other may be the last word of a route that wrote
+        elif operation.kind is _K.RECORD_WRITE:
+            is_certain = 400 <= status < 500
+        elif operation.kind in (_K.AUTH_ANSWER, _K.AUTH_ACTION):
+            # 401 and 403 come after it: a second factor is asked for, an authRule is not met
+            is_certain = status in _BEFORE_SIGN_IN
+        else:
+            is_certain = exchange.is_beyond_rights and status in (401, 403)
+        if status == 400 and not _CERTAIN_QUERY.fullmatch(exchange.target.query):
+            is_certain = False
+        if not is_certain:
+            return False
+        # rows of other collections go with a deleted one, and a batch may write to any
+        reaches_others = operation.action in ("delete", "batch")
+        mode = self._writes.hooks_of(None if reaches_others else operation.collection)
+        return mode is HooksMode.NONE

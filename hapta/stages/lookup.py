@@ -1,12 +1,13 @@
 """Where in the store the answer to a read belongs: its plan under a schema that is confirmed, and its key."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from hapta.cache.key import Key, cache_key
 from hapta.cache.plan import Audience, Bypass, PartKind, Plan, Reason
 from hapta.cache.query import parse_query
+from hapta.cache.tags import Tag
 from hapta.identity.auth_records import AuthRecords
 from hapta.model.exchange import Exchange
 from hapta.model.identity import Identity
@@ -49,8 +50,8 @@ class Coherence(Protocol):
     def touch(self) -> None:
         """Something is answered on the strength of it."""
 
-    def covers(self, plan: Plan) -> bool:
-        """Whether changes of every collection the plan depends on are told."""
+    def covers(self, tags: Iterable[Tag]) -> bool:
+        """Whether changes of every collection that is named there are told."""
         ...
 
 
@@ -103,9 +104,9 @@ class Lookup:
             return Bypass(Reason.SUPERUSER)
         if identity is None and exchange.authorization is not None:
             return Bypass(Reason.HEADER, "an Authorization that is no token")
-        if not await self._is_live():
-            return Bypass(Reason.FEED)
         for _ in range(_TRIES):
+            if not await self._is_live():
+                return Bypass(Reason.FEED)
             plan = self._plan(exchange)
             if isinstance(plan, Bypass):
                 return plan
@@ -115,7 +116,8 @@ class Lookup:
             known = await self._auth_records.fields(identity.collection, identity.record)
             if known is None or not known.is_current:
                 return Bypass(Reason.WRITE, "the caller's record is not known or changes")
-            if version == self._plans.version:  # else the plan is void by now
+            # else the plan is void by now, or it may be
+            if version == self._plans.version and self._coherence.is_live:
                 return _look(exchange, plan, known.values, version, is_own=is_own)
         return Bypass(Reason.SCHEMA, "the schema keeps changing")
 

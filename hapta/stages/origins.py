@@ -35,9 +35,9 @@ class OriginMemo:
         """The lines for an answer to a page of ``origin``; ``None`` when PocketBase must be asked.
 
         Args:
-            origin: the ``Origin`` field; ``None`` for a request without one, which gets none.
+            origin: the ``Origin`` field; ``None`` or empty for a request without one, which gets none.
         """
-        if origin is None:
+        if not origin:
             return ()
         return self._memo.get(_ANY) or self._memo.get(origin)
 

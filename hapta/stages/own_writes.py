@@ -8,6 +8,7 @@ from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.model.operation import OperationClass
 
 _READ = frozenset({"GET", "HEAD", "OPTIONS"})
+_REFUSED = (401, 403)
 _MAY_CHANGE_SCHEMA = frozenset({OperationClass.ADMIN, OperationClass.UNKNOWN})
 
 
@@ -28,9 +29,13 @@ def tell_own_writes(own_writes: OwnWrites, clock: Clock) -> Stage:
         operation = exchange.operation
         if operation.kind in _MAY_CHANGE_SCHEMA and exchange.method not in _READ:
             try:
-                return await forward(exchange)
-            finally:
+                answer = await forward(exchange)
+            except BaseException:
                 own_writes.schema_may_differ()
+                raise
+            if not (exchange.is_beyond_rights and answer.status in _REFUSED):
+                own_writes.schema_may_differ()
+            return answer
         if operation.kind is not OperationClass.RECORD_WRITE or operation.record is None:
             return await forward(exchange)
         started_at = clock.monotonic()

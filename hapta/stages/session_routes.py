@@ -61,8 +61,14 @@ def session_routes(keeper: SessionKeeper, rows: SessionRows, clock: Clock) -> St
         return Answer(204)
 
     async def logout_all(identity: Identity) -> Answer:
+        failure: HaptaError | None = None
         for row in await living(identity):
-            await keeper.end(row["id"], "logout_all")
+            try:
+                await keeper.end(row["id"], "logout_all")
+            except HaptaError as error:  # the others must not live on; the caller may have no token any more
+                failure = error
+        if failure is not None:
+            raise failure
         return Answer(204)
 
     async def stage(exchange: Exchange, forward: Handler) -> Answer:

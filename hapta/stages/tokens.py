@@ -166,7 +166,8 @@ def _sent_token(exchange: Exchange) -> str:
 
 def _is_json(answer: Answer) -> bool:
     content_type = header(answer.headers, b"content-type")
-    return content_type is not None and content_type.lower().startswith(b"application/json")
+    kind = (content_type or b"").partition(b";")[0].strip().lower()
+    return kind in (b"application/json", b"text/json") or kind.endswith(b"+json")  # RFC 6839 §3.1
 
 
 def _rewrite(answer: Answer, text: bytes) -> None:

@@ -87,6 +87,7 @@ class Upstream:
         try:
             response = await self._client.send(self._request(exchange, upload))
             answer = await self._answer(exchange, response)
+            exchange.is_answered = True
             outcome = f"{response.status // 100}xx"
             return answer
         except UpstreamLost:

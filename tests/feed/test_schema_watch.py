@@ -254,3 +254,20 @@ async def test_a_restore_is_noticed_and_watched_again(
     assert await holds(
         lambda: following.schema.snapshot.by_name["guarded"].rules["listRule"] == "id = 'again'"
     )
+
+
+@pytest.mark.parametrize("has_sql", [True, False])
+async def test_what_still_holds_is_what_pocketbase_says_now_whatever_was_confirmed(
+    served: PocketBase, follow: Follow, has_sql: bool
+) -> None:
+    following = await follow(served, schema_max_age_s=60.0)
+    watch = following.schema
+    watch.features = Features(has_sql=has_sql)
+    schema = await watch.confirmed()
+    assert await watch.still_holds(schema)
+    await following.ask("PATCH", "/api/collections/guarded", {"listRule": "level > 3"})
+    assert watch.is_confirmed()
+    assert not await watch.still_holds(schema)
+    assert not watch.is_confirmed(), "and whoever asks next learns of it"
+    assert await watch.still_holds(await watch.confirmed())
+    assert not await watch.still_holds(schema)

@@ -30,7 +30,7 @@ def _joined(items: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.one_of(flat, flat.map(lambda text: f"({text})"))
 
 
-_RULES = st.recursive(_COMPARISONS, _joined, max_leaves=4)
+RULES = st.recursive(_COMPARISONS, _joined, max_leaves=4)
 
 
 class Writes:
@@ -88,7 +88,7 @@ _SETTINGS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]
 
 
 @settings(_SETTINGS, max_examples=40)
-@given(rules=st.lists(_RULES, min_size=3, max_size=3))
+@given(rules=st.lists(RULES, min_size=3, max_size=3))
 @example(rules=["@request.auth.nope !~ 'x'", "null !~ 'x'", "'x' !~ null"])
 @example(rules=["@request.auth.role != 'x'", "null < 1", "0 >= null"])
 @example(rules=["null = 0", "'' = false", "true = 1"])
@@ -99,6 +99,6 @@ def test_what_is_provable_happens(writes: Writes, rules: list[str]) -> None:
 @pytest.mark.all_modes
 @pytest.mark.timeout(900)
 @settings(_SETTINGS, max_examples=1_500)
-@given(rules=st.lists(_RULES, min_size=3, max_size=3))
+@given(rules=st.lists(RULES, min_size=3, max_size=3))
 def test_what_is_provable_happens_at_length(writes: Writes, rules: list[str]) -> None:
     writes.check(rules)

@@ -158,6 +158,14 @@ def test_named_limits_are_about_what_they_say(make_hapta: MakeHapta, pocketbase:
         assert (deleted.status_code, deleted.json()["message"]) == (429, "Too many requests.")
 
 
+def test_a_limit_about_a_collection_that_is_not_there_is_told_of(make_hapta: MakeHapta) -> None:
+    limits = {"limits__signup__rate": "5/hour", "limits__signup__collection": "usrs"}
+    misspelt = make_hapta(**limits).log
+    assert misspelt.count('"event":"limits"') == 1
+    assert "[limits.signup] is about the collection usrs" in misspelt
+    assert '"event":"limits"' not in make_hapta(**{**limits, "limits__signup__collection": "USERS"}).log
+
+
 def test_a_batch_costs_as_much_as_its_requests(make_hapta: MakeHapta) -> None:
     hapta = make_hapta(**FEW, limits__posts__rate="3/hour", limits__posts__collection="posts")
 

@@ -1,10 +1,10 @@
 """Lists of the rows with one value are what PocketBase would answer now, while rows move between the values.
 
-The model is a PocketBase of a few rows of which each has one value or is not there. A list shows the first of
-its rows and counts all, so most of its rows it does not name. Own writes, writes around Hapta and the events of
-both are steps of their own, in any order. A change around Hapta may be missed until its event is there; with
-none of these under way, what is served has to be right. Bugs are planted one by one, and the same machine must
-find each of them.
+The model is a PocketBase of a few rows of which each has one value or is not there. A list shows the first
+of its rows and counts all, so most of its rows it does not name. Own writes, writes around Hapta and the
+events of both are steps of their own, in any order. A change around Hapta may be missed until its event is
+there; with none of these under way, what is served has to be right. Bugs are planted one by one, and the same
+machine must find each of them.
 """
 
 from collections.abc import Mapping

@@ -186,7 +186,7 @@ class Sessions(RuleBasedStateMachine):
     @rule(
         what=st.sampled_from(
             ["shows"] * 6 + ["refreshes"] * 3 + ["refreshes at once", "grows older", "grows older", "logs in"]
-            + ["logs out", "new password", "logs out while another looks"]
+            + ["logs out", "new password", "logs out while another looks", "is read before it is written"]
         ),
         at=PROCESSES, session=SESSIONS, back=BACK, count=st.integers(0, 8),
     )  # fmt: skip
@@ -217,6 +217,8 @@ class Sessions(RuleBasedStateMachine):
                 self.database.lose_identity(life.record)
             case "logs out while another looks":
                 self.leave_while_the_other_looks(at, session, generation, steps=count)
+            case "is read before it is written":
+                self.use_and_read_again(at, session)
 
     @rule(
         what=st.sampled_from(
@@ -294,6 +296,20 @@ class Sessions(RuleBasedStateMachine):
         self.check(expected, is_accepted=True)
         self.note_use(at, session, generation)
         self.note_generation(life, generation + 1, token if fate == "arrives" else None)
+
+    def use_and_read_again(self, at: int, session: int) -> None:
+        """Of a first use that PocketBase did not take yet, memory alone knows when the rows are read anew."""
+        life, process = self.lives[session], self.processes[at]
+        old = max(life.tokens)
+        self.let_writing_fail(at, 12)
+        self.refresh(at, session, old, "arrives")
+        self.show(at, session, max(life.tokens))
+        process.lose_feed()
+        process.regain_feed()
+        self.note_sync(at)
+        self.show(at, session, max(life.tokens))
+        self.wait(20)
+        self.show(at, session, old)
 
     def note_generation(self, life: Life, number: int, token: str | None) -> None:
         life.newest = max(life.newest, number)

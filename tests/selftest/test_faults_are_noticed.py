@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from hapta.selftest import CHECKS, Credentials, Result, Setup, Status, realtime, run_suite, sessions
+from hapta.selftest import CHECKS, Credentials, Result, Setup, Status, caching, realtime, run_suite, sessions
 from hapta.selftest.suite import READ_ONLY_CHECKS
 from tests.selftest.tampering import Endless, Fault, Replaced, Tampering, when, with_json
 from tests.support.hapta import Hapta
@@ -29,8 +29,10 @@ def hapta(pocketbase: PocketBase, tmp_path_factory: pytest.TempPathFactory) -> I
     server.stop()
 
 
-def run(hapta: Hapta, fault: Fault, *, read_only: bool = False) -> list[Result]:
-    setup = Setup(overlap_s=20.0, database_url=hapta.upstream)
+def run(
+    hapta: Hapta, fault: Fault, *, read_only: bool = False, is_caching: bool | None = True
+) -> list[Result]:
+    setup = Setup(overlap_s=20.0, database_url=hapta.upstream, is_caching=is_caching)
     return asyncio.run(
         run_suite(
             hapta.url,
@@ -240,6 +242,31 @@ def stream_with(change: Callable[[bytes], bytes]) -> Fault:
     )
 
 
+def a_repeated_list(changed: bytes) -> Fault:
+    """A hit with other bytes than the answer before it."""
+
+    def fault(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+        if answer.headers.get("Cache-Status", "").startswith("hapta; hit"):
+            return httpx.Response(200, headers=answer.headers, content=changed, request=request)
+        return answer
+
+    return fault
+
+
+def stale_lists() -> Fault:
+    """A list stays as it was when it was first a hit."""
+    kept: dict[httpx.URL, bytes] = {}
+
+    def fault(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+        if answer.headers.get("Cache-Status", "").startswith("hapta; hit"):
+            kept.setdefault(request.url, answer.content)
+        if request.url in kept and answer.status_code == 200:
+            return httpx.Response(200, headers=answer.headers, content=kept[request.url], request=request)
+        return answer
+
+    return fault
+
+
 FAULTS = [
     pytest.param(
         when("GET", "/health/live", refusal(404)), "live", "not as Hapta does", id="PocketBase itself"
@@ -411,6 +438,25 @@ FAULTS = [
         "rules refuse", "a guest views a private record: expected 404", id="a rule that does not hold",
     ),
     pytest.param(
+        when("GET", RECORDS, with_header("Cache-Status", "hapta; fwd=uri-miss")),
+        "cache hit", "is no hit: hapta; fwd=uri-miss", id="never a hit",
+    ),
+    pytest.param(
+        when("GET", RECORDS, with_header("Cache-Status", "hapta; fwd=bypass; detail=language")),
+        "cache hit", "is no hit: hapta; fwd=bypass; detail=language", id="a rule that is not read",
+    ),
+    pytest.param(
+        when("GET", RECORDS, without("Cache-Status")), "cache hit", "no Cache-Status", id="no Cache-Status"
+    ),
+    pytest.param(a_repeated_list(b'{"items":[]}'), "cache hit", "not the one", id="a hit of another answer"),
+    pytest.param(when("GET", RECORDS, without("ETag")), "cache hit", "has no ETag", id="no ETag"),
+    pytest.param(
+        when("GET", RECORDS, with_header("ETag", '"0"')), "cache hit", "expected 304", id="another ETag"
+    ),
+    pytest.param(
+        stale_lists(), "cache invalidation", "the list after it shows", id="a list that stays stale"
+    ),
+    pytest.param(
         when("POST", RECORDS, lambda a: with_json(a, file="") if b'.bin"' in a.content else a),
         "file upload", "names no file", id="a lost file",
     ),
@@ -470,8 +516,30 @@ def test_a_fault_is_noticed_with_its_reason_and_nothing_stays_behind(
 ) -> None:
     monkeypatch.setattr(realtime, "EVENT_S", 0.3)
     monkeypatch.setattr(sessions, "AUDIT_TRIES", 2)
+    monkeypatch.setattr(caching, "TRIES", 3)
     read_only = name in {check.name for check in READ_ONLY_CHECKS}  # which saves the logins, slow on purpose
     results = {result.name: result for result in run(hapta, fault, read_only=read_only)}
     assert results[name].status is Status.FAIL
     assert reason in results[name].reason
     assert left_behind(pocketbase) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_caching", "reason"),
+    [
+        pytest.param(
+            when("GET", RECORDS, with_header("Cache-Status", "hapta; fwd=bypass; detail=hooks")), True,
+            "PocketBase's hooks may change answers", id="hooks",
+        ),
+        pytest.param(when("GET", RECORDS, without("Cache-Status")), False, "the cache is off", id="off"),
+        pytest.param(when("GET", RECORDS, without("Cache-Status")), None, "the cache is off", id="unknown"),
+    ],
+)  # fmt: skip
+def test_where_nothing_is_meant_to_be_stored_that_is_no_fault(
+    hapta: Hapta, fault: Fault, is_caching: bool | None, reason: str
+) -> None:
+    results = {result.name: result for result in run(hapta, fault, is_caching=is_caching)}
+    assert results["cache hit"].status is Status.SKIP
+    assert reason in results["cache hit"].reason
+    assert results["cache invalidation"].reason == "needs cache hit"
+    assert not [result for result in results.values() if result.status is Status.FAIL]

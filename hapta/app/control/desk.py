@@ -7,6 +7,10 @@
     DELETE /sessions/{id}                     end it
     DELETE /sessions?collection=&record=      end all of one account; &email= instead of record
     POST   /sessions/end-all?confirm          end all
+    GET    /cache/explain?url=&as=            what the cache makes of a read; as=guest, superuser or
+                                              COLLECTION/ID
+    GET    /cache/stats                       what it did and holds, by collection
+    POST   /cache/purge?collection=           drop what depends on a collection; ?all for everything
 
 A collection is given by name or id. Errors have PocketBase's form. What was ended is ended when the answer
 comes: the next request with its token gets 401, its event streams are cut.
@@ -78,6 +82,19 @@ class Watch(Protocol):
     def features(self) -> Features: ...
 
 
+class Cache(Protocol):
+    """The cache, as the operator sees it."""
+
+    async def explain(self, url: str, caller: str) -> Mapping[str, Any]:
+        """What it makes of a read."""
+
+    def stats(self) -> Mapping[str, Any]:
+        """What it did and holds."""
+
+    def purge(self, collection: str) -> int:
+        """Drop what depends on a collection, or everything; how many responses."""
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """Everything the operator can ask of the running Hapta.
@@ -88,6 +105,7 @@ class Desk:
         overview: finds them.
         feed: the change feed.
         watch: the schema.
+        cache: explains, counts and empties.
         open_streams: how many event streams are open.
         clock: the time.
         started_at: monotonic instant.
@@ -98,6 +116,7 @@ class Desk:
     overview: Overview
     feed: Feed
     watch: Watch
+    cache: Cache
     open_streams: Callable[[], int]
     clock: Clock
     started_at: float
@@ -111,6 +130,9 @@ class Desk:
         application.router.add_post("/sessions/end-all", self._end_all)
         application.router.add_get("/sessions/{id}", self._view)
         application.router.add_delete("/sessions/{id}", self._end_one)
+        application.router.add_get("/cache/explain", self._explain)
+        application.router.add_get("/cache/stats", self._stats)
+        application.router.add_post("/cache/purge", self._purge)
         return application
 
     async def _status(self, _: web.Request) -> web.Response:
@@ -131,6 +153,21 @@ class Desk:
                 "open_streams": self.open_streams(),
             }
         )
+
+    async def _explain(self, request: web.Request) -> web.Response:
+        url = request.query.get("url", "")
+        if not url:
+            raise BadRequest("Name the URL or path: ?url=.")
+        return web.json_response(await self.cache.explain(url, request.query.get("as", "")))
+
+    async def _stats(self, _: web.Request) -> web.Response:
+        return web.json_response(self.cache.stats())
+
+    async def _purge(self, request: web.Request) -> web.Response:
+        collection = request.query.get("collection", "")
+        if bool(collection) == ("all" in request.query):
+            raise BadRequest("Name a collection, or say ?all.")
+        return web.json_response({"dropped": self.cache.purge(collection)})
 
     async def _prove_feed(self) -> None:
         """Until an event was asked for and came, a stream that is idle and one that is deaf look alike."""

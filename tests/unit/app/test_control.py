@@ -98,6 +98,24 @@ class Watch:
     features: Features = field(default_factory=lambda: Features(has_sql=True, has_batch=False))
 
 
+@dataclass
+class Cache:
+    """Notes what it is asked."""
+
+    asked: list[str] = field(default_factory=list)
+
+    async def explain(self, url: str, caller: str) -> Mapping[str, Any]:
+        self.asked.append(f"explain {url} as {caller}")
+        return {"target": url}
+
+    def stats(self) -> Mapping[str, Any]:
+        return {"totals": {}}
+
+    def purge(self, collection: str) -> int:
+        self.asked.append(f"purge {collection}")
+        return 3
+
+
 def row(session_id: str) -> dict[str, Any]:
     dates = dict.fromkeys(("created", "used", "exp"), "2030-01-01 00:00:00.000Z")
     return {"id": session_id, "collection": USERS, "record": RECORD, "device": "d", "address": "a", **dates}
@@ -111,6 +129,7 @@ class World:
         self.clock = ManualClock()
         self.feed = Feed()
         self.rows, self.keeper = Rows([row(FIRST), row(SECOND)]), Keeper()
+        self.cache = Cache()
         self.socket = ControlSocket(home)
         self.desk = Desk(
             url="http://127.0.0.1:8080",
@@ -118,6 +137,7 @@ class World:
             overview=Overview(self.rows, self.clock),
             feed=self.feed,
             watch=Watch(),
+            cache=self.cache,
             open_streams=lambda: 2,
             clock=self.clock,
             started_at=self.clock.monotonic(),
@@ -348,6 +368,28 @@ async def test_a_backslash_cannot_carry_a_quote_out_of_the_filter(world: World) 
     with pytest.raises(HaptaError):
         await Overview(world.rows, world.clock).record_of(USERS, "x\\' || id!='")
     assert world.filter == r"email='x\' || id!=\''"
+
+
+async def test_the_cache_is_asked_what_the_operator_asks(world: World) -> None:
+    assert await world.ask("GET", "/cache/explain", **{"url": "/a?b=c&d", "as": "users/x"}) == {
+        "target": "/a?b=c&d"
+    }
+    assert await world.ask("GET", "/cache/stats") == {"totals": {}}
+    assert await world.ask("POST", "/cache/purge", collection="posts") == {"dropped": 3}
+    assert await world.ask("POST", "/cache/purge", all="yes") == {"dropped": 3}
+    assert world.cache.asked == ["explain /a?b=c&d as users/x", "purge posts", "purge "]
+
+
+@pytest.mark.parametrize("query", [{}, {"collection": "posts", "all": "yes"}])
+async def test_a_purge_of_nothing_in_particular_is_refused(world: World, query: dict[str, str]) -> None:
+    with pytest.raises(OperatorError, match=r"Name a collection, or say \?all"):
+        await world.ask("POST", "/cache/purge", **query)
+    assert world.cache.asked == []
+
+
+async def test_an_explanation_needs_a_url(world: World) -> None:
+    with pytest.raises(OperatorError, match="Name the URL or path"):
+        await world.ask("GET", "/cache/explain")
 
 
 def test_nobody_there_is_told_with_what_to_do(tmp_path: Path) -> None:

@@ -1,18 +1,12 @@
 """``hapta sessions``: what is asked of the running Hapta, and how its answer is shown."""
 
 import json
-import os
-import socketserver
-import threading
-from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from hapta.cli import main
-from hapta.config import SECRET_FIELDS
+from tests.unit.cli.stand_in import StandIn
 
 ID = "aaaaaaaaaaaaaa1"
 Captured = pytest.CaptureFixture[str]
@@ -27,64 +21,6 @@ ITEM = {
     "used": "2026-01-03 03:04:05.678Z",
     "exp": "",
 }
-
-
-class StandIn(socketserver.ThreadingUnixStreamServer):
-    """In place of a running Hapta: notes what is asked, answers what the test says.
-
-    Attributes:
-        asked: method and target of each request.
-        answers: by method and path; status and JSON.
-    """
-
-    daemon_threads = True
-
-    def __init__(self, path: str) -> None:
-        super().__init__(path, Handler)
-        self.asked: list[str] = []
-        self.answers: dict[str, tuple[int, Mapping[str, Any]]] = {}
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: StandIn
-
-    def answer(self) -> None:
-        self.server.asked.append(f"{self.command} {self.path}")
-        status, body = self.server.answers[f"{self.command} {self.path.partition('?')[0]}"]
-        text = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    do_GET = do_DELETE = do_POST = answer
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-    def address_string(self) -> str:
-        return "unix"
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory, and an environment without Hapta's names."""
-    for name in list(os.environ):
-        if name in SECRET_FIELDS or name.startswith("HAPTA_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TZ", "UTC")
-    return tmp_path
-
-
-@pytest.fixture
-def running(home: Path) -> Iterator[StandIn]:
-    with StandIn(str(home / "hapta.sock")) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
 
 
 def test_a_list_is_a_table_and_nothing_in_it_can_drive_the_terminal(

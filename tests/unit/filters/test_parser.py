@@ -239,12 +239,12 @@ def test_hostile_texts_cost_no_more_than_their_length(piece: str, around: int) -
         text = "(" * around + "a=1 || " + piece * (length // len(piece)) + " " + ")" * around
         best = float("inf")
         for _ in range(3):
-            started = time.perf_counter()
+            started = time.process_time()
             with suppress(FilterError):
                 parse(text)
-            best = min(best, time.perf_counter() - started)
+            best = min(best, time.process_time() - started)
         return best
 
     cost(3_500)
     # eight times the length; quadratic would be 64 times the cost
-    assert cost(28_000) < 24 * cost(3_500) + 0.005
+    assert cost(28_000) < 24 * cost(3_500) + 0.02

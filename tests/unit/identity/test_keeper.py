@@ -463,6 +463,27 @@ async def test_an_ending_that_cannot_be_stored_is_told_and_holds_here(process: P
         await process.who(token)
 
 
+async def test_an_ending_that_could_not_be_stored_is_stored_later_and_outlives_a_restart(
+    make_process: MakeProcess,
+) -> None:
+    """Whoever was told that the logout failed gets 401 now, and cannot ask for it again."""
+    process = make_process(max_remembered=1)
+    token = await process.login()
+    identity = await process.who(token)
+    assert identity is not None
+    process.api.refuses = lambda method, path: UpstreamLost() if method == "PATCH" else None
+    with pytest.raises(HaptaError):
+        await process.keeper.end(identity.session, "logout")  # type: ignore[arg-type]
+    await process.login("ben")  # the first one is forgotten
+    with pytest.raises(SessionEnded):
+        await process.who(token)
+    process.api.refuses = lambda method, path: None
+    await process.settle()
+    await process.stop()
+    with pytest.raises(SessionEnded):
+        await make_process().who(token)
+
+
 async def test_ending_what_is_not_there_says_so(process: Process) -> None:
     assert not await process.keeper.end("nosuchsession00", "revoked")
 

@@ -2,11 +2,13 @@
 
 import ast
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from hapta.model.operation import OperationClass
+from hapta.observe.cache_metrics import Tally
 from hapta.observe.metrics import OUTCOMES, REFUSALS, Metrics
 from hapta.observe.redact import SECRET_PARAMETERS
 
@@ -15,8 +17,22 @@ PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 LEVELS = {"debug", "info", "warning", "error"}
 
 
+class Nothing:
+    """A cache that holds nothing."""
+
+    weight = doubts = 0
+    invalidations: Mapping[str, int] = {}
+
+    def label(self, collection: str) -> str:
+        return collection
+
+    def tallies(self) -> Mapping[str, Tally]:
+        return {}
+
+
 def metric_names() -> set[str]:
     metrics = Metrics()
+    metrics.cache.follow(Nothing())
     metrics.request_done(OperationClass.HEALTH, 200, 0.1)
     metrics.upstream_done(OperationClass.HEALTH, "2xx", 0.1)
     return set(re.findall(r"^# TYPE (hapta_\w+) ", metrics.render().decode(), re.MULTILINE))

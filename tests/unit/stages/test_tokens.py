@@ -4,6 +4,8 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any, cast
 
+import pytest
+
 from hapta.sessions.keys import KeyRing
 from hapta.stages.tokens import MAX_PROOFS, swap_tokens
 from tests.support.exchanges import Upstream, exchange
@@ -33,6 +35,32 @@ def made_up(number: int) -> str:
 
     claims = {"collectionId": "users", "exp": 4e9, "id": f"r{number}", "refreshable": True, "type": "auth"}
     return f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(claims)}.{'A' * 43}"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "asked"),
+    [
+        ("application/json", 1),
+        ("Application/JSON; charset=utf-8", 1),
+        ("application/problem+json", 1),
+        ("application/vnd.api+json;ext=x", 1),
+        ("text/json", 1),
+        ("text/plain", 0),
+        ("application/x-ndjson", 0),
+    ],
+)
+async def test_json_by_whatever_name_is_searched(content_type: str, asked: int) -> None:
+    prover = NobodyLives()
+    stage = swap_tokens(
+        cast("SessionKeeper", None),
+        cast("Prover", prover),
+        RING,
+        is_auth_collection=lambda _: True,
+        on_login=lambda *_: None,
+    )
+    body = json.dumps({"token": made_up(1)}).encode()
+    await stage(exchange("GET", "/api/x"), Upstream(200, [(b"Content-Type", content_type.encode())], body))
+    assert prover.asked == asked
 
 
 async def test_text_full_of_made_up_tokens_costs_few_proofs_and_the_rest_is_cut_out() -> None:

@@ -1,0 +1,68 @@
+"""Sites for the coherence tests."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.coherence.lag import Lags
+from tests.coherence.line import close_lines
+from tests.coherence.site import Site, open_site
+
+OpenSite = Callable[..., AbstractContextManager[Site]]
+
+
+@pytest.fixture(autouse=True)
+async def _lines_closed() -> AsyncIterator[None]:
+    yield
+    await close_lines()
+
+
+@pytest.fixture
+def new_site(pocketbase_template: Path, tmp_path_factory: pytest.TempPathFactory) -> OpenSite:
+    """``with new_site(cache__max_bytes=…) as site:``; see :func:`tests.coherence.site.open_site`."""
+
+    def make(**settings: Any) -> AbstractContextManager[Site]:
+        return open_site(pocketbase_template, tmp_path_factory.mktemp, **settings)
+
+    return make
+
+
+@pytest.fixture
+def site(new_site: OpenSite) -> Iterator[Site]:
+    """One with the default settings, for one test."""
+    with new_site() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def shared_site(pocketbase_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One for all tests of a module that leave it as it was, or make rows of their own."""
+    with open_site(pocketbase_template, tmp_path_factory.mktemp) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module", params=["remote", "embedded"])
+def either_site(
+    request: pytest.FixtureRequest, pocketbase_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """One with a PocketBase elsewhere, and one with Hapta's own."""
+    is_embedded = request.param == "embedded"
+    with open_site(pocketbase_template, tmp_path_factory.mktemp, is_embedded=is_embedded) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def all_lags(either_site: Site) -> Iterator[Lags]:
+    """Of all tests of a module; printed at the end."""
+    measured = Lags()
+    yield measured
+    print(f"\n{measured}")
+
+
+@pytest.fixture
+def lags(all_lags: Lags, record_property: Callable[[str, object], None]) -> Iterator[Lags]:
+    yield all_lags
+    record_property("lags", str(all_lags))

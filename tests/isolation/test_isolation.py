@@ -1,0 +1,31 @@
+"""Everybody gets through a warm Hapta what PocketBase itself would have given to them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.isolation import stage
+from tests.isolation.runner import run
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(
+    "triples",
+    [
+        pytest.param(2_000, id="2000 triples"),
+        pytest.param(50_000, id="50000 triples", marks=[pytest.mark.all_modes, pytest.mark.timeout(3600)]),
+    ],
+)
+async def test_everybody_gets_what_pocketbase_itself_would_give_them(tmp_path: Path, triples: int) -> None:
+    with stage.running(tmp_path) as urls:
+        async with stage.doors(urls) as doors:
+            figures = await run(doors, seed=2026, triples=triples, say=print)
+    print(figures)
+    assert not figures.differences, "\n".join(map(str, figures.differences))
+    assert figures.triples >= triples
+    # what proves something: rows are shown, callers are told different things, and the store answers
+    assert figures.filled > figures.reads / 3, figures
+    assert figures.apart > figures.asks / 3, figures
+    assert figures.moved < figures.reads / 1000, figures
+    assert figures.hits > figures.reads / 4, figures
+    assert figures.revalidated > figures.reads / 100, figures

@@ -1,0 +1,248 @@
+"""The stages of the cache with a PocketBase that answers as told, and waits where told."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from hapta.cache.book import Circumstances, PlanBook
+from hapta.cache.generations import Generations
+from hapta.cache.known_rows import KnownRows
+from hapta.cache.plan import HooksMode
+from hapta.cache.store import ResponseStore
+from hapta.cache.tags import Tag
+from hapta.cache.writes import WriteTags
+from hapta.config import CorsConfig
+from hapta.identity.auth_records import AuthRecords
+from hapta.model.clock import ManualClock
+from hapta.model.exchange import Answer, AnswerStream, Exchange, Header
+from hapta.model.identity import Identity
+from hapta.model.schema import Schema
+from hapta.stages.cache import ReadCache
+from hapta.stages.fill import Filler
+from hapta.stages.invalidate import Invalidation
+from hapta.stages.lookup import Look, Lookup
+from hapta.stages.origins import OriginMemo
+from tests.support.exchanges import exchange, fields
+from tests.unit.cache.plan_world import USERS, VIEWS, schema
+
+JSON: Header = (b"Content-Type", b"application/json")
+VARY: Header = (b"Vary", b"Origin")
+POSTS_LIST = "/api/collections/posts/records"
+USERS_LIST = "/api/collections/users/records"
+
+
+def caller(record: str, collection: str = USERS) -> Identity:
+    return Identity(collection, record, f"token of {record}", None)
+
+
+def page(*rows: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(
+        {"items": list(rows), "page": 1, "perPage": 30, "totalItems": len(rows), "totalPages": 1}
+    )
+
+
+def refusal(status: int, message: str = "No.") -> bytes:
+    return orjson.dumps({"data": {}, "message": message, "status": status})
+
+
+class Stream:
+    """An answer's body that comes in pieces."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self._pieces = pieces
+        self.is_aborted = False
+
+    async def chunks(self) -> Any:
+        for piece in self._pieces:
+            yield piece
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
+class PocketBase:
+    """The next handler.
+
+    Attributes:
+        status, headers, body: what it answers; ``body`` may be made from the request.
+        error: raised instead.
+        gate: cleared, answers wait.
+        then: done when the gate is passed, before the answer.
+    """
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.headers: list[Header] = [JSON, VARY]
+        self.body: bytes | AnswerStream | Callable[[Exchange], bytes | AnswerStream] = page()
+        self.length: int | None = None
+        self.error: Callable[[], BaseException] | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.then: Callable[[], Awaitable[None]] | None = None
+        self.asked: list[Exchange] = []
+
+    async def __call__(self, exchange: Exchange) -> Answer:
+        self.asked.append(exchange)
+        await self.gate.wait()
+        if self.then is not None:
+            await self.then()
+        if self.error is not None:
+            raise self.error()
+        exchange.is_answered = True
+        body = self.body(exchange) if callable(self.body) else self.body
+        headers = list(self.headers)
+        if (origin := exchange.headers.get("Origin")) is not None and origin != "https://evil.test":
+            headers.append((b"Access-Control-Allow-Origin", origin.encode()))
+        return Answer(self.status, headers, body, self.length)
+
+
+class Feed:
+    """The change feed and the schema: live, and covering everything, until told otherwise."""
+
+    def __init__(self) -> None:
+        self.is_live = True
+        self.uncovered: set[str] = set()
+        self.touched = 0
+        self.comes_back = False
+
+    async def confirm(self) -> None:
+        self.is_live = self.is_live or self.comes_back
+
+    def touch(self) -> None:
+        self.touched += 1
+
+    def covers(self, tags: Iterable[Tag]) -> bool:
+        return not any(len(tag) > 1 and tag[1] in self.uncovered for tag in tags)
+
+
+class Superuser:
+    """Auth records as a superuser sees them."""
+
+    def __init__(self) -> None:
+        self.roles: dict[str, str] = {}
+        self.then: Callable[[], None] = lambda: None
+
+    async def request(self, method: str, path: str) -> tuple[int, Any]:
+        _, _, _, collection, _, record = path.split("/")
+        answer = {"id": record, "collectionId": collection, "role": self.roles.get(record, "none")}
+        await asyncio.sleep(0)
+        self.then()
+        return 200, answer
+
+
+class Meter:
+    """What was counted."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def cache_hit(self, collection: str) -> None:
+        self.seen.append("hit")
+
+    def cache_miss(self, collection: str, reason: str) -> None:
+        self.seen.append(str(reason))
+
+    def cache_bypass(self, collection: str, reason: str) -> None:
+        self.seen.append(f"bypass {reason}")
+
+
+class World:
+    """Everything in one process; ``world.read()`` is one request through both stages."""
+
+    def __init__(self, max_body_bytes: int = 10_000, **rules: Mapping[str, str | None]) -> None:
+        self.clock = ManualClock(1_700_000_000.0)  # 22:13 UTC
+        self.schema: Schema = schema(**rules)
+        self.hooks = HooksMode.NONE
+        self.feed, self.pocketbase, self.superuser, self.meter = Feed(), PocketBase(), Superuser(), Meter()
+        self.generations = Generations(self.clock)
+        self.rows = KnownRows(self.generations, self.clock)
+        self.store = ResponseStore(4 * 1024 * 1024, self.clock)
+        self.auth_records = AuthRecords(self.superuser)
+        self.book = PlanBook(
+            lambda: Circumstances(self.schema, VIEWS, 0),
+            hooks=lambda _: self.hooks,
+            is_enabled=lambda _: True,
+            custom_routes_write=("*",),
+            on_warning=lambda _: None,
+            rows=self.rows,
+        )
+        self.vouches = True
+        self.token_end: float | None = 4e9
+        self.filler = Filler(
+            self.store,
+            self.generations,
+            self.rows,
+            self.feed,
+            self,
+            lifetime_s=lambda _: 300.0,
+            token_end=lambda _: self.token_end,
+            host="pocketbase.test",
+            max_body_bytes=max_body_bytes,
+            clock=self.clock,
+        )
+        self.origins = OriginMemo(CorsConfig(), self.clock)
+        self.reads = ReadCache(
+            Lookup(self.book, self.feed, self.auth_records),
+            self.filler,
+            self.store,
+            self.origins,
+            id_of=self.book.id_of,
+            meter=self.meter,
+            clock=self.clock,
+        )
+        self.writes = Invalidation(self, self.rows, self.generations, in_doubt_s=300.0)
+
+    @property
+    def version(self) -> int:
+        return self.book.version
+
+    @property
+    def write_tags(self) -> WriteTags:
+        return self.book.write_tags
+
+    def hooks_of(self, name_or_id: str | None) -> HooksMode:
+        return self.hooks
+
+    async def vouch(self, look: Look) -> bool:
+        return self.vouches
+
+    def change_schema(self, **rules: Mapping[str, str | None]) -> None:
+        self.schema = Schema.of(self.schema.version + 1, schema(**rules).by_id.values())
+        self.generations.move_everything()
+
+    async def ask(self, one: Exchange) -> Answer:
+        async def inner(exchange: Exchange) -> Answer:
+            return await self.writes(exchange, self.pocketbase)
+
+        return await self.reads(one, inner)
+
+    async def read(
+        self,
+        target: str = POSTS_LIST,
+        identity: Identity | None = None,
+        method: str = "GET",
+        **headers: str,
+    ) -> Answer:
+        one = exchange(method, target, {name.replace("_", "-"): value for name, value in headers.items()})
+        one.identity = identity
+        one.authorization = None if identity is None else identity.upstream_token
+        return await self.ask(one)
+
+    async def write(
+        self, method: str = "POST", target: str = POSTS_LIST, body: bytes = b"{}", **headers: str
+    ) -> Answer:
+        return await self.ask(exchange(method, target, headers, body))
+
+
+def status_of(answer: Answer) -> str:
+    """Its ``Cache-Status``, without our name."""
+    (value,) = fields(answer, b"cache-status")
+    return value.decode().removeprefix("hapta; ")
+
+
+async def turns(count: int = 20) -> None:
+    """Let everybody get as far as they can."""
+    for _ in range(count):
+        await asyncio.sleep(0)
