@@ -7,8 +7,9 @@ nor is, nor is it counted, whatever else the filter asks. So a write to a row ha
 
 * *Before.* Kept is, by row, the **set** of values seen, not the last one: a change around Hapta may be under
   way of which nothing was heard, and events come in any order. Values come from stored answers (under a fence
-  that holds), from answers to own writes and from events, and are only ever added. A delete takes nothing
-  away either.
+  that holds), from answers to own writes and from events, and are added to those before. A delete takes
+  nothing away either. Only an own update that no other overlapped settles the row: whatever list was stored
+  on the strength of an older value its close has made unusable, and who sets another value will name it.
 * *After.* The new values are in the answer of an own write, which moves them before it leaves, and in the
   event of any other. An answer or event that does not show them reaches all restricted lists of the
   collection, by :func:`~hapta.cache.tags.anywhere`.
@@ -63,17 +64,19 @@ class _Known:
         since: when the youngest of its fields was first seen.
         values: by field, what it has or may have had.
         open: own writes to it under way.
+        is_contended: own writes under way overlapped, or an event came meanwhile: nobody knows who was last.
         echoes: events of own writes still to come; below 0 while they come before the answers.
         weight: bytes it takes.
     """
 
-    __slots__ = ("echoes", "mark", "open", "since", "values", "weight")
+    __slots__ = ("echoes", "is_contended", "mark", "open", "since", "values", "weight")
 
     def __init__(self, mark: Mark, since: float) -> None:
         self.mark = mark
         self.since = since
         self.values: dict[str, set[str]] = {}
         self.open = 0
+        self.is_contended = False
         self.echoes = 0
         self.weight = _ROW_BYTES
 
@@ -105,6 +108,7 @@ class RowWrite:
         self._action = action
         self._known = known
         if known is not None:
+            known.is_contended = known.open > 0
             known.open += 1
 
     @property
@@ -124,6 +128,7 @@ class RowWrite:
         if collection is None:
             self._write.close(has_changed=has_changed)
             return
+        settles = self._action == "update" and self._known is not None and not self._known.is_contended
         is_mistaken = self._release(is_echoed=has_changed and row is not None)
         if not has_changed:
             self._write.close(has_changed=False)
@@ -137,7 +142,7 @@ class RowWrite:
         if values is None or is_mistaken or not is_known:
             further.add(anywhere(collection))
         self._write.close(further=further)
-        rows.keep(collection, record_id, known if is_known else None, values)
+        rows.keep(collection, record_id, known if is_known else None, values, settles=settles)
 
     def lose(self, doubted_for_s: float) -> None:
         """Its answer was lost."""
@@ -165,6 +170,8 @@ class RowWrite:
             return False
         known.open -= 1
         known.echoes += is_echoed
+        if is_echoed:
+            self._rows.await_echo(known)
         if known.open or known.echoes >= 0:
             return False
         known.echoes = 0
@@ -282,6 +289,8 @@ class KnownRows:
         known = self.get(collection, record_id)
         values = None if row is None else self.values_of(collection, row)
         is_known = action == "create"
+        if known is not None:
+            known.is_contended = known.open > 0
         if known is not None and not is_known:
             is_echo = known.open > 0 or known.echoes > 0
             known.echoes -= is_echo
@@ -304,12 +313,21 @@ class KnownRows:
                 return None
         return known
 
-    def keep(self, collection: str, record_id: str, known: _Known | None, values: Values | None) -> None:
+    def keep(
+        self,
+        collection: str,
+        record_id: str,
+        known: _Known | None,
+        values: Values | None,
+        *,
+        settles: bool = False,
+    ) -> None:
         """Add what was just seen of a row, whose tags may just have moved.
 
         Args:
             known: what was known before and holds on; ``None``: nothing does.
             values: ``None``: nobody knows what it has now.
+            settles: what it had before is in no list any more.
         """
         key = (collection, record_id)
         old = self._forget(key)
@@ -319,6 +337,8 @@ class KnownRows:
         now = self._clock.monotonic()
         known = known or _Known(mark, now)
         known.mark = mark
+        if settles:
+            known.values = {field: set() for field in known.values}
         for field, value in values.items():
             if field not in known.values:
                 known.values[field] = set()
@@ -345,6 +365,11 @@ class KnownRows:
     def is_complete(self, collection: str, known: _Known | None) -> bool:
         """Whether something is known of every field that is watched."""
         return known is not None and self._watched.get(collection, {}).keys() <= known.values.keys()
+
+    def await_echo(self, known: _Known) -> None:
+        """An event is to come: what is young stays so as long as that may take."""
+        if self.is_young(known):
+            known.since = self._clock.monotonic()
 
     def is_young(self, known: _Known) -> bool:
         """Whether it may have been seen after a change of which the event is still to come."""

@@ -81,6 +81,7 @@ class Bugs:
     takes_empty_for_another_value = False
     keeps_what_is_void = False
     ignores_events = False
+    settles_what_is_contended = False
     shows_no_restriction_the_event = False
 
 
@@ -107,16 +108,20 @@ class Rows(KnownRows):
 
     def begin(self, announced: frozenset[Tag], *args: Any, **more: Any) -> RowWrite:
         write = super().begin(announced, *args, **more)
+        if self.bugs.settles_what_is_contended and write._known is not None:
+            write._known.is_contended = False
         if self.bugs.takes_unknown_rows_for_known and write._known is None and write._action != "create":
             write._write.close(has_changed=False)
             write._write = self._generations.begin(announced - {anywhere(C)})
             write._action = "create"
         return write
 
-    def keep(self, collection: str, record_id: str, known: Any, values: Values | None) -> None:
+    def keep(
+        self, collection: str, record_id: str, known: Any, values: Values | None, *, settles: bool = False
+    ) -> None:
         if known is not None and values and self.bugs.replaces_instead_of_adding:
-            known.values.clear()
-        super().keep(collection, record_id, known, values)
+            settles = True
+        super().keep(collection, record_id, known, values, settles=settles)
 
 
 class KnownRowsMachine(RuleBasedStateMachine):
