@@ -2,7 +2,7 @@
 
 The model is a PocketBase of a few rows of which each has one value or is not there. A list shows one row at
 most and counts all, so most of its rows it does not name. Own writes, writes around Hapta and the events of
-both are steps of their own, in any order. What a write under way gives a row is known with its answer only, so
+both are steps of their own, in any order. What a write under way gives a row is known with its answer, so
 the lists it comes into may be served without it until then. A change around Hapta may be missed until its
 event is there; with none of these under way, what is served has to be right. Bugs are planted one by one, and
 each is found by the story of steps that shows it.
