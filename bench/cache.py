@@ -35,6 +35,7 @@ from hapta.stages.cache import ReadCache
 from hapta.stages.fill import Filler
 from hapta.stages.lookup import Look, Lookup
 from hapta.stages.origins import OriginMemo
+from hapta.stages.own_emails import OwnEmails
 
 _REPEAT = 5
 _RESPONSES = 100_000
@@ -123,13 +124,16 @@ class _Bench:
             token_end=lambda _: None,
             host="pocketbase",
             max_body_bytes=4 * 1024 * 1024,
+            has_overlay=True,
             clock=clock,
         )
+        auth_records = AuthRecords(_Nobody())
         self._stage = ReadCache(
-            Lookup(self._book, coherent, AuthRecords(_Nobody())),
+            Lookup(self._book, coherent, auth_records),
             filler,
             self._store,
             OriginMemo(CorsConfig(), clock),
+            OwnEmails(auth_records, self._generations),
             id_of=self._book.id_of,
             meter=CacheMetrics(),
             clock=clock,

@@ -285,7 +285,7 @@ _FENCE = _Holds()
 
 
 def _stored(weight: int) -> Stored:
-    return Stored("posts", 200, (), _BODY, b'""', 0.0, 300.0, None, frozenset(), _FENCE, True, weight)
+    return Stored("posts", 200, (), _BODY, b'""', 0.0, 300.0, None, frozenset(), {}, _FENCE, True, weight)
 
 
 def _fixed_hash(key: object) -> int:

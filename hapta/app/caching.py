@@ -30,6 +30,7 @@ from hapta.stages.fill import Filler
 from hapta.stages.invalidate import Invalidation
 from hapta.stages.lookup import Look, Lookup
 from hapta.stages.origins import OriginMemo
+from hapta.stages.own_emails import OwnEmails
 from hapta.upstream.superuser import SuperuserClient
 
 
@@ -83,6 +84,7 @@ class Caching:
             on_warning=lambda text: events.warning("rule_not_read", message=text),
             rows=self.rows if config.cache.restricted_tags else None,
         )
+        self.own_emails = OwnEmails(self.auth_records, self.generations)
         self.filler = Filler(
             self.store,
             self.generations,
@@ -93,6 +95,7 @@ class Caching:
             token_end=_token_end,
             host=urlsplit(base_url).netloc,
             max_body_bytes=config.cache.max_response_bytes,
+            has_overlay=config.cache.overlay,
             clock=clock,
         )
         origins = OriginMemo(config.cors, clock)
@@ -109,6 +112,7 @@ class Caching:
             self.filler,
             self.store,
             origins,
+            self.own_emails,
             id_of=self.book.id_of,
             meter=metrics.cache,
             clock=clock,
@@ -125,6 +129,7 @@ class Caching:
     async def stop(self) -> None:
         """Fetch no more."""
         await self.filler.close()
+        await self.own_emails.close()
         await self.views.stop()
         await self.auth_records.stop()
 

@@ -1,8 +1,6 @@
 """The running gateway: everything put together, started in order, and ended in the other."""
 
-import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hapta.app.cache_office import CacheOffice
@@ -16,23 +14,20 @@ from hapta.app.database import (
 )
 from hapta.app.limits import Limiting
 from hapta.app.readiness import Readiness
+from hapta.app.reports import Outputs, Reports
 from hapta.app.sessions import Sessions
 from hapta.app.spool_dir import spool_directory
 from hapta.app.watch import Watch
 from hapta.config import Loaded
 from hapta.identity.overview import Overview
-from hapta.model.address import Address, parse_networks
+from hapta.model.address import parse_networks
 from hapta.model.clock import Clock
-from hapta.model.errors import HaptaError, OperatorError, UpstreamUnavailable
+from hapta.model.errors import UpstreamUnavailable
 from hapta.model.exchange import Answer, Exchange, Handler
-from hapta.model.operation import OperationClass
-from hapta.observe.access_log import AccessLog
-from hapta.observe.events import Events
 from hapta.observe.listener import MetricsListener
-from hapta.observe.metrics import Metrics
 from hapta.pipeline import fold
 from hapta.server.connections import ConnectionTable
-from hapta.server.front import Finished, Front
+from hapta.server.front import Front
 from hapta.server.listener import Listener
 from hapta.server.protocol import Reception
 from hapta.server.transmit import Transmitter
@@ -51,15 +46,6 @@ if TYPE_CHECKING:
     from hapta.embedded import Prepared
 
 
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """Where the gateway tells what it does."""
-
-    events: Events
-    access_log: AccessLog
-    metrics: Metrics
-
-
 class Gateway:
     """Hapta, from :meth:`start` to :meth:`stop`.
 
@@ -76,7 +62,7 @@ class Gateway:
         self._outputs = outputs
         self._clock = clock
         self._streams = OpenStreams(outputs.metrics.open_streams.set)
-        self._warned_of_forwarding = False
+        self._reports = Reports(outputs)
         self._database: EmbeddedDatabase | RemoteDatabase | None = None
         self._listener: Listener | None = None
         self._metrics_listener: MetricsListener | None = None
@@ -141,15 +127,15 @@ class Gateway:
             on_refused=metrics.connection_refused,
             on_open_changed=metrics.open_connections.set,
             render_error=transmitter.render_error,
-            on_bad_request=self._on_bad_request,
+            on_bad_request=self._reports.on_bad_request,
         )
         front = Front(
             reception,
             transmitter,
             self._clock,
-            on_finished=self._on_finished,
-            on_crash=self._on_crash,
-            on_untrusted_forwarding=self._on_untrusted_forwarding,
+            on_finished=self._reports.on_finished,
+            on_crash=self._reports.on_crash,
+            on_untrusted_forwarding=self._reports.on_untrusted_forwarding,
         )
         self._listener = Listener(reception, front, self._clock)
         return reception, self._listener, front
@@ -262,7 +248,7 @@ class Gateway:
         caching: Caching,
         spool_dir: str | None,
     ) -> Handler:
-        config, metrics = self._loaded.config, self._outputs.metrics
+        config, metrics, reports = self._loaded.config, self._outputs.metrics, self._reports
         limiting = Limiting(
             config,
             schema=watch.schema,
@@ -284,13 +270,16 @@ class Gateway:
                 *sessions.route_stages(),
                 no_own_route,
                 hold_bodies(
-                    budget, config.server.memory_body_bytes, spool_dir, on_trouble=self._on_spool_trouble
+                    budget,
+                    config.server.memory_body_bytes,
+                    spool_dir,
+                    on_trouble=self._reports.on_spool_trouble,
                 ),
                 batch_lock,
                 *limiting.inner_stages(),
                 *caching.stages(),
                 *watch.stages(),
-                settings_watch(database.settings_may_differ, self._on_settings_trouble),
+                settings_watch(database.settings_may_differ, reports.on_settings_trouble),
                 *sessions.inner_stages(),
             ],
             Upstream(
@@ -333,59 +322,6 @@ class Gateway:
             self.prepared.release()
         if self._metrics_listener is not None:
             await self._metrics_listener.stop()
-
-    def _on_finished(self, request: Finished) -> None:
-        self._outputs.metrics.request_done(request.kind, request.status, request.seconds)
-        self._outputs.access_log.record(
-            request.request_id,
-            request.method,
-            request.target,
-            request.status,
-            request.sent_bytes,
-            request.seconds,
-            request.kind,
-            request.client,
-            request.upstream_s or None,
-            request.cache or None,
-        )
-
-    def _on_bad_request(self, peer: Address, error: HaptaError, request_id: str) -> None:
-        kind = OperationClass.UNKNOWN
-        self._on_finished(
-            Finished(request_id, "-", "-", error.status, 0, 0.0, 0.0, kind, str(peer), error.code)
-        )
-
-    def _on_crash(self, request_id: str, exc: BaseException) -> None:
-        trace = "".join(traceback.format_exception(exc))
-        self._outputs.events.error(
-            "crash",
-            message="a request met an error in Hapta itself; please report it",
-            id=request_id,
-            trace=trace,
-        )
-
-    def _on_untrusted_forwarding(self, peer: str) -> None:
-        self._outputs.metrics.untrusted_forwarding.inc()
-        if not self._warned_of_forwarding:
-            self._warned_of_forwarding = True
-            self._outputs.events.warning(
-                "untrusted_forwarding",
-                message=f"{peer} sends forwarding headers but is not in server.trusted_proxies: they are "
-                "ignored, and it may not act as superuser. If it is your proxy, add it there",
-            )
-
-    def _on_spool_trouble(self, exc: OSError) -> None:
-        self._outputs.events.error(
-            "spool",
-            message=f"a request body could not be put into a file: {exc.strerror or exc}; "
-            "make room, or set server.spool_dir",
-        )
-
-    def _on_settings_trouble(self, exc: Exception) -> None:
-        message = str(exc) if isinstance(exc, OperatorError) else f"{type(exc).__name__}: {exc}"
-        self._outputs.events.error(
-            "settings", message=f"PocketBase's settings could not be checked: {message}"
-        )
 
 
 async def _still_waiting() -> str | None:

@@ -99,6 +99,7 @@ class Plan:
         shows_own_email: the answer may contain auth records of callers who share it, guests' answers being
             shared by others too; each sees their own e-mail in it alone, so callers whose id is among the
             auth rows of the stored answer get one of their own.
+        can_overlay: ``shows_own_email``, and that e-mail is all they see more: no manager sees any.
         reads_auth_record: a rule reads more of the caller's own record than its id and collection: whoever
             stores an answer adds the tag of that record, ``record(caller.collection, caller.record)``.
         ends_at_midnight: a rule or filter reads a clock that moves at midnight UTC.
@@ -116,6 +117,7 @@ class Plan:
     expands: tuple[Expand, ...] = ()
     has_auth_rows: bool = False
     shows_own_email: bool = False
+    can_overlay: bool = False
     reads_auth_record: bool = False
     ends_at_midnight: bool = False
     restriction: Restriction | None = None

@@ -110,6 +110,7 @@ class _Draft:
         self._may_show_emails = False
         self.restricts = True
         self._demands: list[Restriction] = []
+        self._is_own_email_all = True
 
     def plan(self, target: Target, operation: Operation) -> Plan:
         collection = self._collection(target, operation)
@@ -209,6 +210,9 @@ class _Draft:
         """Auth records show their e-mail to themselves and to managers, under open rules too."""
         if collection.type != "auth" or not self._shows_emails:
             return
+        email = self._lookup.field(collection, "email")
+        if collection.rules.get("manageRule") is not None or (email is not None and email.get("hidden")):
+            self._is_own_email_all = False
         if collection.rules.get("manageRule"):
             self._findings.merge(self._rules.findings(collection, "manageRule", self._audience))
         self._may_show_emails = True
@@ -253,6 +257,7 @@ class _Draft:
             expands=expansion.tree() if tells_ids else (),
             has_auth_rows=collection.type == "auth",
             shows_own_email=own_email,
+            can_overlay=own_email and self._is_own_email_all,
             reads_auth_record=findings.reads_auth_record,
             ends_at_midnight=findings.ends_at_midnight,
             restriction=restriction,

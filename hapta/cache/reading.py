@@ -3,20 +3,22 @@
 A response is tagged with the rows an expand asked for, whether it shows them or not: a row that was hidden
 or missing may appear. The ids stand in the relation fields of the parents, so they are read there. Auth rows
 that it shows are its *members*: whoever is one of them sees their own e-mail and gets an answer of their own
-(PocketBase ``apis/record_helpers.go``, compared by id alone).
+(PocketBase ``apis/record_helpers.go``, compared by id alone). Those whose e-mail all can see are none.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import orjson
 
+from hapta.cache.overlay import Row, find_places
 from hapta.cache.plan import Expand, Plan, Restriction
 from hapta.cache.restrictions import normal_form
+from hapta.cache.stored import Places
 from hapta.cache.tags import Tag, births, record
 
-Row: TypeAlias = Mapping[str, Any]
+Shown: TypeAlias = Mapping[str, Any]
 """A row as an answer shows it."""
 
 
@@ -30,20 +32,30 @@ class Read:
 
     Attributes:
         tags: what it depends on besides the plan's tags.
-        members: ids of the auth rows in it, if the plan asks for them.
+        members: ids of the auth rows in it whose owners see another answer, if the plan asks for them.
+        places: where the members' e-mails are missing in ``body``, of those of whom it is known.
+        body: what the others are shown, where that is known.
         rows: rows of the collection read, if they were asked for.
     """
 
     tags: frozenset[Tag]
     members: frozenset[str]
-    rows: tuple[Row, ...] = ()
+    places: Places = field(default_factory=dict)
+    body: bytes | None = None
+    rows: tuple[Shown, ...] = ()
 
 
 NOTHING = Read(frozenset(), frozenset())
 
 
 def read_answer(
-    plan: Plan, status: int, body: bytes, *, caller: str | None = None, wants_rows: bool = False
+    plan: Plan,
+    status: int,
+    body: bytes,
+    *,
+    leader: Row | None = None,
+    is_overlaid: bool = False,
+    wants_rows: bool = False,
 ) -> Read:
     """Look into an answer.
 
@@ -51,7 +63,8 @@ def read_answer(
         plan: of the read.
         status: 200, or what PocketBase refuses with.
         body: JSON.
-        caller: record id of the caller it was fetched as, ``None`` for a guest.
+        leader: as whom it was fetched; what that row shows, it need not show to others.
+        is_overlaid: places are wanted.
         wants_rows: the rows are to be kept, where the plan says that the answer tells them.
 
     Raises:
@@ -69,14 +82,19 @@ def read_answer(
         members = set(ids) if wants_members else set()
         if plan.restriction is not None:
             tags.update(record(plan.collection, record_id) for record_id in ids)
-            _compare(plan.restriction, plan.value_for(caller), rows)
+            _compare(plan.restriction, plan.value_for(None if leader is None else leader[1]), rows)
         _follow(plan.expands, rows, tags, members)
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as exc:
         raise OddAnswer(repr(exc)) from exc
-    return Read(frozenset(tags), frozenset(members), tuple(rows) if wants_rows else ())
+    kept = tuple(rows) if wants_rows else ()
+    found = find_places(plan, body, leader) if members and is_overlaid and plan.can_overlay else None
+    if found is None:
+        return Read(frozenset(tags), frozenset(members), rows=kept)
+    places = {row: offsets for row, offsets in found.places.items() if offsets}
+    return Read(frozenset(tags), frozenset(record_id for _, record_id in places), places, found.body, kept)
 
 
-def _compare(restriction: Restriction, value: str | None, rows: Iterable[Row]) -> None:
+def _compare(restriction: Restriction, value: str | None, rows: Iterable[Shown]) -> None:
     """What the tag rests on: that equal means the same to PocketBase and to us."""
     for row in rows:
         if normal_form(restriction.kind, row[restriction.field]) != value:

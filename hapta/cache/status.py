@@ -10,6 +10,10 @@ from hapta.model.exchange import Header
 _TOKEN = re.compile(r"[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*")
 
 
+OVERLAY = "overlay"
+"""The detail of an answer that was made of what others share, with the caller's own e-mail put in."""
+
+
 class Forward(StrEnum):
     """Why a request went on to PocketBase (§2.2)."""
 
@@ -27,13 +31,15 @@ class Forward(StrEnum):
     """The client asked for a fresh answer."""
 
 
-def hit(ttl_s: float) -> bytes:
+def hit(ttl_s: float, *, is_overlaid: bool = False) -> bytes:
     """Served from the store.
 
     Args:
         ttl_s: seconds for which it stays fresh; negative where it is stale and served all the same.
+        is_overlaid: with the caller's own e-mail put in.
     """
-    return b"hapta; hit; ttl=%d" % math.floor(ttl_s)
+    value = b"hapta; hit; ttl=%d" % math.floor(ttl_s)
+    return value + f"; detail={OVERLAY}".encode() if is_overlaid else value
 
 
 def forwarded(

@@ -6,10 +6,11 @@ stored.
 """
 
 import sys
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Protocol
+from types import MappingProxyType
+from typing import Protocol, TypeAlias
 
 import msgspec
 
@@ -29,9 +30,12 @@ _NEVER_KEPT = frozenset(
 )
 """Of one connection, one request or one moment; ``Vary`` is written anew."""
 _CORS = b"access-control-"
-_ETAG_BYTES = 12
+ETAG_BYTES = 12
 _NOBODY: frozenset[str] = frozenset()
 """One for all: an empty set weighs as much as the rest."""
+Places: TypeAlias = Mapping[tuple[str, str], tuple[int, ...]]
+"""Offsets in a body, by ids of an auth collection and of a record in it."""
+_NOWHERE: Places = MappingProxyType({})
 
 
 class Fence(Protocol):
@@ -68,7 +72,8 @@ class Stored:
         stored_at: monotonic seconds when its fetch began: the body may be no newer.
         lifetime_s: seconds from then on for which it is fresh.
         ends_at: Unix seconds at which it ends whatever its lifetime, ``None`` for never.
-        members: ids of the auth records whose rows it shows.
+        members: ids of the auth records who see something else in it.
+        places: of those members of whom it is known, where in the body their e-mail is missing.
         fence: what it depends on.
         varies_by_origin: PocketBase said so.
         weight: bytes of memory it takes in the store, its key and place included.
@@ -83,6 +88,7 @@ class Stored:
     lifetime_s: float
     ends_at: float | None
     members: frozenset[str]
+    places: Places
     fence: Fence
     varies_by_origin: bool
     weight: int
@@ -103,6 +109,7 @@ class Stored:
         fence_bytes: int = 0,
         ends_at: float | None = None,
         members: frozenset[str] = frozenset(),
+        places: Places = _NOWHERE,
     ) -> "Stored":
         """Make one of an answer that :func:`may_store` allows.
 
@@ -116,6 +123,8 @@ class Stored:
         weight = _BOOKKEEPING_BYTES + size_of(key) + sys.getsizeof(body) + header_bytes + fence_bytes
         if members:
             weight += size_of(members)
+        if places:
+            weight += sys.getsizeof(places) + sum(_PLACED_BYTES + size_of(each) for each in places.values())
         return cls(
             collection=collection,
             status=status,
@@ -126,6 +135,7 @@ class Stored:
             lifetime_s=lifetime_s,
             ends_at=ends_at,
             members=members or _NOBODY,
+            places=places or _NOWHERE,
             fence=fence,
             varies_by_origin=any(name.lower() == b"vary" for name, _ in lines),
             weight=weight,
@@ -148,14 +158,16 @@ class Stored:
 
 def etag_of(body: bytes) -> bytes:
     """A strong validator (RFC 9110 §8.8.3)."""
-    return b'"' + blake2b(body, digest_size=_ETAG_BYTES).hexdigest().encode() + b'"'
+    return b'"' + blake2b(body, digest_size=ETAG_BYTES).hexdigest().encode() + b'"'
 
 
 _PLACE_BYTES = 110
 """A place in an ordered dictionary on average: its tables grow by doubling."""
+_PLACED_BYTES = sys.getsizeof(("", ""))
+"""A key of the places: its texts are those of the members and of the plan."""
 _BOOKKEEPING_BYTES = (
     _PLACE_BYTES
-    + sys.getsizeof(Stored("", 0, (), b"", b"", 0.0, 0.0, None, frozenset(), None, False, 0))  # type: ignore[arg-type]
+    + sys.getsizeof(Stored("", 0, (), b"", b"", 0.0, 0.0, None, frozenset(), _NOWHERE, None, False, 0))  # type: ignore[arg-type]
     + sys.getsizeof(etag_of(b""))
     + 2 * sys.getsizeof(0.5)  # the instant and the weight; lifetimes are shared
 )

@@ -366,6 +366,10 @@ class CacheConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     anything in the request: nothing is stored). "auto": with the embedded PocketBase by a look into
     hooks_dir, else "auth"."""
 
+    overlay: bool = True
+    """Users whose own record is in an answer that others share get those bytes with their own e-mail put in,
+    where that is all they see more; false: PocketBase is asked for each of them."""
+
     in_doubt_s: Seconds = 300.0
     """Seconds for which nothing a write may have changed is served from the store, when its answer from
     PocketBase was lost."""

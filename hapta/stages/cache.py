@@ -6,20 +6,24 @@ out: serve, fetch, or pass the request on as it came. Every answer says in ``Cac
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from hapta.cache.answers import answer_headers, not_modified
 from hapta.cache.generations import Standing
+from hapta.cache.overlay import Row, own_answer
 from hapta.cache.plan import Bypass, Reason
-from hapta.cache.status import Forward, forwarded, hit, with_status
+from hapta.cache.status import OVERLAY, Forward, forwarded, hit, with_status
 from hapta.cache.store import ResponseStore
 from hapta.cache.stored import Stored
 from hapta.model.clock import Clock
 from hapta.model.exchange import Answer, Exchange, Handler, Header
+from hapta.model.identity import Identity
 from hapta.model.operation import OperationClass
 from hapta.stages.fill import Filled, Filler
 from hapta.stages.lookup import Look, Lookup
 from hapta.stages.origins import OriginMemo
+from hapta.stages.own_emails import OwnEmails
 
 _LOOKS = 4
 """Times a read looks: again for an answer of its own, and after a fetch it could not share."""
@@ -46,6 +50,7 @@ class ReadCache:
         filler: fetches.
         store: what is kept.
         origins: CORS lines.
+        emails: for members' answers made of what others share.
         id_of: the id of a collection, from a name or id; one word for all that are unknown.
         meter: counts.
         clock: both times.
@@ -57,6 +62,7 @@ class ReadCache:
         filler: Filler,
         store: ResponseStore,
         origins: OriginMemo,
+        emails: OwnEmails,
         *,
         id_of: Callable[[str], str],
         meter: CacheMeter,
@@ -66,6 +72,7 @@ class ReadCache:
         self._filler = filler
         self._store = store
         self._origins = origins
+        self._emails = emails
         self._id_of = id_of
         self._meter = meter
         self._clock = clock
@@ -89,15 +96,24 @@ class ReadCache:
             if cors is None:
                 return await self._pass_on(exchange, forward, Reason.ORIGIN)
             found = self._store.get(look.slot)
-            if found is not None and identity is not None and not is_own and identity.record in found.members:
-                is_own = True
-                continue
             why = self._why_not(found)
+            row = None if is_own else _member(found, identity)
+            if found is not None and row is not None:
+                if row not in found.places:
+                    is_own = True
+                    continue
+                if why is None:
+                    email = self._emails.known(row)
+                    if email is None:  # what was looked up is as old as the question will be
+                        is_own = await self._emails.ask(row) is None
+                        continue
+                    found = own_answer(found, row, email)
             if found is not None and why is None:
                 exchange.cache = "hit"
                 self._meter.cache_hit(look.plan.collection)
                 ttl_s = found.ttl_s(self._clock.monotonic(), self._clock.now())
-                return self._serve(exchange, look, found, cors, hit(ttl_s))
+                status = hit(ttl_s, is_overlaid=row is not None)
+                return self._serve(exchange, look, found, cors, status, is_own=row is not None)
             if why is Reason.WRITE:
                 return await self._pass_on(exchange, forward, Reason.WRITE)
             assert isinstance(why, Forward)
@@ -111,9 +127,23 @@ class ReadCache:
             if filled is not None:
                 if filled[0].suits(identity):
                     return self._serve_filled(exchange, look, *filled, cors, why)
+                own = await self._overlaid(filled[0], identity)
+                if own is not None:
+                    return self._serve_filled(exchange, look, own, filled[1], cors, why, is_own=True)
                 filled[0].discard()
                 is_own = True
         return await self._pass_on(exchange, forward, Reason.WRITE)
+
+    async def _overlaid(self, filled: Filled, identity: Identity | None) -> Filled | None:
+        """What was fetched for others, made the answer of a caller whose row is shown in it."""
+        stored = filled.stored
+        row = _member(stored, identity)
+        if stored is None or row is None or row not in stored.places or not filled.is_neutral:
+            return None
+        email = await self._emails.ask(row)
+        if email is None or self._why_not(stored) is not None:
+            return None
+        return replace(filled, stored=own_answer(stored, row, email))
 
     def _why_not(self, found: Stored | None) -> Forward | Reason | None:
         """Why a stored response may not be served now; ``None`` when it may."""
@@ -127,12 +157,19 @@ class ReadCache:
         return None
 
     def _serve(
-        self, exchange: Exchange, look: Look, stored: Stored, cors: tuple[Header, ...], status: bytes
+        self,
+        exchange: Exchange,
+        look: Look,
+        stored: Stored,
+        cors: tuple[Header, ...],
+        status: bytes,
+        *,
+        is_own: bool,
     ) -> Answer:
         is_304 = not_modified(stored, _if_none_match(exchange))
         headers = answer_headers(
             stored,
-            is_private=look.is_private,
+            is_private=look.is_private or is_own,
             reads_authorization=not look.plan.is_shared_with_guests or look.plan.shows_own_email,
             now=self._clock.monotonic(),
             is_304=is_304,
@@ -153,11 +190,18 @@ class ReadCache:
         was_joined: bool,
         cors: tuple[Header, ...],
         why: Forward,
+        *,
+        is_own: bool = False,
     ) -> Answer:
         self._missed(exchange, look, "collapsed" if was_joined else why)
-        status = forwarded(why, is_stored=filled.is_kept and not was_joined, is_collapsed=was_joined)
+        status = forwarded(
+            why,
+            is_stored=filled.is_kept and not was_joined,
+            is_collapsed=was_joined,
+            detail=OVERLAY if is_own else "",
+        )
         if filled.stored is not None:
-            return self._serve(exchange, look, filled.stored, cors, status)
+            return self._serve(exchange, look, filled.stored, cors, status, is_own=is_own)
         fetched = filled.fetched
         headers = with_status([*fetched.headers, *cors], status)
         return Answer(fetched.status, headers, fetched.body, length=fetched.length)
@@ -181,6 +225,13 @@ class ReadCache:
             self._origins.learn(origin, answer.headers)
         answer.headers = with_status(answer.headers, forwarded(Forward.BYPASS, detail=reason))
         return answer
+
+
+def _member(stored: Stored | None, identity: Identity | None) -> Row | None:
+    """The caller's row, if it is one of those whose owners see something else in the response."""
+    if stored is None or identity is None or identity.record not in stored.members:
+        return None
+    return (identity.collection, identity.record)
 
 
 def _if_none_match(exchange: Exchange) -> str | None:

@@ -9,7 +9,7 @@ have put the caller's own rows into it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -54,6 +54,7 @@ class Filled:
         members: ids of the auth rows in it, each of whom sees an e-mail there that others do not.
         leader: record id of the caller it was fetched as; ``None`` for a guest.
         is_for_all: it says the same to the whole partition, and to whoever asks next.
+        shows_leader: what is stored shows an e-mail that only its leader may see.
     """
 
     fetched: Fetched
@@ -62,10 +63,16 @@ class Filled:
     stored: Stored | None = None
     is_kept: bool = False
     members: frozenset[str] = frozenset()
+    shows_leader: bool = False
+
+    @property
+    def is_neutral(self) -> bool:
+        """It shows nothing that is its leader's alone."""
+        return self.leader is None or (self.is_for_all and not self.shows_leader)
 
     def suits(self, identity: Identity | None) -> bool:
         """Whether a caller of the partition may have it."""
-        if self.leader is not None and (self.leader in self.members or not self.is_for_all):
+        if not self.is_neutral:
             return identity is not None and identity.record == self.leader
         if identity is None:
             return True
@@ -111,6 +118,7 @@ class Filler:
         token_end: Unix seconds at which a PocketBase token ends.
         host: the ``Host`` field of fetches.
         max_body_bytes: larger bodies are passed on.
+        has_overlay: members' answers may be made of what others share.
         clock: both times.
     """
 
@@ -126,6 +134,7 @@ class Filler:
         token_end: Callable[[str], float | None],
         host: str,
         max_body_bytes: int,
+        has_overlay: bool,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -137,6 +146,7 @@ class Filler:
         self._token_end = token_end
         self._host = host
         self._max_body_bytes = max_body_bytes
+        self._has_overlay = has_overlay
         self._clock = clock
         self._flights: Flights[Filled] = Flights()
         self._large: TTLCache[Key, bool] = TTLCache(_LARGE_KEPT, _LARGE_KEPT_S, timer=clock.monotonic)
@@ -214,23 +224,27 @@ class Filler:
         is_good = is_for_all and fence.standing() is not Standing.BROKEN
         if fence.holds():
             self._rows.learn(look.plan.collection, found.rows)
-        slot = _slot(look, found)
+        if not is_for_all:
+            found = replace(found, places={}, body=body)  # its leader's, as it came
+        shows_leader = _shows_leader(look, found)
+        slot = _slot(look, shows_leader=shows_leader)
         stored = Stored.of(
             self._pool,
             key=slot,
             collection=look.plan.collection,
             status=fetched.status,
             headers=fetched.headers,
-            body=body,
+            body=body if found.body is None else found.body,
             stored_at=began,
             lifetime_s=self._lifetime_s(look.plan.collection),
             fence=fence,
             fence_bytes=len(fence) * _TAG_BYTES,
             ends_at=ends_at,
             members=found.members,
+            places=found.places,
         )
         is_kept = is_good and self._store.put(slot, stored)
-        return Filled(fetched, leader, is_for_all, stored, is_kept, found.members)
+        return Filled(fetched, leader, is_for_all, stored, is_kept, found.members, shows_leader)
 
     async def _vouch(self, look: Look) -> bool:
         if look.caller is None or look.is_private:
@@ -250,7 +264,8 @@ class Filler:
                 look.plan,
                 fetched.status,
                 body,
-                caller=None if look.caller is None else look.caller.record,
+                leader=None if look.caller is None else (look.caller.collection, look.caller.record),
+                is_overlaid=self._has_overlay and not look.is_private,
                 wants_rows=look.plan.collection in self._rows.collections,
             )
         except OddAnswer:
@@ -278,12 +293,18 @@ def _tags(look: Look) -> frozenset[Tag]:
     }
 
 
-def _slot(look: Look, found: Read) -> Key:
-    """Where it belongs: fetched as one of its own members it is theirs alone."""
+def _shows_leader(look: Look, found: Read) -> bool:
+    """Whether it was fetched as one of its own members, and shows their e-mail: then it is theirs alone."""
     caller = look.caller
-    if caller is None or look.is_private or caller.record not in found.members:
+    if caller is None or caller.record not in found.members:
+        return False
+    return (caller.collection, caller.record) not in found.places
+
+
+def _slot(look: Look, *, shows_leader: bool) -> Key:
+    if look.caller is None or look.is_private or not shows_leader:
         return look.slot
-    return own_slot(look.slot, caller)
+    return own_slot(look.slot, look.caller)
 
 
 def _midnight_after(instant: float) -> float:

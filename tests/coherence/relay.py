@@ -26,6 +26,8 @@ class Fate(Enum):
     """PocketBase gets it; when it answers, Hapta's connection is reset instead."""
     ANSWER_WITHHELD = auto()
     """PocketBase gets it; nothing ever comes back."""
+    ANSWER_DELAYED = auto()
+    """PocketBase answers at once, and Hapta hears of it at :meth:`Relay.release`."""
     HELD = auto()
     """PocketBase gets it only at :meth:`Relay.release`; Hapta's connection is reset at once."""
     DELAYED = auto()
@@ -166,6 +168,8 @@ class Relay:
             while data := await reader.read(_BYTES):
                 if leg.fate is Fate.ANSWER_LOST:
                     return
+                if leg.fate is Fate.ANSWER_DELAYED:
+                    await self._released.wait()
                 if leg.fate is not Fate.ANSWER_WITHHELD and not leg.is_silent:
                     leg.client.write(data)
                     await leg.client.drain()

@@ -69,12 +69,21 @@ class WorldRun:
         seed: of the run.
         number: of the world.
         figures: what is counted.
+        world: makes it, from both numbers.
     """
 
-    def __init__(self, seed: int, number: int, doors: Doors, superuser: Caller, figures: Figures) -> None:
+    def __init__(
+        self,
+        seed: int,
+        number: int,
+        doors: Doors,
+        superuser: Caller,
+        figures: Figures,
+        world: Callable[[int, int], World] = World,
+    ) -> None:
         self._seed, self._doors, self._figures = seed, doors, figures
         self._superuser = superuser
-        self._world = World(seed, number)
+        self._world = world(seed, number)
         self._changes = Changes(self._world, doors, superuser)
         self._seen: set[tuple[str, str]] = set()
         self._tags: dict[Ask, list[Reply]] = {}
@@ -217,6 +226,7 @@ async def run(
     triples: int,
     *,
     worlds: Iterable[int] | None = None,
+    world: Callable[[int, int], World] = World,
     differences: int = 1,
     say: Say = lambda _: None,
 ) -> Figures:
@@ -227,6 +237,7 @@ async def run(
         seed: decides everything but the timing.
         triples: how many distinct ones are wanted.
         worlds: numbers of the worlds to go through; by default all.
+        world: makes each.
         differences: stop at this many.
         say: takes a line after each world, and each difference.
     """
@@ -236,7 +247,7 @@ async def run(
         if total.triples >= triples or len(total.differences) >= differences:
             break
         figures = Figures(worlds=1)
-        await WorldRun(seed, number, doors, superuser, figures).run()
+        await WorldRun(seed, number, doors, superuser, figures, world).run()
         for difference in figures.differences:
             say(str(difference))
         total.add(figures)

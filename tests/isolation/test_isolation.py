@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.isolation import stage
+from tests.isolation.accounts import AccountsWorld
 from tests.isolation.runner import run
 
 
@@ -29,3 +30,14 @@ async def test_everybody_gets_what_pocketbase_itself_would_give_them(tmp_path: P
     assert figures.moved < figures.reads / 1000, figures
     assert figures.hits > figures.reads / 4, figures
     assert figures.revalidated > figures.reads / 100, figures
+
+
+@pytest.mark.timeout(300)
+async def test_those_shown_in_an_answer_others_share_get_it_with_their_own_email(tmp_path: Path) -> None:
+    with stage.running(tmp_path) as urls:
+        async with stage.doors(urls) as doors:
+            figures = await run(doors, seed=2026, triples=1_500, world=AccountsWorld, say=print)
+    print(figures)
+    assert not figures.differences, "\n".join(map(str, figures.differences))
+    overlaid = sum(count for fate, count in figures.fates.items() if fate.endswith("; detail=overlay"))
+    assert overlaid > figures.reads / 50, figures.fates

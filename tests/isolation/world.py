@@ -83,6 +83,10 @@ class World:
             return rng.choice(["", *field.values])
         return rng.choice(field.values)
 
+    def email(self, row: str) -> str:
+        """Of an account."""
+        return f"{row}@example.com"
+
     async def build(self, doors: Doors, superuser: Caller) -> None:
         """Import, write, log in.
 
@@ -95,7 +99,7 @@ class World:
         for word, count in LOGGED_IN.items():
             for row in self.ids[word][:count]:
                 caller = Caller(row[: len(word)] + str(int(row[len(word) :])), row)
-                await doors.log_in(caller, self.tables[word].name, f"{row}@example.com")
+                await doors.log_in(caller, self.tables[word].name, self.email(row))
                 self.callers.append(caller)
 
     async def _import(self, doors: Doors, superuser: Caller) -> None:
@@ -160,7 +164,7 @@ class World:
         for table, row, values in rows:
             plain = {n: v for n, v in values.items() if not table.field(n).target}
             account = (
-                {"email": f"{row}@example.com", "password": PASSWORD, "passwordConfirm": PASSWORD}
+                {"email": self.email(row), "password": PASSWORD, "passwordConfirm": PASSWORD}
                 if table.type == "auth"
                 else {}
             )

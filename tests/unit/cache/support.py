@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable
 from hashlib import blake2b
+from types import MappingProxyType
 
 from hapta.cache.generations import Standing
 from hapta.cache.store import ResponseStore
-from hapta.cache.stored import Stored
+from hapta.cache.stored import Places, Stored
 from hapta.cache.weight import HeaderPool
 from hapta.model.clock import ManualClock
 from hapta.model.exchange import Header
 
 POOL = HeaderPool()
+NOWHERE: Places = MappingProxyType({})
 HEADERS: tuple[Header, ...] = (
     (b"Content-Type", b"application/json"),
     (b"Vary", b"Origin"),
@@ -45,6 +47,7 @@ def stored(
     lifetime_s: float = 300.0,
     ends_at: float | None = None,
     members: frozenset[str] = frozenset(),
+    places: Places = NOWHERE,
     fence: Fence = UP,
     pool: HeaderPool = POOL,
 ) -> Stored:
@@ -59,6 +62,7 @@ def stored(
         lifetime_s=lifetime_s,
         ends_at=ends_at,
         members=members,
+        places=places,
         fence=fence,
     )
 

@@ -134,10 +134,10 @@ def test_it_ends_at_an_instant_of_the_wall_clock_too() -> None:
 
 
 @pytest.mark.parametrize("body_bytes", [2, 500, 3_000, 30_000])
-@pytest.mark.parametrize("members", [0, 30])
+@pytest.mark.parametrize(("members", "has_places"), [(0, False), (30, False), (30, True)])
 @pytest.mark.parametrize("has_headers_of_its_own", [False, True])
 def test_the_weight_is_the_memory_it_takes(
-    body_bytes: int, members: int, has_headers_of_its_own: bool
+    body_bytes: int, members: int, has_places: bool, has_headers_of_its_own: bool
 ) -> None:
     count, pool, held = 1000, HeaderPool(), store(2**30)
 
@@ -145,12 +145,14 @@ def test_the_weight_is_the_memory_it_takes(
         for number in range(first, first + count):
             key = f"/api/collections/posts/records?page={number}&perPage=30"
             ids = frozenset(f"{number:07}{member:08}" for member in range(members))
+            places = {("users", id_): (number + 500, number + 900) for id_ in ids if has_places}
             own = [(b"X-Number", b"%09d" % number)] if has_headers_of_its_own else []
             lines = [(bytes(bytearray(name)), bytes(bytearray(value))) for name, value in HEADERS]
             made = stored(
                 key,
                 bytes(body_bytes),
                 members=ids,
+                places=places,
                 headers=[*lines, *own],
                 pool=pool,
                 stored_at=number * 1.5,

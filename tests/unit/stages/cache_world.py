@@ -24,6 +24,7 @@ from hapta.stages.fill import Filler
 from hapta.stages.invalidate import Invalidation
 from hapta.stages.lookup import Look, Lookup
 from hapta.stages.origins import OriginMemo
+from hapta.stages.own_emails import OwnEmails
 from tests.support.exchanges import exchange, fields
 from tests.unit.cache.plan_world import USERS, VIEWS, schema
 
@@ -122,11 +123,14 @@ class Superuser:
 
     def __init__(self) -> None:
         self.roles: dict[str, str] = {}
+        self.emails: dict[str, str] = {}
         self.then: Callable[[], None] = lambda: None
 
     async def request(self, method: str, path: str) -> tuple[int, Any]:
         _, _, _, collection, _, record = path.split("/")
         answer = {"id": record, "collectionId": collection, "role": self.roles.get(record, "none")}
+        if record in self.emails:
+            answer["email"] = self.emails[record]
         await asyncio.sleep(0)
         self.then()
         return 200, answer
@@ -151,7 +155,9 @@ class Meter:
 class World:
     """Everything in one process; ``world.read()`` is one request through both stages."""
 
-    def __init__(self, max_body_bytes: int = 10_000, **rules: Mapping[str, str | None]) -> None:
+    def __init__(
+        self, max_body_bytes: int = 10_000, *, has_overlay: bool = False, **rules: Mapping[str, str | None]
+    ) -> None:
         self.clock = ManualClock(1_700_000_000.0)  # 22:13 UTC
         self.schema: Schema = schema(**rules)
         self.hooks = HooksMode.NONE
@@ -180,6 +186,7 @@ class World:
             token_end=lambda _: self.token_end,
             host="pocketbase.test",
             max_body_bytes=max_body_bytes,
+            has_overlay=has_overlay,
             clock=self.clock,
         )
         self.origins = OriginMemo(CorsConfig(), self.clock)
@@ -188,6 +195,7 @@ class World:
             self.filler,
             self.store,
             self.origins,
+            OwnEmails(self.auth_records, self.generations),
             id_of=self.book.id_of,
             meter=self.meter,
             clock=self.clock,

@@ -1,0 +1,92 @@
+"""What a running gateway tells: log lines, events and counts of what happens to requests."""
+
+import traceback
+from dataclasses import dataclass
+
+from hapta.model.address import Address
+from hapta.model.errors import HaptaError, OperatorError
+from hapta.model.operation import OperationClass
+from hapta.observe.access_log import AccessLog
+from hapta.observe.events import Events
+from hapta.observe.metrics import Metrics
+from hapta.server.front import Finished
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where the gateway tells what it does."""
+
+    events: Events
+    access_log: AccessLog
+    metrics: Metrics
+
+
+class Reports:
+    """Turns what happens into lines, events and counts.
+
+    Args:
+        outputs: where they go.
+    """
+
+    def __init__(self, outputs: Outputs) -> None:
+        self._outputs = outputs
+        self._warned_of_forwarding = False
+
+    def on_finished(self, request: Finished) -> None:
+        """A request is over."""
+        self._outputs.metrics.request_done(request.kind, request.status, request.seconds)
+        self._outputs.access_log.record(
+            request.request_id,
+            request.method,
+            request.target,
+            request.status,
+            request.sent_bytes,
+            request.seconds,
+            request.kind,
+            request.client,
+            request.upstream_s or None,
+            request.cache or None,
+        )
+
+    def on_bad_request(self, peer: Address, error: HaptaError, request_id: str) -> None:
+        """What came was no request: it is counted and logged like one."""
+        kind = OperationClass.UNKNOWN
+        self.on_finished(
+            Finished(request_id, "-", "-", error.status, 0, 0.0, 0.0, kind, str(peer), error.code)
+        )
+
+    def on_crash(self, request_id: str, exc: BaseException) -> None:
+        """A request met an exception nobody expected."""
+        trace = "".join(traceback.format_exception(exc))
+        self._outputs.events.error(
+            "crash",
+            message="a request met an error in Hapta itself; please report it",
+            id=request_id,
+            trace=trace,
+        )
+
+    def on_untrusted_forwarding(self, peer: str) -> None:
+        """A peer speaks for somebody else and is none of our proxies; told once."""
+        self._outputs.metrics.untrusted_forwarding.inc()
+        if not self._warned_of_forwarding:
+            self._warned_of_forwarding = True
+            self._outputs.events.warning(
+                "untrusted_forwarding",
+                message=f"{peer} sends forwarding headers but is not in server.trusted_proxies: they are "
+                "ignored, and it may not act as superuser. If it is your proxy, add it there",
+            )
+
+    def on_spool_trouble(self, exc: OSError) -> None:
+        """A request body found no place on disk."""
+        self._outputs.events.error(
+            "spool",
+            message=f"a request body could not be put into a file: {exc.strerror or exc}; "
+            "make room, or set server.spool_dir",
+        )
+
+    def on_settings_trouble(self, exc: Exception) -> None:
+        """PocketBase's settings could not be looked at."""
+        message = str(exc) if isinstance(exc, OperatorError) else f"{type(exc).__name__}: {exc}"
+        self._outputs.events.error(
+            "settings", message=f"PocketBase's settings could not be checked: {message}"
+        )
