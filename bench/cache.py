@@ -18,6 +18,7 @@ from bench.plan import Plan, Section
 from bench.statistics import Spread, table
 from hapta.cache.book import Circumstances, PlanBook
 from hapta.cache.generations import Generations
+from hapta.cache.known_rows import KnownRows
 from hapta.cache.plan import HooksMode, Views
 from hapta.cache.plan import Plan as ReadPlan
 from hapta.cache.store import ResponseStore
@@ -116,6 +117,7 @@ class _Bench:
         filler = Filler(
             self._store,
             self._generations,
+            KnownRows(self._generations, clock),
             coherent,
             coherent,
             lifetime_s=lambda _: 3600.0,

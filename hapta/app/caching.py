@@ -9,6 +9,7 @@ from hapta.app.file_caching import FileCaching
 from hapta.app.hooks_mode import HooksModes
 from hapta.cache.book import Circumstances, PlanBook
 from hapta.cache.generations import Generations
+from hapta.cache.known_rows import KnownRows
 from hapta.cache.plan import HooksMode
 from hapta.cache.store import ResponseStore, Tally
 from hapta.cache.tags import Tag
@@ -72,6 +73,12 @@ class Caching:
         self.views = ViewWatch(superuser, schema, clock=clock)
         self.auth_records = AuthRecords(superuser)
         self.generations = Generations(clock)
+        self.rows = KnownRows(
+            self.generations,
+            clock,
+            young_s=config.feed.max_silence_s,
+            on_watched=lambda: feed.wants_full(self.rows.collections, by="rows"),
+        )
         self.store = ResponseStore(config.cache.max_bytes, clock)
         self.book = PlanBook(
             lambda: Circumstances(schema.snapshot, self.views.known, self.hooks.version),
@@ -79,11 +86,13 @@ class Caching:
             is_enabled=self._is_enabled,
             custom_routes_write=config.cache.custom_routes_write,
             on_warning=lambda text: events.warning("rule_not_read", message=text),
+            rows=self.rows if config.cache.restricted_tags else None,
         )
         self.own_emails = OwnEmails(self.auth_records, self.generations)
         self.filler = Filler(
             self.store,
             self.generations,
+            self.rows,
             self,
             self,
             lifetime_s=self.lifetime_s,
@@ -128,7 +137,7 @@ class Caching:
             meter=metrics.cache,
             clock=clock,
         )
-        self._writes = Invalidation(self, self.generations, in_doubt_s=config.cache.in_doubt_s)
+        self._writes = Invalidation(self, self.rows, self.generations, in_doubt_s=config.cache.in_doubt_s)
         self._events = events
         self._told: set[str] = set()
         self._tell_unmet()
@@ -227,10 +236,10 @@ class Caching:
         self.views.forget()
 
     def _on_change(self, change: Change) -> None:
-        self.generations.move(
-            self.book.write_tags.changed(change.collection_id, change.record_id, change.action),
-            keeps_files=self.files is not None and self.files.are_kept_by(change),
-        )
+        collection, record, action = change.collection_id, change.record_id, change.action
+        tags = self.book.write_tags.changed(collection, record, action)
+        keeps_files = self.files is not None and self.files.are_kept_by(change)
+        self.rows.told(tags, collection, record, action, change.record, keeps_files=keeps_files)
 
     def _on_gap(self) -> None:
         self.forget_all()

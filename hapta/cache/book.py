@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache
 
+from hapta.cache.known_rows import KnownRows
 from hapta.cache.plan import Audience, Bypass, Expand, HooksMode, Plan, Views
 from hapta.cache.planner import Planner
 from hapta.cache.writes import WriteTags
@@ -61,6 +62,8 @@ class PlanBook:
         is_enabled: whether the operator lets answers with rows of a collection be stored.
         custom_routes_write: ``cache.custom_routes_write``.
         on_warning: told once of each rule that cannot be read.
+        rows: told by what field lists are restricted, before the first of them is fetched; ``None`` where
+            none may be.
 
     Attributes:
         version: moves whenever plans made before are void.
@@ -74,11 +77,13 @@ class PlanBook:
         is_enabled: Callable[[Collection], bool],
         custom_routes_write: Several[str],
         on_warning: Callable[[str], None],
+        rows: KnownRows | None = None,
     ) -> None:
         self._circumstances = circumstances
         self._hooks = hooks
         self._is_enabled = is_enabled
         self._custom_routes_write = custom_routes_write
+        self._rows = rows
         self._on_warning = on_warning
         self._warned: set[str] = set()
         self._unreadable: set[str] = set()
@@ -125,6 +130,7 @@ class PlanBook:
         found = self._memo.get(key)
         if found is None:
             found = self._planner.plan(target, operation, audience)
+            self._watch(found)
             if len(target.raw) < MAX_REMEMBERED:
                 self._memo[key] = found
             self._unreadable.update(self._planner.warnings)
@@ -134,6 +140,10 @@ class PlanBook:
                     self._on_warning(warning)
             self._planner.warnings.clear()
         return found
+
+    def _watch(self, found: Plan | Bypass) -> None:
+        if self._rows is not None and isinstance(found, Plan) and found.restriction is not None:
+            self._rows.watch(found.collection, found.restriction)
 
     def label(self, name_or_id: str) -> str:
         """A collection's name for metrics and people; :data:`UNKNOWN` for one that is not known."""
@@ -149,12 +159,16 @@ class PlanBook:
         present = self._circumstances()
         if present.is_same(self._made_from):
             return
-        planner = Planner(present.schema, present.views, self._hooks, self._is_enabled)
+        planner = Planner(
+            present.schema, present.views, self._hooks, self._is_enabled, restricts=self._rows is not None
+        )
         write_tags = WriteTags(present.schema, present.views, custom_routes_write=self._custom_routes_write)
         # only now: were one of them not to be made, nothing of before may pass for the present
         self._planner, self._write_tags, self._made_from = planner, write_tags, present
         self._version += 1
         self._memo.clear()
+        if self._rows is not None:
+            self._rows.keep_up(present.schema)
         self._unreadable.clear()
 
 

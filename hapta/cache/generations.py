@@ -141,28 +141,47 @@ class Write:
         self._is_open = is_open
         self._is_over = False
 
-    def close(self, *, has_changed: bool = True) -> None:
+    def close(self, *, has_changed: bool = True, further: Iterable[Tag] = ()) -> None:
         """It was answered.
 
         Args:
             has_changed: ``False`` only where it is certain that nothing was committed.
+            further: tags that only the answer named; they are moved as well.
         """
-        self._end(moves=has_changed)
+        self._end(moves=has_changed, further=further)
 
-    def lose(self, doubted_for_s: float) -> None:
+    def lose(self, doubted_for_s: float, *, further: Iterable[Tag] = ()) -> None:
         """Its answer was lost: it may have been committed, or be still.
 
         Args:
             doubted_for_s: seconds after which it has landed or never will.
+            further: tags it may have changed besides those that were announced.
         """
-        self._generations.doubt(self._states, doubted_for_s)
-        self._end(moves=True)
+        further = tuple(further)
+        self._generations.doubt([*self._states, *self._generations.states(further)], doubted_for_s)
+        self._end(moves=True, further=further)
 
-    def _end(self, *, moves: bool) -> None:
+    def _end(self, *, moves: bool, further: Iterable[Tag]) -> None:
         if self._is_over:
             return
         self._is_over = True
-        self._generations.end(self._states, was_open=self._is_open, moves=moves)
+        self._generations.end(self._states, was_open=self._is_open, moves=moves, further=further)
+
+
+class Mark:
+    """The generations of a few tags at one moment; made by :meth:`Generations.mark`.
+
+    Unlike a fence it does not mind a write that is open: whoever keeps one takes part in that write.
+    """
+
+    __slots__ = ("_taken",)
+
+    def __init__(self, states: Iterable[_State]) -> None:
+        self._taken = tuple((state, state.generation) for state in states)
+
+    def is_current(self) -> bool:
+        """Whether none of them has moved since."""
+        return all(state.generation == generation for state, generation in self._taken)
 
 
 class Generations:
@@ -233,18 +252,17 @@ class Generations:
             keeps_files: it certainly left the files of the records it names as they were.
         """
         self.moves += 1
-        reached = set()
-        for tag in tags if keeps_files else with_files(tags):
-            reached.add(_collection_of(tag))
-            state = self._states.get(tag)
-            if state is not None:
-                state.generation += 1
-            self._remember_move(tag)
-        self.invalidations.update(reached)
+        self.invalidations.update(self._move(tags if keeps_files else with_files(tags)))
 
     def move_everything(self) -> None:
         """Anything may have changed."""
         self.move((EVERYTHING,))
+
+    def mark(self, tags: Iterable[Tag]) -> Mark | None:
+        """Remember where these tags stand; ``None`` while one of them is in doubt."""
+        self._settle_doubts()
+        states = [self._state(tag) for tag in (EVERYTHING, *tags)]
+        return None if any(state.tag in self._doubted for state in states) else Mark(states)
 
     def end_doubts(self) -> None:
         """PocketBase was restarted: what it had not committed by now it never will."""
@@ -269,13 +287,19 @@ class Generations:
             return None
         return self._settled(wanted)
 
+    def states(self, tags: Iterable[Tag]) -> list[_State]:
+        """The states of these tags."""
+        return [self._state(tag) for tag in tags]
+
     def fetch_ended(self) -> None:
         """One fetch less is under way."""
         self._fetching -= 1
         if self._fetching == 0:
             self._last_moves.clear()
 
-    def end(self, states: Iterable[_State], *, was_open: bool, moves: bool) -> None:
+    def end(
+        self, states: Iterable[_State], *, was_open: bool, moves: bool, further: Iterable[Tag] = ()
+    ) -> None:
         """A write is over."""
         self.moves += 1
         reached = set()
@@ -285,6 +309,8 @@ class Generations:
                 state.generation += 1
                 self._remember_move(state.tag)
                 reached.add(_collection_of(state.tag))
+        if moves:
+            reached |= self._move(further)
         self.invalidations.update(reached)
 
     def doubt(self, states: Iterable[_State], for_s: float) -> None:
@@ -297,6 +323,17 @@ class Generations:
         for state in states:
             state.doubted_until = max(state.doubted_until, until)
             self._doubted[state.tag] = state
+
+    def _move(self, tags: Iterable[Tag]) -> set[str]:
+        """Move them; which collections they are of."""
+        reached = set()
+        for tag in tags:
+            reached.add(_collection_of(tag))
+            state = self._states.get(tag)
+            if state is not None:
+                state.generation += 1
+            self._remember_move(tag)
+        return reached
 
     def _state(self, tag: Tag) -> _State:
         state = self._states.get(tag)

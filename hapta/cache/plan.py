@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-from hapta.cache.tags import Tag
+from hapta.cache.tags import Tag, restricted
 
 Audience: TypeAlias = str | None
 """Id of the caller's auth collection; ``None`` for guests."""
@@ -68,6 +68,22 @@ class Expand:
 
 
 @dataclass(frozen=True, slots=True)
+class Restriction:
+    """All rows of a list have one value in one field: only writes to rows with that value concern it.
+
+    Attributes:
+        field: of the collection listed.
+        kind: its type.
+        value: in the form of :func:`hapta.cache.restrictions.normal_form`; ``None``: the caller's id, which
+            of guests is the empty text.
+    """
+
+    field: str
+    kind: str
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A read that may be stored.
 
@@ -87,6 +103,9 @@ class Plan:
         reads_auth_record: a rule reads more of the caller's own record than its id and collection: whoever
             stores an answer adds the tag of that record, ``record(caller.collection, caller.record)``.
         ends_at_midnight: a rule or filter reads a clock that moves at midnight UTC.
+        restriction: instead of ``any`` row of the collection those with one value make a list wrong, and the
+            rows it shows; the tag of that value is in :meth:`tags_for`.
+        tells_rows: the answer shows rows of the collection as they are, their ids included.
         why: sentences for ``hapta cache explain``: for each part and tag, what brought it in.
     """
 
@@ -101,7 +120,27 @@ class Plan:
     can_overlay: bool = False
     reads_auth_record: bool = False
     ends_at_midnight: bool = False
+    restriction: Restriction | None = None
+    tells_rows: bool = False
     why: tuple[str, ...] = field(default=(), compare=False)
+
+    def value_for(self, caller: str | None) -> str | None:
+        """The value a list is restricted to; ``None`` if it is not.
+
+        Args:
+            caller: record id of the caller it is fetched as, ``None`` for guests.
+        """
+        restriction = self.restriction
+        if restriction is None:
+            return None
+        return (caller or "") if restriction.value is None else restriction.value
+
+    def tags_for(self, caller: str | None) -> frozenset[Tag]:
+        """All tags known before the fetch; ``caller`` as of :meth:`value_for`."""
+        value = self.value_for(caller)
+        if value is None or self.restriction is None:
+            return self.tags
+        return self.tags | {restricted(self.collection, self.restriction.field, value)}
 
     @property
     def is_shared_with_guests(self) -> bool:

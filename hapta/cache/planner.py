@@ -14,12 +14,13 @@ from hapta.cache.expansion import Expansion
 from hapta.cache.findings import CannotStore, Findings
 from hapta.cache.ground import Ground
 from hapta.cache.lookup import Lookup
-from hapta.cache.plan import Audience, Bypass, HooksMode, Part, PartKind, Plan, Reason, Views
+from hapta.cache.plan import Audience, Bypass, HooksMode, Part, PartKind, Plan, Reason, Restriction, Views
 from hapta.cache.projection import may_show_email
 from hapta.cache.query import Query, encode_query, parse_query
+from hapta.cache.restrictions import demands, most_specific
 from hapta.cache.rules import Rules, read_expression
 from hapta.cache.scan import Place, Scan
-from hapta.cache.tags import EVERYTHING, all_rows, births, record
+from hapta.cache.tags import EVERYTHING, all_rows, any_row, anywhere, births, record
 from hapta.filters.errors import FilterError
 from hapta.filters.expands import parse_expand
 from hapta.filters.parser import MAX_CLIENT_BYTES
@@ -50,6 +51,7 @@ class Planner:
         views: what the SQL of each view reads.
         hooks: how server-side code may shape answers with rows of a collection.
         is_enabled: whether the operator lets answers with rows of a collection be stored.
+        restricts: lists of rows with one value depend on these alone.
 
     Attributes:
         warnings: one sentence for each API rule that could not be read so far, for the operator.
@@ -61,12 +63,15 @@ class Planner:
         views: Views,
         hooks: Callable[[Collection], HooksMode],
         is_enabled: Callable[[Collection], bool],
+        *,
+        restricts: bool = True,
     ) -> None:
         self.warnings: list[str] = []
         self._lookup = Lookup(schema)
         self._ground = Ground(self._lookup, views, hooks)
         self._rules = Rules(self._ground, self.warnings.append)
         self._is_enabled = is_enabled
+        self._restricts = restricts
 
     def plan(self, target: Target, operation: Operation, audience: Audience) -> Plan | Bypass:
         """Plan one read; the same arguments always give the same plan.
@@ -77,9 +82,9 @@ class Planner:
             audience: the id of the caller's auth collection, ``None`` for guests; never superusers.
         """
         try:
-            return _Draft(self._lookup, self._ground, self._rules, self._is_enabled, audience).plan(
-                target, operation
-            )
+            draft = _Draft(self._lookup, self._ground, self._rules, self._is_enabled, audience)
+            draft.restricts = self._restricts
+            return draft.plan(target, operation)
         except CannotStore as stop:
             return stop.bypass
 
@@ -103,6 +108,8 @@ class _Draft:
         self._findings = Findings()
         self._shows_emails = True
         self._may_show_emails = False
+        self.restricts = True
+        self._demands: list[Restriction] = []
         self._is_own_email_all = True
 
     def plan(self, target: Target, operation: Operation) -> Plan:
@@ -160,16 +167,16 @@ class _Draft:
         rule = "listRule" if record_id is None else "viewRule"
         if collection.rules.get(rule) is None:
             raise CannotStore(Reason.RULE, f"{rule} of {name} lets only superusers in")
-        if record_id is None:
-            self._ground.read_any(collection, findings, "it is listed")
-        else:
-            self._ground.enter(collection, findings, "it is read")
+        self._ground.enter(collection, findings, "it is read")
+        if record_id is not None:
             findings.add_tag(
                 record(collection.id, record_id), f"any change of {name}/{record_id}: it is viewed"
             )
             findings.add_tag(all_rows(collection.id), f"changes in {name} of rows nobody can name")
             findings.add_tag(births(collection.id), f"a new row in {name}, if there is no such record")
         findings.merge(self._rules.findings(collection, rule, self._audience))
+        if record_id is None:
+            self._demands += self._rules.demands(collection)
 
     def _search(self, collection: Collection, values: Mapping[str, str]) -> None:
         text, sort = values.get("filter", ""), values.get("sort", "")
@@ -178,7 +185,9 @@ class _Draft:
                 raise CannotStore(Reason.RULE, f"only superusers may write {word} in a filter or sort")
         if text:
             place = Place(collection, "filter", is_client=True)
-            self._scan(place).group(read_expression(place, text, MAX_CLIENT_BYTES))
+            group = read_expression(place, text, MAX_CLIENT_BYTES)
+            self._scan(place).group(group)
+            self._demands += demands(self._lookup, collection, group, is_client=True)
         if sort:
             place = Place(collection, "sort", is_client=True)
             try:
@@ -219,6 +228,8 @@ class _Draft:
     ) -> Plan:
         findings = self._findings
         tells_ids = not has_fields and findings.hooks is HooksMode.NONE
+        tells_rows = tells_ids and not collection.is_view
+        restriction = self._listed(collection, tells_rows=tells_rows) if record_id is None else None
         if findings.hooks is HooksMode.AUTH:
             self._shape_by_hooks(query)
         if not tells_ids:
@@ -249,8 +260,26 @@ class _Draft:
             can_overlay=own_email and self._is_own_email_all,
             reads_auth_record=findings.reads_auth_record,
             ends_at_midnight=findings.ends_at_midnight,
+            restriction=restriction,
+            tells_rows=tells_rows,
             why=self._why(parts, own_email=own_email),
         )
+
+    def _listed(self, collection: Collection, *, tells_rows: bool) -> Restriction | None:
+        """Which rows a list depends on: those with one value where that is demanded and nothing else in it
+        reads any row of the same collection, else any."""
+        findings, every = self._findings, any_row(collection.id)
+        restriction = most_specific(self._demands) if self.restricts and tells_rows else None
+        if restriction is None or every in findings.tags:
+            self._ground.read_any(collection, findings, "it is listed")
+            return None
+        name, field = collection.name, restriction.field
+        value = "the caller's id" if restriction.value is None else repr(restriction.value)
+        findings.add_tag(
+            anywhere(collection.id), f"changes of rows of {name} that had or have {field} = {value}"
+        )
+        findings.add_tag(all_rows(collection.id), f"changes in {name} of rows nobody can name")
+        return restriction
 
     def _shape_by_hooks(self, query: Query) -> None:
         """pb_hooks may read the whole URL and the caller."""

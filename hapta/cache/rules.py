@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from hapta.cache.findings import CannotStore, Findings
 from hapta.cache.ground import Ground
-from hapta.cache.plan import Bypass, Reason
+from hapta.cache.plan import Bypass, Reason, Restriction
+from hapta.cache.restrictions import demands
 from hapta.cache.scan import Place, Scan
 from hapta.filters.errors import FilterError
 from hapta.filters.nodes import Group
@@ -39,6 +40,18 @@ class Rules:
         self._warn = warn
         self._seen: dict[tuple[str, str, str | None], Findings | Bypass] = {}
         self._warned: set[str] = set()
+        self._demands: dict[str, list[Restriction]] = {}
+
+    def demands(self, collection: Collection) -> list[Restriction]:
+        """What the listRule, which can be read, demands of every row."""
+        found = self._demands.get(collection.id)
+        if found is None:
+            found, text = [], collection.rules["listRule"]
+            if text:
+                group = read_expression(Place(collection, "listRule"), text, MAX_CLIENT_BYTES)
+                found = demands(self._ground.lookup, collection, group, is_client=False)
+            self._demands[collection.id] = found
+        return found
 
     def findings(self, collection: Collection, name: str, audience: Collection | None) -> Findings:
         """What a rule depends on; it must not be ``None``, that is for superusers.

@@ -12,6 +12,12 @@ suffers from every write:
 and of a record ``("record", C, id)``, and ``("files", C, id)``: the names of its files may be others.
 Whatever moves the tag of a record moves that of its files (:mod:`hapta.cache.generations`), unless it is
 certain that they are as they were. Everything carries :data:`EVERYTHING`.
+
+A list whose filter or rule demands that a field be one constant need not suffer from every row. Instead of
+the first it carries (:mod:`hapta.cache.known_rows` has the argument)
+
+* ``("where", C, field, value)``: a row of C changed that had this value, or has it now, or may have;
+* ``("anywhere", C)``: a row of C changed of which it is not known what it had.
 """
 
 from collections.abc import Iterable
@@ -35,6 +41,16 @@ def all_rows(collection: str) -> Tag:
 def births(collection: str) -> Tag:
     """A row of the collection was created."""
     return ("births", collection)
+
+
+def restricted(collection: str, field: str, value: str) -> Tag:
+    """A row changed in which the field had this value before or has it now."""
+    return ("where", collection, field, value)
+
+
+def anywhere(collection: str) -> Tag:
+    """A row changed, and nobody knows in which restricted lists it was or is."""
+    return ("anywhere", collection)
 
 
 def record(collection: str, record_id: str) -> Tag:

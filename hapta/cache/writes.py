@@ -9,6 +9,9 @@ costs a look-up and one tag for its record. Besides its row a write reaches
 * of an auth collection, PocketBase's own collections of what belongs to an identity.
 
 What hooks write besides is told by the feed.
+
+Lists restricted to one value of a field are taken for reached by every write here, by ``anywhere`` of the
+collection. Where more is known of the row, :mod:`hapta.cache.known_rows` puts the values in its place.
 """
 
 import re
@@ -18,7 +21,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hapta.cache.plan import Views
-from hapta.cache.tags import EVERYTHING, Tag, all_rows, any_row, births, record
+from hapta.cache.tags import EVERYTHING, Tag, all_rows, any_row, anywhere, births, record
 from hapta.model.operation import Operation, OperationClass
 from hapta.model.schema import Collection, Schema, fold_name
 
@@ -43,10 +46,13 @@ class Written:
         announced: tags to announce before it is sent; empty: it changes nothing that is stored.
         is_unknown: it names a collection that is not in the schema. If the schema, confirmed anew, does not
             have it either, PocketBase answers 404 and the request changes nothing.
+        collection: id of the collection of which it creates, updates or deletes one row; ``None`` for
+            everything else.
     """
 
     announced: frozenset[Tag]
     is_unknown: bool = False
+    collection: str | None = None
 
 
 NOTHING: Final = Written(_NOTHING)
@@ -80,7 +86,9 @@ class WriteTags:
         self._schema = schema
         readers = _readers(schema, views)
         self._rows = {
-            collection.id: frozenset({any_row(collection.id), *readers.get(collection.id, ())})
+            collection.id: frozenset(
+                {any_row(collection.id), anywhere(collection.id), *readers.get(collection.id, ())}
+            )
             for collection in schema.by_id.values()
         }
         self._notes = self._notes_on_identities()
@@ -151,7 +159,10 @@ class WriteTags:
             tags = reach.created
         else:
             tags = reach.unclear  # an upsert that may name its record in a way not understood here
-        return Written(tags if record_id is None else tags | {record(collection.id, record_id)})
+        one_row = None if action == "upsert" else collection.id
+        return Written(
+            tags if record_id is None else tags | {record(collection.id, record_id)}, collection=one_row
+        )
 
     def _auth(self, action: str, name_or_id: str | None) -> Written:
         if name_or_id is None or action == "impersonate":

@@ -395,6 +395,10 @@ class CacheConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Seconds for which nothing a write may have changed is served from the store, when its answer from
     PocketBase was lost."""
 
+    restricted_tags: bool = True
+    """Lists of rows with field = constant, in filter or listRule, are made unusable by writes to such rows
+    only. false: by every write to their collection."""
+
     custom_routes_write: tuple[str, ...] = ("*",)
     """Collections that requests to routes of your own (PocketBase hooks) may change, all methods but GET;
     ["*"] for any, [] for none."""

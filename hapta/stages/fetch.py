@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from hapta.cache.key import keyed_headers
-from hapta.model.exchange import AnswerStream, Exchange, Handler, Header
+from hapta.model.exchange import Answer, AnswerStream, Exchange, Handler, Header
 from hapta.model.target import parse_target
 from hapta.stages.lookup import Look
 from hapta.stages.streams import Prefixed
@@ -70,20 +70,29 @@ async def ask(request: Exchange, forward: Handler, max_body_bytes: int) -> Fetch
     """
     answer = await forward(request)
     headers = tuple(line for line in answer.headers if not line[0].lower().startswith(_CORS))
+    await gather(answer, max_body_bytes)
+    return Fetched(answer.status, headers, answer.body, answer.length)
+
+
+async def gather(answer: Answer, max_bytes: int) -> None:
+    """Read the body of an answer whole, in place; one of more bytes stays a stream.
+
+    Raises:
+        HaptaError: it broke off.
+    """
     body = answer.body
-    if isinstance(body, bytes):
-        return Fetched(answer.status, headers, body, answer.length)
-    if answer.length is not None and answer.length > max_body_bytes:
-        return Fetched(answer.status, headers, body, answer.length)
+    if isinstance(body, bytes) or (answer.length is not None and answer.length > max_bytes):
+        return
     pieces: list[bytes] = []
     size = 0
     more = body.chunks()
     async for piece in more:
         pieces.append(piece)
         size += len(piece)
-        if size > max_body_bytes:
-            return Fetched(answer.status, headers, Prefixed(pieces, body, more), answer.length)
-    return Fetched(answer.status, headers, b"".join(pieces), None)
+        if size > max_bytes:
+            answer.body = Prefixed(pieces, body, more)
+            return
+    answer.body, answer.length = b"".join(pieces), None
 
 
 def _stays(callback: Callable[[], None]) -> Callable[[], None]:

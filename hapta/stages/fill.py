@@ -18,6 +18,7 @@ from cachetools import TTLCache
 from hapta.cache.flights import Flights
 from hapta.cache.generations import Fence, Generations, Standing
 from hapta.cache.key import Key
+from hapta.cache.known_rows import KnownRows
 from hapta.cache.plan import Bypass, Reason
 from hapta.cache.reading import OddAnswer, Read, read_answer
 from hapta.cache.store import ResponseStore
@@ -110,6 +111,7 @@ class Filler:
     Args:
         store: what is kept.
         generations: what writes moved.
+        rows: told of the rows that are seen.
         coherence: whether changes are heard of.
         vouching: asks once more before one caller's answer is shared.
         lifetime_s: seconds for which answers about a collection (by id) stay fresh.
@@ -124,6 +126,7 @@ class Filler:
         self,
         store: ResponseStore,
         generations: Generations,
+        rows: KnownRows,
         coherence: Coherence,
         vouching: Vouching,
         *,
@@ -136,6 +139,7 @@ class Filler:
     ) -> None:
         self._store = store
         self._generations = generations
+        self._rows = rows
         self._coherence = coherence
         self._vouching = vouching
         self._lifetime_s = lifetime_s
@@ -218,6 +222,8 @@ class Filler:
         # a write to what the answer names was not known to break the fence: who joined may have seen it
         is_for_all = fence.extend(found.tags) and is_for_all
         is_good = is_for_all and fence.standing() is not Standing.BROKEN
+        if fence.holds():
+            self._rows.learn(look.plan.collection, found.rows)
         if not is_for_all:
             found = replace(found, places={}, body=body)  # its leader's, as it came
         shows_leader = _shows_leader(look, found)
@@ -260,6 +266,7 @@ class Filler:
                 body,
                 leader=None if look.caller is None else (look.caller.collection, look.caller.record),
                 is_overlaid=self._has_overlay and not look.is_private,
+                wants_rows=look.plan.collection in self._rows.collections,
             )
         except OddAnswer:
             return None
@@ -279,8 +286,11 @@ class Filler:
 def _tags(look: Look) -> frozenset[Tag]:
     caller = look.caller
     if caller is None:
-        return look.plan.tags
-    return look.plan.tags | {record(caller.collection, caller.record), all_rows(caller.collection)}
+        return look.plan.tags_for(None)
+    return look.plan.tags_for(caller.record) | {
+        record(caller.collection, caller.record),
+        all_rows(caller.collection),
+    }
 
 
 def _shows_leader(look: Look, found: Read) -> bool:

@@ -6,20 +6,29 @@ may have been committed before a hook threw, or before a ``fields`` that cannot 
 Only another refusal where no hooks can be (``pb_hooks = "none"``) changes nothing for certain. A write whose
 answer was lost leaves doubt.
 
+What the answer to a write shows of its row tells which restricted lists the row is in now
+(:mod:`hapta.cache.known_rows`), so it is read before it leaves, where it can be taken at its word: without
+``fields``, where no hooks can be.
+
 Of a request to a route nobody knows it is not known whether it writes, nor how long it will take: what is
 stored is served meanwhile, and unusable when the answer is there.
 """
 
 import re
-from typing import Protocol
+from typing import Any, Final, Protocol
 
-from hapta.cache.generations import Generations, Write
+import orjson
+
+from hapta.cache.generations import Generations
+from hapta.cache.known_rows import KnownRows, RowWrite
 from hapta.cache.plan import HooksMode
+from hapta.cache.query import parse_query
 from hapta.cache.writes import ALL, NOTHING, WriteTags, Written
 from hapta.model.errors import HaptaError, Overloaded, UpstreamLost, UpstreamRefused, UpstreamUnavailable
 from hapta.model.exchange import Answer, Exchange, Handler
 from hapta.model.operation import OperationClass
 from hapta.stages.batch import batch_requests
+from hapta.stages.fetch import gather
 from hapta.stages.leaves_files import leaves_files
 from hapta.stages.second_factor import FIRST_LEGS, may_be_second_leg
 
@@ -27,6 +36,8 @@ _K = OperationClass
 _READ = frozenset({"GET", "HEAD", "OPTIONS"})
 _NEVER_SENT = (UpstreamRefused, UpstreamUnavailable, Overloaded)
 _STREAMED = frozenset({_K.UNKNOWN})
+MAX_ROW_BYTES: Final = 256 * 1024
+"""Of a row that is read out of the answer to its write."""
 _NO_ROUTE = frozenset({307, 404, 405})
 """The first one is for a path that is not clean, such as ``//x``: whoever asks shall ask for another."""
 _BEYOND_RIGHTS = frozenset({401, 403, 404, 405})
@@ -66,12 +77,16 @@ class Invalidation:
 
     Args:
         writes: what writes may change.
-        generations: where they are announced.
+        rows: where they are announced.
+        generations: of all tags.
         in_doubt_s: ``cache.in_doubt_s``.
     """
 
-    def __init__(self, writes: Writes, generations: Generations, *, in_doubt_s: float) -> None:
+    def __init__(
+        self, writes: Writes, rows: KnownRows, generations: Generations, *, in_doubt_s: float
+    ) -> None:
         self._writes = writes
+        self._rows = rows
         self._generations = generations
         self._in_doubt_s = in_doubt_s
 
@@ -82,25 +97,34 @@ class Invalidation:
         version = self._writes.version
         written = await self._written(exchange)
         is_open = exchange.operation.kind not in _STREAMED and not exchange.is_beyond_rights
-        keeps_files = await self._keeps_files(exchange)
-        write = self._generations.begin(written.announced, is_open=is_open, keeps_files=keeps_files)
+        write = self._rows.begin(
+            written.announced,
+            written.collection,
+            exchange.operation.record,
+            exchange.operation.action,
+            is_open=is_open,
+            keeps_files=await self._keeps_files(exchange),
+        )
+        row = None
         try:
             answer = await forward(exchange)
             is_refused = await self._is_refused(exchange, answer)
+            if write.is_of_one_row and not is_refused:
+                row = await self._row(exchange, answer)
         except HaptaError as error:
             if exchange.is_answered:
-                write.close()  # it is done; what went wrong did so on the way back
+                write.close(has_changed=True)  # it is done; what went wrong did so on the way back
             elif isinstance(error, _NEVER_SENT):
                 write.close(has_changed=False)
             elif isinstance(error, UpstreamLost):
                 await self._lose(exchange, write, version)
             else:
-                write.close()
+                write.close(has_changed=True)
             raise
         except BaseException:
             write.lose(self._in_doubt_s)
             raise
-        write.close(has_changed=not is_refused)
+        write.close(has_changed=not is_refused, row=row)
         if version != self._writes.version:
             # the schema it was announced under was not the one it was carried out under
             self._generations.move((await self._written(exchange)).announced)
@@ -115,7 +139,28 @@ class Invalidation:
         fields = self._writes.file_fields(operation.collection)
         return fields is not None and await leaves_files(exchange, fields)
 
-    async def _lose(self, exchange: Exchange, write: Write, version: int) -> None:
+    async def _row(self, exchange: Exchange, answer: Answer) -> dict[str, Any] | None:
+        """The row as it stands in the answer, empty for a delete; ``None`` if that cannot be seen."""
+        operation = exchange.operation
+        if self._writes.hooks_of(operation.collection) is not HooksMode.NONE:
+            return None
+        if operation.action == "delete":
+            return {} if answer.status == 204 else None
+        query = parse_query(exchange.target.query)
+        if answer.status != 200 or query is None or "fields" in query.values:
+            return None
+        if any(name.lower() == b"content-encoding" for name, _ in answer.headers):
+            return None
+        await gather(answer, MAX_ROW_BYTES)
+        if not isinstance(answer.body, bytes):
+            return None
+        try:
+            row = orjson.loads(answer.body)
+        except orjson.JSONDecodeError:
+            return None
+        return row if isinstance(row, dict) else None
+
+    async def _lose(self, exchange: Exchange, write: RowWrite, version: int) -> None:
         """It may still land, under the schema of then: what that would change is in doubt as well."""
         write.lose(self._in_doubt_s)
         if version != self._writes.version:

@@ -67,7 +67,7 @@ def test_a_planner_that_cannot_be_made_leaves_no_plan_of_before(
 ) -> None:
     assert isinstance(book.plan(), Plan)
 
-    def fails(*_: object) -> None:
+    def fails(*_: object, **more: object) -> None:
         raise KeyError("fields")
 
     book.now = Circumstances(another(posts={"listRule": None}), VIEWS, 0)

@@ -32,7 +32,7 @@ def test_a_view_depends_on_its_record_and_on_its_birth() -> None:
 @pytest.mark.parametrize(
     ("rule", "others"),
     [
-        pytest.param("author = 'x'", set(), id="a relation field itself"),
+        pytest.param("author != 'x'", set(), id="a relation field itself"),
         pytest.param("author.id = 'x'", set(), id="the id of a single relation"),
         pytest.param("author.name = 'x'", {"users"}, id="a single relation"),
         pytest.param("author.id:lower = 'x'", {"users"}, id="its id with a modifier"),
@@ -86,7 +86,7 @@ class TestClientFilters:
         assert parts(found) == {"auth-field role", "auth-field verified"}
 
     @pytest.mark.parametrize(
-        "query", ["filter=team.id='x'", "filter=team='x'", "sort=team.id", "filter=title='x'"]
+        "query", ["filter=team.id='x'", "filter=team!='x'", "sort=team.id", "filter=title!='x'"]
     )
     def test_the_id_of_a_single_relation_brings_none(self, query: str) -> None:
         by = planner(teams={"listRule": "lead = @request.auth.id"})

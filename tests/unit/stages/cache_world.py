@@ -8,6 +8,7 @@ import orjson
 
 from hapta.cache.book import Circumstances, PlanBook
 from hapta.cache.generations import Generations
+from hapta.cache.known_rows import KnownRows
 from hapta.cache.plan import HooksMode
 from hapta.cache.store import ResponseStore
 from hapta.cache.tags import Tag
@@ -162,6 +163,7 @@ class World:
         self.hooks = HooksMode.NONE
         self.feed, self.pocketbase, self.superuser, self.meter = Feed(), PocketBase(), Superuser(), Meter()
         self.generations = Generations(self.clock)
+        self.rows = KnownRows(self.generations, self.clock)
         self.store = ResponseStore(4 * 1024 * 1024, self.clock)
         self.auth_records = AuthRecords(self.superuser)
         self.book = PlanBook(
@@ -170,12 +172,14 @@ class World:
             is_enabled=lambda _: True,
             custom_routes_write=("*",),
             on_warning=lambda _: None,
+            rows=self.rows,
         )
         self.vouches = True
         self.token_end: float | None = 4e9
         self.filler = Filler(
             self.store,
             self.generations,
+            self.rows,
             self.feed,
             self,
             lifetime_s=lambda _: 300.0,
@@ -196,7 +200,7 @@ class World:
             meter=self.meter,
             clock=self.clock,
         )
-        self.writes = Invalidation(self, self.generations, in_doubt_s=300.0)
+        self.writes = Invalidation(self, self.rows, self.generations, in_doubt_s=300.0)
 
     @property
     def version(self) -> int:
