@@ -68,7 +68,7 @@ def _upstream(loaded: Loaded) -> str:
 
 def _changed(loaded: Loaded) -> Iterator[tuple[str, object, str]]:
     for key, field in FIELDS.items():
-        value = getattr(getattr(loaded.config, field.table), field.name)
+        value = attrgetter(f"{field.table}.{field.name}")(loaded.config)
         if value != field.default:
             yield key, value, loaded.origins[key]
     for outer, fields in NAMED.items():
