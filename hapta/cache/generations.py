@@ -40,7 +40,7 @@ take, and to check again only when something moved since it was last checked: el
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import Enum
 from weakref import WeakValueDictionary
 
@@ -108,6 +108,12 @@ class Fence:
                 return Standing.BROKEN
             is_open = is_open or state.open > 0
         return Standing.UNSETTLED if is_open else Standing.HOLDS
+
+    def waive(self, tags: Collection[Tag]) -> None:
+        """The answer turned out not to depend on these; to be said before :meth:`extend`."""
+        assert self._is_fetching, "a fence is what it is once its fetch is over"
+        self._taken = [taken for taken in self._taken if taken[0].tag not in tags]
+        self._standing, self._checked_at = self._check(), self._generations.moves
 
     def extend(self, tags: Iterable[Tag]) -> bool:
         """Take further tags that the answer named; whether that was possible.

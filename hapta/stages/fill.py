@@ -23,7 +23,7 @@ from hapta.cache.plan import Bypass, Reason
 from hapta.cache.reading import OddAnswer, Read, read_answer
 from hapta.cache.store import ResponseStore
 from hapta.cache.stored import Stored, concerns_nobody, may_store
-from hapta.cache.tags import Tag, all_rows, record
+from hapta.cache.tags import Tag, all_rows, births, record
 from hapta.cache.weight import HeaderPool
 from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError, OperatorError, UpstreamLost, UpstreamRefused
@@ -219,6 +219,8 @@ class Filler:
         found = self._read(look, fetched, body)
         if found is None:
             return Filled(fetched, leader, is_for_all)
+        if fetched.status == 200 and look.plan.record is not None:
+            fence.waive({births(look.plan.collection)})  # the record is there: others may be born
         # a write to what the answer names was not known to break the fence: who joined may have seen it
         is_for_all = fence.extend(found.tags) and is_for_all
         is_good = is_for_all and fence.standing() is not Standing.BROKEN

@@ -163,3 +163,23 @@ def test_tags_that_nobody_is_interested_in_take_no_memory(generations: Generatio
         fence(generations, row).fetched()
     gc.collect()
     assert len(generations) == before
+
+
+def test_a_fence_over_what_the_answer_turned_out_not_to_need_holds(generations: Generations) -> None:
+    taken = fence(generations, ROW, LIST)
+    generations.move([LIST])
+    assert taken.standing() is Standing.BROKEN
+    taken.waive({LIST})
+    assert taken.holds()
+    generations.move([LIST])
+    assert taken.holds()
+    generations.move([ROW])
+    assert taken.standing() is Standing.BROKEN
+
+
+def test_a_waived_tag_that_the_answer_names_after_all_counts(generations: Generations) -> None:
+    taken = fence(generations, ROW, LIST)
+    generations.move([LIST])
+    taken.waive({LIST})
+    assert not taken.extend([LIST]), "it moved since the fetch began"
+    assert taken.standing() is Standing.BROKEN

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hapta.cache.tags import any_row, record
+from hapta.cache.tags import any_row, births, record
 from hapta.model.errors import HaptaError, Overloaded, UpstreamLost, UpstreamUnavailable
 from hapta.model.exchange import Answer
 from hapta.model.identity import Identity
@@ -280,3 +280,15 @@ async def test_fetches_leave_nothing_behind() -> None:
     assert world.generations._fetching == 0
     world.generations.check_invariants()
     await world.filler.close()
+
+
+async def test_a_view_of_what_is_there_outlives_the_births_of_others_and_a_view_of_nothing_does_not() -> None:
+    world = World()
+    view = f"{POSTS_LIST}/post00000000001"
+    for status, body, is_kept in ((200, page(), True), (404, refusal(404), False)):
+        world.generations.move_everything()
+        world.pocketbase.status, world.pocketbase.body = status, lambda _, body=body: body
+        await world.read(view)
+        world.generations.move((births(POSTS), any_row(POSTS)))
+        again = await world.read(view)
+        assert status_of(again).startswith("hit") is is_kept, status
