@@ -139,7 +139,7 @@ async def _ask(line: Line, target: str) -> Answer:
 async def _until_hits(line: Line, target: str, at_least: float = 0.0) -> None:
     """Until the store answers again; without one, until a while has passed."""
     began = time.monotonic()
-    while time.monotonic() - began < 10:
+    while time.monotonic() - began < 20:  # a stream that opens into silence is given up after ten
         answer = await line.get(target)
         waited = time.monotonic() - began
         if waited > at_least and answer.is_hit:
