@@ -27,7 +27,8 @@ read that began at *r* ≤ *t*. Its fetch began at *f*.
 
 Tags that only the answer names (the records an expand shows) could not be fenced before the fetch. While
 fetches are under way, the instant of each tag's last move is kept, and :meth:`Fence.extend` takes a further
-tag only if it is settled and has not moved since the fetch began.
+tag only if it is settled and has not moved since the fetch began. The end of a doubt counts as a move there: a
+lost write may have landed after PocketBase read the row.
 
 A second read may join a fetch under way while its fence holds: by (2) no write was answered since *f*, so the
 answer is not older than any write that was answered before this read began. What it joined is served to it
@@ -274,7 +275,7 @@ class Generations:
         """PocketBase was restarted: what it had not committed by now it never will."""
         for state in self._doubted.values():
             state.doubted_until = float("-inf")
-        self._doubted.clear()
+        self._settle_doubts()
 
     @property
     def doubts(self) -> int:
@@ -286,6 +287,7 @@ class Generations:
 
     def take_since(self, tags: Iterable[Tag], moves: int) -> list[_State] | None:
         """States of tags that are settled and have not moved since :attr:`moves` was ``moves``."""
+        self._settle_doubts()
         if moves < self._forgotten_before:
             return None
         wanted = list(tags)
@@ -359,8 +361,11 @@ class Generations:
             return
         now = self._clock.monotonic()
         over = [tag for tag, state in self._doubted.items() if state.doubted_until <= now]
+        if over:
+            self.moves += 1
         for tag in over:
             del self._doubted[tag]
+            self._remember_move(tag)  # it may have landed under a fetch that has yet to name this tag
 
     def _remember_move(self, tag: Tag) -> None:
         if not self._fetching:

@@ -183,3 +183,21 @@ def test_a_waived_tag_that_the_answer_names_after_all_counts(generations: Genera
     taken.waive({LIST})
     assert not taken.extend([LIST]), "it moved since the fetch began"
     assert taken.standing() is Standing.BROKEN
+
+
+def test_a_tag_whose_doubt_ended_during_the_fetch_is_not_taken(
+    generations: Generations, clock: ManualClock
+) -> None:
+    generations.begin([ROW]).lose(300.0)
+    taken = fence(generations, LIST)
+    clock.advance(301.0)
+    assert not taken.extend([ROW]), "the lost write may have landed after PocketBase read the row"
+    assert taken.standing() is Standing.BROKEN
+
+
+def test_nor_is_one_whose_doubt_a_restart_ended(generations: Generations) -> None:
+    generations.begin([ROW]).lose(300.0)
+    taken = fence(generations, LIST)
+    generations.end_doubts()
+    assert not taken.extend([ROW])
+    assert fence(generations, ROW).holds()
