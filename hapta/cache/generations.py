@@ -27,8 +27,8 @@ read that began at *r* ≤ *t*. Its fetch began at *f*.
 
 Tags that only the answer names (the records an expand shows) could not be fenced before the fetch. While
 fetches are under way, the instant of each tag's last move is kept, and :meth:`Fence.extend` takes a further
-tag only if it is settled and has not moved since the fetch began. The end of a doubt counts as a move there: a
-lost write may have landed after PocketBase read the row.
+tag only if it is settled and has not moved since the fetch began. The end of a doubt counts as a move there:
+a lost write may have landed after PocketBase read the row.
 
 A second read may join a fetch under way while its fence holds: by (2) no write was answered since *f*, so the
 answer is not older than any write that was answered before this read began. What it joined is served to it
