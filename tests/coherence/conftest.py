@@ -88,3 +88,17 @@ def all_lags(either_site: Site) -> Iterator[Lags]:
 def lags(all_lags: Lags, record_property: Callable[[str, object], None]) -> Iterator[Lags]:
     yield all_lags
     record_property("lags", str(all_lags))
+
+
+_WITH_ALL = {"test_through": "remote", "test_behind": "embedded"}
+"""By module: the kind of site that is left to ``--all``; the other kind runs the same cases each time."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
+            continue
+        kind = _WITH_ALL.get(item.module.__name__.rpartition(".")[2])
+        if kind is not None and kind in item.callspec.params.values():
+            item.add_marker(pytest.mark.all_modes)
