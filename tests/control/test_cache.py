@@ -1,21 +1,18 @@
 """``hapta cache`` with a real Hapta and a real PocketBase."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.conftest import MakeHapta, MakePocketBase
+from tests.control.command import run_command
 from tests.support.hapta import Hapta
 from tests.support.pocketbase import PASSWORD, PocketBase
 from tests.support.process import wait_until
 
-ROOT = Path(__file__).parents[2]
 TOPICS = "/api/collections/topics/records"
 
 
@@ -34,18 +31,7 @@ def served(pocketbase: PocketBase, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def cache(hapta: Hapta, *arguments: str, code: int = 0) -> str:
     """``hapta cache …`` where ``hapta`` runs; what it wrote."""
-    done = subprocess.run(
-        [sys.executable, "-m", "hapta", "cache", *arguments],
-        cwd=hapta.home,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    shown = done.stdout + done.stderr
-    assert "Traceback" not in shown
-    assert done.returncode == code, shown
-    return shown
+    return run_command(hapta, "cache", *arguments, code=code)
 
 
 def explained(hapta: Hapta, url: str, *arguments: str) -> Mapping[str, Any]:

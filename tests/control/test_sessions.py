@@ -2,8 +2,6 @@
 
 import json
 import stat
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +11,11 @@ import httpx
 import pytest
 
 from tests.conftest import MakeHapta
+from tests.control.command import run_command
 from tests.support.hapta import Hapta
 from tests.support.pocketbase import PASSWORD
 from tests.support.process import tail, wait_until
 
-ROOT = Path(__file__).parents[2]
 ME = "/api/hapta/sessions"
 
 
@@ -28,18 +26,7 @@ def served(make_hapta: MakeHapta) -> Hapta:
 
 def sessions(hapta: Hapta, *arguments: str, code: int = 0) -> str:
     """``hapta sessions …`` where ``hapta`` runs; what it wrote."""
-    done = subprocess.run(
-        [sys.executable, "-m", "hapta", "sessions", *arguments],
-        cwd=hapta.home,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    shown = done.stdout + done.stderr
-    assert "Traceback" not in shown
-    assert done.returncode == code, shown
-    return shown
+    return run_command(hapta, "sessions", *arguments, code=code)
 
 
 def listed(hapta: Hapta, *arguments: str) -> list[dict[str, Any]]:
