@@ -7,6 +7,7 @@ person who runs Hapta: one clear line that says what, where and what to do.
 
 import math
 from collections.abc import Mapping
+from typing import Self
 
 
 class HaptaError(Exception):
@@ -29,6 +30,12 @@ class HaptaError(Exception):
         super().__init__(message or self.message)
         self.message = message or self.message
         self.headers: dict[str, str] = dict(headers or {})
+
+    def for_another(self) -> Self:
+        """The same error for another of those whom it concerns: stages write into an error's headers."""
+        own = type(self).__new__(type(self), *self.args)  # each type is made with arguments of its own
+        vars(own).update(vars(self), headers=dict(self.headers))
+        return own
 
 
 def _retry_after(seconds: float) -> dict[str, str]:

@@ -54,7 +54,7 @@ def fill_request(exchange: Exchange, look: Look, host: str) -> Exchange:
         upstream_target="",
         wants_plain_answer=False,
         is_peer_trusted=False,
-        on_client_gone=_stays,
+        on_client_gone=nobody_leaves,
         charges=None,
     )
 
@@ -95,7 +95,7 @@ async def gather(answer: Answer, max_bytes: int) -> None:
     answer.body, answer.length = b"".join(pieces), None
 
 
-def _stays(callback: Callable[[], None]) -> Callable[[], None]:
+def nobody_leaves(callback: Callable[[], None]) -> Callable[[], None]:
     """Nobody in particular waits for a fetch, so nobody's leaving ends it."""
     del callback
     return _nothing

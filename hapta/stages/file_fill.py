@@ -7,7 +7,6 @@ is told to the one who asked, and not kept.
 """
 
 import asyncio
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -26,6 +25,7 @@ from hapta.model.exchange import Answer, AnswerStream, Exchange, Handler, Header
 from hapta.model.operation import Operation, OperationClass
 from hapta.model.target import parse_target
 from hapta.model.tasks import TaskSet
+from hapta.stages.fetch import nobody_leaves
 
 _NOT_KEPT = frozenset({b"cache-status", b"date", b"x-request-id", b"via", b"server-timing"})
 _CORS = b"access-control-"
@@ -141,7 +141,7 @@ class FileFiller:
                 kept.wanted, fence, lambda: self._confirm(exchange, forward, kept, fence)
             )
         except HaptaError as error:
-            raise _own_copy(error) from error
+            raise error.for_another() from error
 
     async def _confirm(self, exchange: Exchange, forward: Handler, kept: Kept, fence: Fence) -> bool | None:
         is_good = False
@@ -180,7 +180,7 @@ class FileFiller:
             try:
                 found = await asyncio.shield(under_way.head)
             except HaptaError as error:
-                raise _own_copy(error) from error
+                raise error.for_another() from error
             return (found, True) if found.file is None or found.file.hold() else None
         fence = self._fence(wanted)
         if fence is None:
@@ -282,7 +282,7 @@ class FileFiller:
             upstream_target="",
             wants_plain_answer=False,
             is_peer_trusted=False,
-            on_client_gone=_stays,
+            on_client_gone=nobody_leaves,
             charges=None,
         )
 
@@ -318,20 +318,3 @@ def _discard(head: "asyncio.Future[Fetched]") -> None:
     answer = head.result().answer
     if answer is not None and not isinstance(answer.body, bytes):
         answer.body.abort()
-
-
-def _own_copy(error: HaptaError) -> HaptaError:
-    """For one of several who waited: later stages write into an error's headers."""
-    own = copy.copy(error)
-    own.headers = dict(error.headers)
-    return own
-
-
-def _stays(callback: Callable[[], None]) -> Callable[[], None]:
-    """Nobody in particular waits for a fetch, so nobody's leaving ends it."""
-    del callback
-    return _nothing
-
-
-def _nothing() -> None:
-    """Nothing was registered."""

@@ -175,7 +175,7 @@ class Filler:
             try:
                 filled = await self._flights.join(slot)
             except (UpstreamLost, UpstreamRefused) as error:
-                raise _own_copy(error) from error
+                raise error.for_another() from error
             except HaptaError:
                 return None  # it concerns whoever asked first: their share of Hapta was used up, not ours
             return (filled, True) if filled.may_be_shared else None
@@ -190,7 +190,7 @@ class Filler:
                 slot, fence, lambda: self._fetch(exchange, forward, look, fence)
             ), False
         except HaptaError as error:
-            raise _own_copy(error) from error
+            raise error.for_another() from error
 
     def why_not(self, look: Look) -> Reason | None:
         """Why nothing would be stored if this were fetched now; ``None`` where nothing speaks against it."""
@@ -318,10 +318,3 @@ def _is_far_from_midnight(now: float, ends_at: float) -> bool:
     """It ends later than now, and did not begin just after a midnight that PocketBase may not have seen."""
     midnight_before = ends_at + _MIDNIGHT_MARGIN_S - 86_400.0
     return midnight_before + _MIDNIGHT_MARGIN_S <= now < ends_at
-
-
-def _own_copy(error: HaptaError) -> HaptaError:
-    """What ended a fetch, for one of those who waited: later stages write into an error's headers."""
-    own = type(error).__new__(type(error), *error.args)  # each is made with arguments of its own
-    vars(own).update(vars(error), headers=dict(error.headers))
-    return own
