@@ -25,6 +25,7 @@ from typing import Final, TypeAlias
 import msgspec
 import orjson
 
+from hapta.cache.canonical import Fields, OddBody, parse_array, parse_object
 from hapta.cache.plan import Expand, Plan
 from hapta.cache.stored import ETAG_BYTES, Places, Stored
 
@@ -34,16 +35,9 @@ Row: TypeAlias = tuple[str, str]
 MAX_BYTES: Final = 256 * 1024
 """Of an answer that is searched: that takes two milliseconds, and meanwhile nobody is served."""
 _EMAIL: Final = "email"
-_Fields: TypeAlias = dict[str, msgspec.Raw]
 
-_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
 _decode_flag = msgspec.json.Decoder(bool).decode
-
-
-class _NotCanonical(ValueError):
-    """PocketBase writes it in another form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +111,9 @@ class _Search:
 
     def look(self, plan: Plan) -> None:
         if plan.record is not None:
-            rows = iter([(0, _fields(self._body))])
+            rows = iter([(0, parse_object(self._body))])
         else:
-            answer = _fields(self._body)
+            answer = parse_object(self._body)
             rows = _rows(_offset_of_value(0, answer, "items"), answer["items"])
         for at, row in rows:
             if plan.has_auth_rows:
@@ -142,31 +136,31 @@ class _Search:
         }
         return Found(places, body)
 
-    def _expanded(self, expands: tuple[Expand, ...], at: int, row: _Fields) -> None:
+    def _expanded(self, expands: tuple[Expand, ...], at: int, row: Fields) -> None:
         if "expand" not in row:
             return
         shown_at = _offset_of_value(at, row, "expand")
-        shown = _fields(row["expand"])
+        shown = parse_object(row["expand"])
         for expand in expands:
             raw = shown.get(expand.field)
             if raw is None:
                 continue
             value_at = _offset_of_value(shown_at, shown, expand.field)
             is_list = self._body.startswith(b"[", value_at)
-            for row_at, fields in _rows(value_at, raw) if is_list else iter([(value_at, _fields(raw))]):
+            for row_at, fields in _rows(value_at, raw) if is_list else iter([(value_at, parse_object(raw))]):
                 if expand.is_auth:
                     self._note(expand.target, row_at, fields)
                 if expand.children:
                     self._expanded(expand.children, row_at, fields)
 
-    def _note(self, collection: str, at: int, row: _Fields) -> None:
+    def _note(self, collection: str, at: int, row: Fields) -> None:
         key = (collection, _decode_text(row["id"]))
         offsets = self.places.setdefault(key, [])
         if _EMAIL in row and (key != self._leader or _decode_flag(row["emailVisibility"])):
             return
         names = list(row)
         if names != sorted(names):
-            raise _NotCanonical(names)
+            raise OddBody(names)
         place = _offset(at, row, names[bisect_right(names, _EMAIL)])  # there is an id
         if _EMAIL in row:
             start = _offset(at, row, _EMAIL)
@@ -175,35 +169,19 @@ class _Search:
         offsets.append(place)
 
 
-def _fields(raw: bytes | msgspec.Raw) -> _Fields:
-    """The raw values of an object, by name."""
-    fields = _decode_object(raw)
-    inside = sum(map(len, fields)) + sum(map(len, fields.values())) + 4 * len(fields)
-    _check_length(raw, inside, is_empty=not fields)
-    return fields
-
-
-def _rows(at: int, raw: msgspec.Raw) -> Iterator[tuple[int, _Fields]]:
+def _rows(at: int, raw: msgspec.Raw) -> Iterator[tuple[int, Fields]]:
     """The objects in an array, each with its offset.
 
     Args:
         at: offset of the array itself.
     """
-    rows = _decode_array(raw)
-    _check_length(raw, sum(map(len, rows)) + len(rows), is_empty=not rows)
     at += 1
-    for row in rows:
-        yield at, _fields(row)
+    for row in parse_array(raw):
+        yield at, parse_object(row)
         at += len(row) + 1
 
 
-def _check_length(raw: bytes | msgspec.Raw, inside: int, *, is_empty: bool) -> None:
-    """Each member counts with a comma: the last one's is the closing bracket."""
-    if 1 + inside + is_empty != len(raw):
-        raise _NotCanonical(len(raw))
-
-
-def _offset(at: int, fields: _Fields, name: str) -> int:
+def _offset(at: int, fields: Fields, name: str) -> int:
     """Where in an object a name begins.
 
     Args:
@@ -217,5 +195,5 @@ def _offset(at: int, fields: _Fields, name: str) -> int:
     return at
 
 
-def _offset_of_value(at: int, fields: _Fields, name: str) -> int:
+def _offset_of_value(at: int, fields: Fields, name: str) -> int:
     return _offset(at, fields, name) + len(name) + 3
