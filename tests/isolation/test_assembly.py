@@ -208,9 +208,7 @@ def world(pocketbase_template: Path, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.mark.parametrize("query", LISTS)
 def test_lists_come_out_as_they_went_in(world: World, query: str) -> None:
     for collection in ("asm_posts", "asm_people", "asm_teams"):
-        body = world.read(
-            f"{collection}/records?{query if 'filter' not in query else query.replace('n>1e30', 'id=0')}"
-        )
+        body = world.read(f"{collection}/records?{query}")
         assert ListBody.parse(body).render() == body
 
 
