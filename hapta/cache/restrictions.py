@@ -29,7 +29,7 @@ CALLER_ID = "@request.auth.id"
 LONGEST = 255
 """Characters of a text that stand in a tag; longer ones share it with what begins alike, to the safe side."""
 _TEXTS = frozenset({"text", "email", "url", "select", "relation"})
-_PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?")
+PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?")
 _TRUTHS = {"true": "true", "false": "false"}
 _WORTH: Final = ("relation", "text", "email", "url", "number", "select", "bool")
 """Which of several demands to restrict a list by: the one that fewest rows fulfil, as a rule. A relation
@@ -137,7 +137,7 @@ def _constant(lookup: Lookup, collection: Collection, kind: str, operand: Operan
     if isinstance(operand, Text):
         return normal_form(kind, operand.value) if kind in _TEXTS else None
     if isinstance(operand, Number):
-        is_plain = kind == "number" and _PLAIN_NUMBER.fullmatch(operand.text)
+        is_plain = kind == "number" and PLAIN_NUMBER.fullmatch(operand.text)
         return normal_form(kind, float(operand.text)) if is_plain else None
     if kind == "bool" and isinstance(operand, Identifier) and lookup.field(collection, operand.name) is None:
         return _TRUTHS.get(operand.name.lower())

@@ -1,28 +1,28 @@
 """What a rule comes to when only the caller is known: true, false, or not known.
 
-For answering a write at the edge that PocketBase would refuse whatever the record and the body are. So false
-has to be certain: it is said only of comparisons both sides of which are constants, and all else is unknown.
-The constants are texts, plain whole numbers, ``null``, ``true``, ``false``, everything under
+For answering a write at the edge that PocketBase would refuse whatever the record and the body are. So
+false has to be certain: it is said only of comparisons both sides of which are constants, and all else is
+unknown. The constants are texts, plain whole numbers, ``null``, ``true``, ``false``, everything under
 ``@request.auth.`` for a guest, and of an auth record what the caller passes.
 
 How PocketBase compares (``tools/search/filter.go``, resolveEqualExpr), measured on 0.40.6:
 
 1. For ``=`` and ``!=`` NULL is the empty text: ``@request.auth.id = ''`` is true for a guest, and
    ``@request.auth.id != 'x'`` too.
-2. For every other operator a NULL on either side gives NULL. There is no negation in the language, so NULL
-   and false are one.
-3. ``&&`` binds tighter than ``||``; parentheses group. Unknown is Kleene's third value.
+2. For every other operator a NULL on either side gives NULL, which is as good as false (``kleene.py``).
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hapta.filters.nodes import Comparison, Group, Identifier, Join, Number, Operand, Text
+from hapta.filters.kleene import evaluate
+from hapta.filters.nodes import Comparison, Group, Identifier, Number, Operand, Text
 
 AUTH = "@request.auth."
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,14}")
-_KEYWORDS: dict[str, int | None] = {"null": None, "true": 1, "false": 0}
+KEYWORDS: dict[str, int | None] = {"null": None, "true": 1, "false": 0}
+"""What the words mean where no field has their name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +46,7 @@ class _Known:
 
 def provably(group: Group, facts: Facts) -> bool | None:
     """Whether the rule holds for every record and every body, for none, or whether that is not known."""
-    any_holds: bool | None = False
-    all_hold: bool | None = True
-    for index, term in enumerate(group.terms):
-        if index and term.join is Join.OR:
-            any_holds = _or(any_holds, all_hold)
-            all_hold = True
-        item = term.item
-        # as deep as the parser's cap, no deeper
-        holds = provably(item, facts) if isinstance(item, Group) else _compare(item, facts)
-        all_hold = _and(all_hold, holds)
-    return _or(any_holds, all_hold)
-
-
-def _and(left: bool | None, right: bool | None) -> bool | None:
-    if left is False or right is False:
-        return False
-    return None if left is None or right is None else True
-
-
-def _or(left: bool | None, right: bool | None) -> bool | None:
-    if left is True or right is True:
-        return True
-    return None if left is None or right is None else False
+    return evaluate(group, lambda comparison: _compare(comparison, facts))
 
 
 def _compare(comparison: Comparison, facts: Facts) -> bool | None:
@@ -76,17 +54,22 @@ def _compare(comparison: Comparison, facts: Facts) -> bool | None:
     if left is None or right is None:
         return None
     if comparison.operator in ("=", "!="):
-        equal = _equal(left.value, right.value)
-        return equal if equal is None or comparison.operator == "=" else not equal
+        same = equal(left.value, right.value)
+        return same if same is None or comparison.operator == "=" else not same
     if left.value is None or right.value is None:
         return False
     return None
 
 
-def _equal(left: str | int | None, right: str | int | None) -> bool | None:
+def equal(left: str | float | None, right: str | float | None) -> bool | None:
+    """Whether ``=`` holds between two values, NULL being the empty text.
+
+    Returns:
+        ``None`` where SQLite converts between text and number.
+    """
     left = "" if left is None else left
     right = "" if right is None else right
-    if type(left) is type(right):
+    if isinstance(left, str) is isinstance(right, str):
         return left == right
     # a number is never the empty text; what other texts are to it is left to SQLite
     return False if "" in (left, right) else None
@@ -111,6 +94,6 @@ def _constant(operand: Operand, facts: Facts) -> _Known | None:
             if key in facts.auth and (key == "id" or key not in facts.fields)
             else None
         )
-    if name not in facts.fields and name.lower() in _KEYWORDS:
-        return _Known(_KEYWORDS[name.lower()])
+    if name not in facts.fields and name.lower() in KEYWORDS:
+        return _Known(KEYWORDS[name.lower()])
     return None

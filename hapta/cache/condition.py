@@ -1,0 +1,265 @@
+"""Whether a rule or a client's filter lets a row through, as far as the row itself tells.
+
+After a write this decides whether the row belongs in a stored list. A wrong answer would be a stale read or
+a leak, so three are given: yes, no, and not known, and whatever is not read here with certainty is not
+known.
+
+How PocketBase compares is told in ``hapta.filters.fold``; what a row tells, in ``hapta.cache.values``.
+Compared are two values of one kind, a text-like one by ``~`` and ``!~`` with a constant, and anything with
+``null`` or the empty text. Not known are conversions between text and number, several values, JSON, files,
+points, functions, macros, other rows, and of ``@request.…`` all but the caller's id.
+
+A client's path through a relation ANDs the listRule of what it leads to onto the whole query, so with one
+in a client's filter no row is known to pass.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from operator import ge, gt, le, lt
+from typing import TypeAlias
+
+from hapta.cache.like import like
+from hapta.cache.lookup import Lookup, PathError
+from hapta.cache.restrictions import CALLER_ID, PLAIN_NUMBER
+from hapta.cache.values import (
+    UNKNOWN,
+    Kind,
+    Row,
+    Unknown,
+    Value,
+    field_path,
+    first_field,
+    is_sure,
+    own_value,
+)
+from hapta.filters.fold import KEYWORDS, equal
+from hapta.filters.kleene import conjunction, evaluate
+from hapta.filters.nodes import Call, Comparison, Group, Identifier, Number, Operand, Text
+from hapta.model.schema import Collection
+
+_Read: TypeAlias = Callable[[Row, str | None], Value | Unknown]
+_Leaf: TypeAlias = Callable[[Row, str | None], bool | None]
+_ORDERS: Mapping[str, Callable[[str | float, str | float], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a row is asked; made once for a plan, by :func:`compile_condition`.
+
+    Attributes:
+        reads: the names of all own fields the outcome may depend on, also where it is not known.
+    """
+
+    reads: frozenset[str]
+    _holds: _Leaf
+
+    def holds(self, row: Row, auth_id: str | None) -> bool | None:
+        """Whether the row passes.
+
+        Args:
+            row: as everybody sees it.
+            auth_id: id of the caller, empty for a guest, ``None`` if that is not known.
+
+        Returns:
+            ``None`` if it is not known.
+        """
+        return self._holds(row, auth_id)
+
+
+ALWAYS = Condition(frozenset(), lambda _row, _auth_id: True)
+"""No rule."""
+
+
+def both(left: Condition, right: Condition) -> Condition:
+    """What passes both."""
+    if left is ALWAYS or right is ALWAYS:
+        return right if left is ALWAYS else left
+
+    def holds(row: Row, auth_id: str | None) -> bool | None:
+        first = left.holds(row, auth_id)
+        return False if first is False else conjunction(first, right.holds(row, auth_id))
+
+    return Condition(left.reads | right.reads, holds)
+
+
+def compile_condition(lookup: Lookup, collection: Collection, group: Group, *, is_client: bool) -> Condition:
+    """The condition a rule or filter sets.
+
+    Args:
+        collection: whose rows are asked.
+        group: a rule of it, or a client's filter.
+        is_client: the client wrote it.
+    """
+    maker = _Maker(lookup, collection, is_client)
+    leaves: dict[int, _Leaf] = {}
+    for comparison in _comparisons(group):
+        leaves[comparison.position] = maker.leaf(comparison)
+
+    def holds(row: Row, auth_id: str | None) -> bool | None:
+        return evaluate(group, lambda comparison: leaves[comparison.position](row, auth_id))
+
+    def holds_at_most(row: Row, auth_id: str | None) -> bool | None:
+        return conjunction(holds(row, auth_id), None)
+
+    return Condition(frozenset(maker.reads), holds_at_most if maker.adds_rules else holds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Operand:
+    """One side of a comparison; ``constant`` if it is the same for every row and caller.
+
+    ``kind`` is ``None`` for ``null``, which goes with either.
+    """
+
+    kind: Kind | None
+    read: _Read
+    constant: Value | Unknown = UNKNOWN
+    is_caller: bool = False
+
+
+class _Maker:
+    """Leaves for one expression; collects what they read."""
+
+    def __init__(self, lookup: Lookup, collection: Collection, is_client: bool) -> None:
+        self._lookup = lookup
+        self._collection = collection
+        self._is_client = is_client
+        self.reads: set[str] = set()
+        self.adds_rules = False
+
+    def leaf(self, comparison: Comparison) -> _Leaf:
+        for operand in (comparison.left, comparison.right):
+            self._note(operand)
+        left, right = self._operand(comparison.left), self._operand(comparison.right)
+        if left is None or right is None:
+            return _not_known
+        operator = comparison.operator
+        if operator in ("~", "!~"):
+            return _like_leaf(left, right, operator == "~")
+        if not _are_of_one_kind(left, right):
+            return _not_known
+        return (
+            _equal_leaf(left, right, operator == "=")
+            if operator in ("=", "!=")
+            else _order_leaf(left, right, _ORDERS[operator])
+        )
+
+    def _note(self, operand: Operand) -> None:
+        if isinstance(operand, Call):
+            for argument in operand.arguments:
+                self._note(argument)
+        elif isinstance(operand, Identifier):
+            path = field_path(operand.name)
+            if path is None:
+                return
+            name = first_field(self._lookup, self._collection, path)
+            if name is not None:
+                self.reads.add(name)
+            if self._is_client and len(path.parts) > 1 and self._joins(path.parts, path.modifier is not None):
+                self.adds_rules = True
+
+    def _joins(self, parts: tuple[str, ...], has_modifier: bool) -> bool:
+        try:
+            way = self._lookup.way(self._collection, parts, sees_hidden=True, has_modifier=has_modifier)
+        except PathError:
+            return True
+        return bool(way.hops)
+
+    def _operand(self, operand: Operand) -> _Operand | None:
+        if isinstance(operand, Text):
+            return _constant(Kind.TEXT, operand.value) if is_sure(operand.value) else None
+        if isinstance(operand, Number):
+            is_plain = PLAIN_NUMBER.fullmatch(operand.text)
+            return _constant(Kind.NUMBER, float(operand.text)) if is_plain else None
+        return self._identifier(operand.name) if isinstance(operand, Identifier) else None
+
+    def _identifier(self, name: str) -> _Operand | None:
+        if name == CALLER_ID:
+            return None if self._is_client else _Operand(Kind.TEXT, _caller, is_caller=True)
+        path = field_path(name)
+        if path is None:
+            return None
+        if path.keyword is not None and first_field(self._lookup, self._collection, path) is None:
+            value = KEYWORDS[path.keyword]
+            return _constant(None if value is None else Kind.NUMBER, value)
+        own = own_value(self._lookup, self._collection, path)
+        if own is None:
+            return None
+        read = own.read
+        return _Operand(own.kind, lambda row, _auth_id: read(row))
+
+
+def _comparisons(group: Group) -> Iterator[Comparison]:
+    todo = [group]
+    while todo:
+        for term in todo.pop().terms:
+            if isinstance(term.item, Group):
+                todo.append(term.item)
+            else:
+                yield term.item
+
+
+def _constant(kind: Kind | None, value: Value) -> _Operand:
+    return _Operand(kind, lambda _row, _auth_id: value, value)
+
+
+def _caller(_row: Row, auth_id: str | None) -> Value | Unknown:
+    if auth_id is None:
+        return UNKNOWN
+    return auth_id or None
+
+
+def _not_known(_row: Row, _auth_id: str | None) -> None:
+    return None
+
+
+def _are_of_one_kind(left: _Operand, right: _Operand) -> bool:
+    if left.kind is right.kind or left.kind is None or right.kind is None:
+        return True
+    return left.constant == "" or right.constant == ""
+
+
+def _equal_leaf(left: _Operand, right: _Operand, wanted: bool) -> _Leaf:
+    read_left, read_right = left.read, right.read
+
+    def holds(row: Row, auth_id: str | None) -> bool | None:
+        first, second = read_left(row, auth_id), read_right(row, auth_id)
+        if first is UNKNOWN or second is UNKNOWN:
+            return None
+        same = equal(first, second)
+        return None if same is None else same is wanted
+
+    return holds
+
+
+def _order_leaf(left: _Operand, right: _Operand, holds_for: Callable[..., bool]) -> _Leaf:
+    read_left, read_right = left.read, right.read
+
+    def holds(row: Row, auth_id: str | None) -> bool | None:
+        first, second = read_left(row, auth_id), read_right(row, auth_id)
+        if first is UNKNOWN or second is UNKNOWN:
+            return None
+        if first is None or second is None:
+            return False
+        # code points come in the order of their UTF-8
+        return holds_for(first, second) if isinstance(first, str) is isinstance(second, str) else None
+
+    return holds
+
+
+def _like_leaf(left: _Operand, right: _Operand, wanted: bool) -> _Leaf:
+    if left.kind is not Kind.TEXT or left.constant is not UNKNOWN or left.is_caller:
+        return _not_known
+    if right.kind is not None and not isinstance(right.constant, str) and not right.is_caller:
+        return _not_known
+    read_left, read_right = left.read, right.read
+
+    def holds(row: Row, auth_id: str | None) -> bool | None:
+        text, constant = read_left(row, auth_id), read_right(row, auth_id)
+        if constant is None:
+            return False
+        if not isinstance(text, str) or not isinstance(constant, str):
+            return None
+        return like(constant).matches(text) is wanted
+
+    return holds

@@ -1,0 +1,154 @@
+"""What a row shows of its own fields, as the values SQLite compares; shared by conditions and orderings.
+
+A value is a text, a number, or NULL. Only fields are read of which a row shows exactly what is stored, and
+all of it: single text-like values, numbers, bools and dates of base and auth collections, not hidden, and
+not the e-mail of auth records. Their columns are NOT NULL (PocketBase makes them so), hence an empty text
+is never NULL.
+
+Taken for granted is that PocketBase's own record API wrote the rows: SQL written past it can store ``'x'``
+in a number, which then shows as 0. Views compute such things by themselves, so nothing is read of their
+rows.
+
+Not known is:
+
+* a number between 2^53 and 2^63: whether it is stored as an integer, of which a row shows only the nearest
+  float;
+* a text with NUL, U+FFFD or a lone surrogate: what is stored may be other bytes;
+* a date that is not written as PocketBase writes dates.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final, TypeAlias
+
+from hapta.cache.lookup import Field, Lookup, PathError, is_multiple
+from hapta.filters.errors import FilterError
+from hapta.filters.paths import Modifier, Path, Root, split_path
+from hapta.model.schema import Collection
+
+Row: TypeAlias = Mapping[str, object]
+"""A row as PocketBase shows it to everybody, decoded: hidden fields and hidden e-mails are missing."""
+
+
+class Unknown(Enum):
+    """The value that is not known."""
+
+    UNKNOWN = auto()
+
+
+UNKNOWN: Final = Unknown.UNKNOWN
+Value: TypeAlias = str | float | None
+Read: TypeAlias = Callable[[Row], Value | Unknown]
+
+
+class Kind(Enum):
+    """How values are compared: those of one kind without conversion."""
+
+    TEXT = auto()
+    NUMBER = auto()
+
+
+_LEAST_UNSURE, _GREATEST_UNSURE = 2.0**53, 2.0**63
+_UNSURE_TEXT = re.compile("[\0\ufffd\ud800-\udfff]")
+_DATE = re.compile(r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z)?")
+_TEXTS = frozenset({"text", "email", "url", "editor", "select", "relation"})
+_DATES = frozenset({"date", "autodate"})
+_ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class OwnValue:
+    """A field of the row's own: of which kind it is, and how it is read."""
+
+    kind: Kind
+    read: Read
+
+
+def is_sure(text: str) -> bool:
+    """Whether it is stored as these very characters."""
+    return _UNSURE_TEXT.search(text) is None
+
+
+def lower(text: str) -> str:
+    """As SQLite folds case: ASCII letters only."""
+    return text.lower() if text.isascii() else text.translate(_ASCII_LOWER)
+
+
+def field_path(name: str) -> Path | None:
+    """The path, if it starts from a field and can be read with certainty."""
+    try:
+        path = split_path(name)
+    except FilterError:
+        return None
+    return path if path.root is Root.FIELD else None
+
+
+def first_field(lookup: Lookup, collection: Collection, path: Path) -> str | None:
+    """The own field a path starts from; a back-relation starts from none."""
+    return path.parts[0] if lookup.field(collection, path.parts[0]) is not None else None
+
+
+def own_value(lookup: Lookup, collection: Collection, path: Path) -> OwnValue | None:
+    """What the path reads, if that is one value every row shows."""
+    if collection.is_view or path.modifier not in (None, Modifier.LOWER):
+        return None
+    try:
+        way = lookup.way(collection, path.parts, sees_hidden=False, has_modifier=path.modifier is not None)
+    except PathError:
+        return None
+    field = way.field
+    if field is None or way.hops or way.is_within or is_multiple(field) or field.get("hidden"):
+        return None
+    if collection.type == "auth" and field["name"] == "email":
+        return None
+    return _lower_value(field) if path.modifier is Modifier.LOWER else _plain_value(field)
+
+
+def _plain_value(field: Field) -> OwnValue | None:
+    kind, name = field["type"], field["name"]
+    if kind in _TEXTS:
+        return OwnValue(Kind.TEXT, lambda row: _text(row.get(name)))
+    if kind in _DATES:
+        return OwnValue(Kind.TEXT, lambda row: _date(row.get(name)))
+    if kind == "number":
+        return OwnValue(Kind.NUMBER, lambda row: _number(row.get(name)))
+    if kind == "bool":
+        return OwnValue(Kind.NUMBER, lambda row: _truth(row.get(name)))
+    return None
+
+
+def _lower_value(field: Field) -> OwnValue | None:
+    if field["type"] not in _TEXTS:
+        return None
+    name = field["name"]
+
+    def read(row: Row) -> Value | Unknown:
+        text = _text(row.get(name))
+        return lower(text) if isinstance(text, str) else text
+
+    return OwnValue(Kind.TEXT, read)
+
+
+def _text(value: object) -> Value | Unknown:
+    return value if isinstance(value, str) and is_sure(value) else UNKNOWN
+
+
+def _date(value: object) -> Value | Unknown:
+    return value if isinstance(value, str) and _DATE.fullmatch(value) else UNKNOWN
+
+
+def _number(value: object) -> Value | Unknown:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return UNKNOWN
+    try:
+        number = float(value)
+    except OverflowError:
+        return UNKNOWN
+    is_unsure = _LEAST_UNSURE <= abs(number) <= _GREATEST_UNSURE or number != number
+    return UNKNOWN if is_unsure else number
+
+
+def _truth(value: object) -> Value | Unknown:
+    return float(value) if isinstance(value, bool) else UNKNOWN
