@@ -15,6 +15,7 @@ in a client's filter no row is known to pass.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 from operator import ge, gt, le, lt
 from typing import TypeAlias
 
@@ -23,7 +24,6 @@ from hapta.cache.lookup import Lookup, PathError
 from hapta.cache.restrictions import CALLER_ID, PLAIN_NUMBER
 from hapta.cache.values import (
     UNKNOWN,
-    Kind,
     Row,
     Unknown,
     Value,
@@ -39,7 +39,7 @@ from hapta.model.schema import Collection
 
 _Read: TypeAlias = Callable[[Row, str | None], Value | Unknown]
 _Leaf: TypeAlias = Callable[[Row, str | None], bool | None]
-_ORDERS: Mapping[str, Callable[[str | float, str | float], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
+_ORDERS: Mapping[str, Callable[..., bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +104,18 @@ def compile_condition(lookup: Lookup, collection: Collection, group: Group, *, i
     return Condition(frozenset(maker.reads), holds_at_most if maker.adds_rules else holds)
 
 
+class _Side(Enum):
+    """What stands on one side of a comparison."""
+
+    FIELD = auto()
+    CONSTANT = auto()
+    CALLER = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class _Operand:
-    """One side of a comparison; ``constant`` if it is the same for every row and caller.
-
-    ``kind`` is ``None`` for ``null``, which goes with either.
-    """
-
-    kind: Kind | None
+    side: _Side
     read: _Read
-    constant: Value | Unknown = UNKNOWN
-    is_caller: bool = False
 
 
 class _Maker:
@@ -134,15 +135,13 @@ class _Maker:
         if left is None or right is None:
             return _not_known
         operator = comparison.operator
-        if operator in ("~", "!~"):
-            return _like_leaf(left, right, operator == "~")
-        if not _are_of_one_kind(left, right):
+        if operator in ("=", "!="):
+            return _equal_leaf(left.read, right.read, operator == "=")
+        if operator in _ORDERS:
+            return _order_leaf(left.read, right.read, _ORDERS[operator])
+        if left.side is not _Side.FIELD or right.side is _Side.FIELD:
             return _not_known
-        return (
-            _equal_leaf(left, right, operator == "=")
-            if operator in ("=", "!=")
-            else _order_leaf(left, right, _ORDERS[operator])
-        )
+        return _like_leaf(left.read, right.read, operator == "~")
 
     def _note(self, operand: Operand) -> None:
         if isinstance(operand, Call):
@@ -167,26 +166,22 @@ class _Maker:
 
     def _operand(self, operand: Operand) -> _Operand | None:
         if isinstance(operand, Text):
-            return _constant(Kind.TEXT, operand.value) if is_sure(operand.value) else None
+            return _constant(operand.value) if is_sure(operand.value) else None
         if isinstance(operand, Number):
             is_plain = PLAIN_NUMBER.fullmatch(operand.text)
-            return _constant(Kind.NUMBER, float(operand.text)) if is_plain else None
+            return _constant(float(operand.text)) if is_plain else None
         return self._identifier(operand.name) if isinstance(operand, Identifier) else None
 
     def _identifier(self, name: str) -> _Operand | None:
         if name == CALLER_ID:
-            return None if self._is_client else _Operand(Kind.TEXT, _caller, is_caller=True)
+            return None if self._is_client else _Operand(_Side.CALLER, _caller)
         path = field_path(name)
         if path is None:
             return None
         if path.keyword is not None and first_field(self._lookup, self._collection, path) is None:
-            value = KEYWORDS[path.keyword]
-            return _constant(None if value is None else Kind.NUMBER, value)
-        own = own_value(self._lookup, self._collection, path)
-        if own is None:
-            return None
-        read = own.read
-        return _Operand(own.kind, lambda row, _auth_id: read(row))
+            return _constant(KEYWORDS[path.keyword])
+        read = own_value(self._lookup, self._collection, path)
+        return None if read is None else _Operand(_Side.FIELD, lambda row, _auth_id: read(row))
 
 
 def _comparisons(group: Group) -> Iterator[Comparison]:
@@ -199,8 +194,8 @@ def _comparisons(group: Group) -> Iterator[Comparison]:
                 yield term.item
 
 
-def _constant(kind: Kind | None, value: Value) -> _Operand:
-    return _Operand(kind, lambda _row, _auth_id: value, value)
+def _constant(value: Value) -> _Operand:
+    return _Operand(_Side.CONSTANT, lambda _row, _auth_id: value)
 
 
 def _caller(_row: Row, auth_id: str | None) -> Value | Unknown:
@@ -213,47 +208,31 @@ def _not_known(_row: Row, _auth_id: str | None) -> None:
     return None
 
 
-def _are_of_one_kind(left: _Operand, right: _Operand) -> bool:
-    if left.kind is right.kind or left.kind is None or right.kind is None:
-        return True
-    return left.constant == "" or right.constant == ""
-
-
-def _equal_leaf(left: _Operand, right: _Operand, wanted: bool) -> _Leaf:
-    read_left, read_right = left.read, right.read
-
+def _equal_leaf(read_left: _Read, read_right: _Read, wanted: bool) -> _Leaf:
     def holds(row: Row, auth_id: str | None) -> bool | None:
-        first, second = read_left(row, auth_id), read_right(row, auth_id)
-        if first is UNKNOWN or second is UNKNOWN:
+        left, right = read_left(row, auth_id), read_right(row, auth_id)
+        if left is UNKNOWN or right is UNKNOWN:
             return None
-        same = equal(first, second)
+        same = equal(left, right)
         return None if same is None else same is wanted
 
     return holds
 
 
-def _order_leaf(left: _Operand, right: _Operand, holds_for: Callable[..., bool]) -> _Leaf:
-    read_left, read_right = left.read, right.read
-
+def _order_leaf(read_left: _Read, read_right: _Read, is_so: Callable[..., bool]) -> _Leaf:
     def holds(row: Row, auth_id: str | None) -> bool | None:
-        first, second = read_left(row, auth_id), read_right(row, auth_id)
-        if first is UNKNOWN or second is UNKNOWN:
+        left, right = read_left(row, auth_id), read_right(row, auth_id)
+        if left is UNKNOWN or right is UNKNOWN:
             return None
-        if first is None or second is None:
+        if left is None or right is None:
             return False
         # code points come in the order of their UTF-8
-        return holds_for(first, second) if isinstance(first, str) is isinstance(second, str) else None
+        return is_so(left, right) if isinstance(left, str) is isinstance(right, str) else None
 
     return holds
 
 
-def _like_leaf(left: _Operand, right: _Operand, wanted: bool) -> _Leaf:
-    if left.kind is not Kind.TEXT or left.constant is not UNKNOWN or left.is_caller:
-        return _not_known
-    if right.kind is not None and not isinstance(right.constant, str) and not right.is_caller:
-        return _not_known
-    read_left, read_right = left.read, right.read
-
+def _like_leaf(read_left: _Read, read_right: _Read, wanted: bool) -> _Leaf:
     def holds(row: Row, auth_id: str | None) -> bool | None:
         text, constant = read_left(row, auth_id), read_right(row, auth_id)
         if constant is None:

@@ -55,12 +55,12 @@ def compile_ordering(lookup: Lookup, collection: Collection, terms: tuple[SortTe
     paths = [term.path for term in terms]
     known: list[tuple[Read, bool]] = []
     for term in terms:
-        own = None
+        read = None
         if term.path is not None and term.path.root is Root.FIELD:
-            own = own_value(lookup, collection, term.path)
-        if own is None:
+            read = own_value(lookup, collection, term.path)
+        if read is None:
             break
-        known.append((own.read, term.is_descending))
+        known.append((read, term.is_descending))
     reads = frozenset(_fields(lookup, collection, paths))
     return Ordering(reads, len(known) == len(terms), tuple(known))
 

@@ -19,7 +19,6 @@ Not known is:
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, TypeAlias
 
@@ -43,27 +42,12 @@ Value: TypeAlias = str | float | None
 Read: TypeAlias = Callable[[Row], Value | Unknown]
 
 
-class Kind(Enum):
-    """How values are compared: those of one kind without conversion."""
-
-    TEXT = auto()
-    NUMBER = auto()
-
-
 _LEAST_UNSURE, _GREATEST_UNSURE = 2.0**53, 2.0**63
 _UNSURE_TEXT = re.compile("[\0\ufffd\ud800-\udfff]")
 _DATE = re.compile(r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z)?")
 _TEXTS = frozenset({"text", "email", "url", "editor", "select", "relation"})
 _DATES = frozenset({"date", "autodate"})
 _ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
-
-
-@dataclass(frozen=True, slots=True)
-class OwnValue:
-    """A field of the row's own: of which kind it is, and how it is read."""
-
-    kind: Kind
-    read: Read
 
 
 def is_sure(text: str) -> bool:
@@ -90,8 +74,8 @@ def first_field(lookup: Lookup, collection: Collection, path: Path) -> str | Non
     return path.parts[0] if lookup.field(collection, path.parts[0]) is not None else None
 
 
-def own_value(lookup: Lookup, collection: Collection, path: Path) -> OwnValue | None:
-    """What the path reads, if that is one value every row shows."""
+def own_value(lookup: Lookup, collection: Collection, path: Path) -> Read | None:
+    """How the path is read, if it is one value that every row shows."""
     if collection.is_view or path.modifier not in (None, Modifier.LOWER):
         return None
     try:
@@ -103,23 +87,23 @@ def own_value(lookup: Lookup, collection: Collection, path: Path) -> OwnValue | 
         return None
     if collection.type == "auth" and field["name"] == "email":
         return None
-    return _lower_value(field) if path.modifier is Modifier.LOWER else _plain_value(field)
+    return _read_lower(field) if path.modifier is Modifier.LOWER else _read_plain(field)
 
 
-def _plain_value(field: Field) -> OwnValue | None:
+def _read_plain(field: Field) -> Read | None:
     kind, name = field["type"], field["name"]
     if kind in _TEXTS:
-        return OwnValue(Kind.TEXT, lambda row: _text(row.get(name)))
+        return lambda row: _text(row.get(name))
     if kind in _DATES:
-        return OwnValue(Kind.TEXT, lambda row: _date(row.get(name)))
+        return lambda row: _date(row.get(name))
     if kind == "number":
-        return OwnValue(Kind.NUMBER, lambda row: _number(row.get(name)))
+        return lambda row: _number(row.get(name))
     if kind == "bool":
-        return OwnValue(Kind.NUMBER, lambda row: _truth(row.get(name)))
+        return lambda row: _truth(row.get(name))
     return None
 
 
-def _lower_value(field: Field) -> OwnValue | None:
+def _read_lower(field: Field) -> Read | None:
     if field["type"] not in _TEXTS:
         return None
     name = field["name"]
@@ -128,7 +112,7 @@ def _lower_value(field: Field) -> OwnValue | None:
         text = _text(row.get(name))
         return lower(text) if isinstance(text, str) else text
 
-    return OwnValue(Kind.TEXT, read)
+    return read
 
 
 def _text(value: object) -> Value | Unknown:

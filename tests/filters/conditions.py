@@ -105,6 +105,8 @@ DATES = [
     ),
     *("1999-01-01 00:00:00.000Z", "9999-12-31 23:59:59.999Z", "2024-02-29 01:02:03.400Z"),
 ]
+WILD = ["".join(letters) for size in range(5) for letters in itertools.product("aB%_\\", repeat=size)]
+"""Every text of up to four characters that mean something in a pattern, or nothing."""
 LINKS = ["", "https://a.example", "https://A.example", "https://a.example/%20_x", "https://b.example/?q=1"]
 MAILS = ["", "a@example.com", "b@example.com", "a_b@example.com", "B@example.com"]
 CHOICES = ["a", "A", "b", "1", "x_y", "50%"]
@@ -114,6 +116,7 @@ _VALUES: dict[str, list[Any]] = {
     "word": TEXTS,
     "other": TEXTS,
     "body": TEXTS,
+    "wild": Random(0).sample(WILD, 250),
     "link": LINKS,
     "mail": MAILS,
     "kind": ["", *CHOICES],
@@ -190,7 +193,7 @@ def make(admin: httpx.Client) -> None:
     users = admin.get("/api/collections/users").raise_for_status().json()["id"]
     own_id = "pbc_judged00000"
     fields: list[dict[str, Any]] = [
-        *({"name": name, "type": "text"} for name in ("word", "other", "True")),
+        *({"name": name, "type": "text"} for name in ("word", "other", "wild", "True")),
         {"name": "hid", "type": "text", "hidden": True},
         {"name": "body", "type": "editor"},
         {"name": "link", "type": "url"},

@@ -18,6 +18,7 @@ from hapta.filters.parser import parse
 from hapta.filters.sorts import parse_sort
 from hapta.model.schema import Collection
 from tests.filters import conditions as over
+from tests.filters.support import quote
 from tests.support.pocketbase import PocketBase
 from tests.support.seed import row_id
 
@@ -149,6 +150,32 @@ def test_no_rule_is_contradicted(judge: Judge, seed: int) -> None:
     taken, known = _as_rule(judge, seed, 120, is_odd=True)
     assert taken > 0.8
     assert known > 0.3
+
+
+@pytest.mark.parametrize("seed", _SEEDS)
+def test_rows_are_like_the_patterns_they_are_said_to_be_like(judge: Judge, seed: int) -> None:
+    patterns = [*Random(seed).sample(over.WILD, 150), "a%a", "aB%Ba", "a\\\\%", "\\\\\\%a", "a%\\"]
+    for pattern in patterns:
+        text = f"wild ~ {quote(pattern)}"
+        passed = judge.passing("", filter=text)
+        assert passed is not None, text
+        assert judge.check(text, judge.condition(text, is_client=True), "", passed) == 1
+
+
+def test_an_integer_that_no_float_shows_is_not_known(judge: Judge) -> None:
+    """Written past PocketBase; between numbers it wrote, both sides would be the same float."""
+    statement = (
+        f"INSERT INTO {over.NAME} (id, amount, count) VALUES ('bigint000000000', 9007199254740993, 1e300)"
+    )
+    judge.admin.post("/api/sql", json={"query": statement}).raise_for_status()
+    try:
+        row = judge.callers[""].get(f"{_RECORDS}/bigint000000000").raise_for_status().json()
+        assert float(row["amount"]) == 2.0**53
+        assert judge.condition("amount > 1", is_client=True).holds(row, "") is None
+        assert judge.condition("count > amount", is_client=True).holds(row, "") is None
+        assert judge.condition("count > 1", is_client=True).holds(row, "") is True
+    finally:
+        judge.admin.delete(f"{_RECORDS}/bigint000000000").raise_for_status()
 
 
 @pytest.mark.parametrize("seed", _SEEDS)
