@@ -30,6 +30,10 @@ fetches are under way, the instant of each tag's last move is kept, and :meth:`F
 tag only if it is settled and has not moved since the fetch began. The end of a doubt counts as a move there:
 a lost write may have landed after PocketBase read the row.
 
+A response whose fence broke may be made right instead of fetched again, where each move it missed came with a
+:class:`~hapta.cache.changes.Change` that says all that was done: what it shows after them is what PocketBase
+would show now, by (1) to (6), under a fence taken now.
+
 A second read may join a fetch under way while its fence holds: by (2) no write was answered since *f*, so the
 answer is not older than any write that was answered before this read began. What it joined is served to it
 even if a write closes meanwhile: that one was not answered before the read. Of the tags that only the answer
@@ -40,16 +44,19 @@ again.
 take, and to check again only when something moved since it was last checked: else one comparison.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Iterable
 from enum import Enum
 from weakref import WeakValueDictionary
 
+from hapta.cache.changes import Change
 from hapta.cache.tags import EVERYTHING, Tag, with_files
 from hapta.model.clock import Clock
 
 MOVES_KEPT = 50_000
 """Tags whose last move is remembered at once while fetches are under way."""
+CHANGES_KEPT = 64
+"""Changes a tag remembers: an answer that more of them have passed by is fetched."""
 DOUBTS_KEPT = 10_000
 """Tags in doubt at once; beyond that everything is."""
 
@@ -67,24 +74,53 @@ class Standing(Enum):
 class _State:
     """One tag, for as long as a fence, an open write or a doubt is about it."""
 
-    __slots__ = ("__weakref__", "doubted_until", "generation", "open", "tag")
+    __slots__ = ("__weakref__", "changes", "doubted_until", "generation", "open", "tag")
 
     def __init__(self, tag: Tag) -> None:
         self.tag = tag
         self.generation = 0
         self.open = 0
         self.doubted_until = float("-inf")
+        self.changes: deque[Change] | None = None
+        """What the last moves were about, without a gap; the last one is that of ``generation``."""
+
+    def move(self, change: Change | None) -> None:
+        self.generation += 1
+        if change is None or not change.explains(self.tag):
+            self.changes = None
+        elif self.changes is None:
+            self.changes = deque((change,), CHANGES_KEPT)
+        else:
+            self.changes.append(change)
+
+    def changes_since(self, generation: int) -> list[Change] | None:
+        """What it was moved by since; ``None`` where that is not known of each move."""
+        moves = self.generation - generation
+        if not moves:
+            return []
+        if self.changes is None or len(self.changes) < moves:
+            return None
+        changes = list(self.changes)[-moves:]
+        return None if any(change.is_void for change in changes) else changes
 
 
 class Fence:
     """The generations a fetch began under; made by :meth:`Generations.fence`."""
 
-    __slots__ = ("_checked_at", "_generations", "_is_fetching", "_standing", "_started_at", "_taken")
+    __slots__ = (
+        "_checked_at",
+        "_ended_at",
+        "_generations",
+        "_is_fetching",
+        "_standing",
+        "_started_at",
+        "_taken",
+    )
 
     def __init__(self, generations: "Generations", states: Iterable[_State]) -> None:
         self._generations = generations
         self._taken = [(state, state.generation) for state in states]
-        self._started_at = self._checked_at = generations.moves
+        self._started_at = self._checked_at = self._ended_at = generations.moves
         self._standing = Standing.HOLDS
         self._is_fetching = True
 
@@ -110,6 +146,23 @@ class Fence:
             is_open = is_open or state.open > 0
         return Standing.UNSETTLED if is_open else Standing.HOLDS
 
+    def changes(self) -> list[tuple[Change, frozenset[Tag]]] | None:
+        """What broke it, in order, each with the tags it moved; ``None`` where that is not known.
+
+        What was fetched while a write was under way may show its outcome already, so a write counts only if
+        it began when the fetch was over.
+        """
+        if self._is_fetching:
+            return None
+        found: dict[Change, set[Tag]] = {}
+        for state, generation in self._taken:
+            changes = state.changes_since(generation)
+            if changes is None or any(change.began_at < self._ended_at for change in changes):
+                return None
+            for change in changes:
+                found.setdefault(change, set()).add(state.tag)
+        return [(each, frozenset(found[each])) for each in sorted(found, key=lambda each: each.number)]
+
     def waive(self, tags: Collection[Tag]) -> None:
         """The answer turned out not to depend on these; to be said before :meth:`extend`."""
         assert self._is_fetching, "a fence is what it is once its fetch is over"
@@ -134,28 +187,39 @@ class Fence:
         """The fetch is over, whatever came of it; idempotent."""
         if self._is_fetching:
             self._is_fetching = False
+            self._ended_at = self._generations.moves
             self._generations.fetch_ended()
 
 
 class Write:
-    """A write under way; made by :meth:`Generations.begin`, ended once by one of its methods."""
+    """A write under way; made by :meth:`Generations.begin`, ended once by one of its methods.
 
-    __slots__ = ("_generations", "_is_open", "_is_over", "_states")
+    Attributes:
+        began_at: :attr:`Generations.moves` before it was announced.
+    """
 
-    def __init__(self, generations: "Generations", states: list[_State], *, is_open: bool) -> None:
+    __slots__ = ("_generations", "_is_open", "_is_over", "_states", "began_at")
+
+    def __init__(
+        self, generations: "Generations", states: list[_State], *, is_open: bool, began_at: int
+    ) -> None:
+        self.began_at = began_at
         self._generations = generations
         self._states = states
         self._is_open = is_open
         self._is_over = False
 
-    def close(self, *, has_changed: bool = True, further: Iterable[Tag] = ()) -> None:
+    def close(
+        self, *, has_changed: bool = True, further: Iterable[Tag] = (), change: Change | None = None
+    ) -> None:
         """It was answered.
 
         Args:
             has_changed: ``False`` only where it is certain that nothing was committed.
             further: tags that only the answer named; they are moved as well.
+            change: all that it did to rows of the collection, where that is known.
         """
-        self._end(moves=has_changed, further=further)
+        self._end(moves=has_changed, further=further, change=change)
 
     def lose(self, doubted_for_s: float, *, further: Iterable[Tag] = ()) -> None:
         """Its answer was lost: it may have been committed, or be still.
@@ -168,11 +232,13 @@ class Write:
         self._generations.doubt([*self._states, *self._generations.states(further)], doubted_for_s)
         self._end(moves=True, further=further)
 
-    def _end(self, *, moves: bool, further: Iterable[Tag]) -> None:
+    def _end(self, *, moves: bool, further: Iterable[Tag], change: Change | None = None) -> None:
         if self._is_over:
             return
         self._is_over = True
-        self._generations.end(self._states, was_open=self._is_open, moves=moves, further=further)
+        self._generations.end(
+            self._states, was_open=self._is_open, moves=moves, further=further, change=change
+        )
 
 
 class Mark:
@@ -245,21 +311,23 @@ class Generations:
                 of which nobody knows whether they write at all.
             keeps_files: it certainly leaves the files of the records it names as they are.
         """
+        began_at = self.moves
         states = [self._state(tag) for tag in (set(tags) if keeps_files else with_files(tags))]
         if is_open and states:
             for state in states:
                 state.open += 1
             self.moves += 1
-        return Write(self, states, is_open=is_open)
+        return Write(self, states, is_open=is_open, began_at=began_at)
 
-    def move(self, tags: Iterable[Tag], *, keeps_files: bool = False) -> None:
+    def move(self, tags: Iterable[Tag], *, keeps_files: bool = False, change: Change | None = None) -> None:
         """Something changed these.
 
         Args:
             keeps_files: it certainly left the files of the records it names as they were.
+            change: all that it did to rows of the collection, once that is known.
         """
         self.moves += 1
-        self.invalidations.update(self._move(tags if keeps_files else with_files(tags)))
+        self.invalidations.update(self._move(tags if keeps_files else with_files(tags), change))
 
     def move_everything(self) -> None:
         """Anything may have changed."""
@@ -306,7 +374,13 @@ class Generations:
             self._last_moves.clear()
 
     def end(
-        self, states: Iterable[_State], *, was_open: bool, moves: bool, further: Iterable[Tag] = ()
+        self,
+        states: Iterable[_State],
+        *,
+        was_open: bool,
+        moves: bool,
+        further: Iterable[Tag] = (),
+        change: Change | None = None,
     ) -> None:
         """A write is over."""
         self.moves += 1
@@ -314,11 +388,11 @@ class Generations:
         for state in states:
             state.open -= was_open
             if moves:
-                state.generation += 1
+                state.move(change)
                 self._remember_move(state.tag)
                 reached.add(_collection_of(state.tag))
         if moves:
-            reached |= self._move(further)
+            reached |= self._move(further, change)
         self.invalidations.update(reached)
 
     def doubt(self, states: Iterable[_State], for_s: float) -> None:
@@ -332,14 +406,14 @@ class Generations:
             state.doubted_until = max(state.doubted_until, until)
             self._doubted[state.tag] = state
 
-    def _move(self, tags: Iterable[Tag]) -> set[str]:
+    def _move(self, tags: Iterable[Tag], change: Change | None = None) -> set[str]:
         """Move them; which collections they are of."""
         reached = set()
         for tag in tags:
             reached.add(_collection_of(tag))
             state = self._states.get(tag)
             if state is not None:
-                state.generation += 1
+                state.move(change)
             self._remember_move(tag)
         return reached
 
