@@ -45,9 +45,7 @@ class CacheOffice:
 def stats(caching: Caching, counts: CacheMetrics, *, is_enabled: bool) -> Mapping[str, Any]:
     """Everything counted since the start, by collection and in all."""
     rows: defaultdict[str, dict[str, Any]] = defaultdict(_empty)
-    for collection, count in counts.hits.items():
-        rows[caching.label(collection)]["hits"] += count
-    for what, found in (("misses", counts.misses), ("bypasses", counts.bypasses)):
+    for what, found in (("how", counts.hits), ("misses", counts.misses), ("bypasses", counts.bypasses)):
         for (collection, reason), count in found.items():
             reasons = rows[caching.label(collection)][what]
             reasons[reason] = reasons.get(reason, 0) + count
@@ -58,6 +56,7 @@ def stats(caching: Caching, counts: CacheMetrics, *, is_enabled: bool) -> Mappin
         row["responses"], row["bytes"] = tally.responses, tally.weight
         row["evicted"], row["not_admitted"] = tally.evicted, tally.not_admitted
     for row in rows.values():
+        row["hits"] = sum(row["how"].values())
         row["hit_ratio"] = _ratio(row)
     totals = _totals(rows)
     return {
@@ -119,7 +118,7 @@ def _untold_views(caching: Caching) -> Mapping[str, str]:
 
 def _empty() -> dict[str, Any]:
     zeros = dict.fromkeys(("hits", "invalidations", "responses", "bytes", "evicted", "not_admitted"), 0)
-    return {**zeros, "misses": {}, "bypasses": {}}
+    return {**zeros, "how": {}, "misses": {}, "bypasses": {}}
 
 
 def _ratio(row: Mapping[str, Any]) -> float | None:

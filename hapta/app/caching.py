@@ -8,11 +8,15 @@ from urllib.parse import urlsplit
 from hapta.app.file_caching import FileCaching
 from hapta.app.hooks_mode import HooksModes
 from hapta.cache.book import Circumstances, PlanBook
+from hapta.cache.changes import Journal
+from hapta.cache.echoes import Echoes, Event
 from hapta.cache.generations import Generations
 from hapta.cache.known_rows import KnownRows
 from hapta.cache.plan import HooksMode
+from hapta.cache.shelf import Shelf
 from hapta.cache.store import ResponseStore, Tally
 from hapta.cache.tags import Tag
+from hapta.cache.weight import HeaderPool
 from hapta.cache.writes import WriteTags
 from hapta.config import CacheCollectionConfig, Config
 from hapta.feed import Change, ChangeFeed, SchemaUnconfirmed, SchemaWatch
@@ -33,6 +37,8 @@ from hapta.stages.invalidate import Invalidation
 from hapta.stages.lookup import Look, Lookup
 from hapta.stages.origins import OriginMemo
 from hapta.stages.own_emails import OwnEmails
+from hapta.stages.remake import Remaker
+from hapta.stages.row_writes import RowWrites
 from hapta.upstream.superuser import SuperuserClient
 
 
@@ -43,8 +49,7 @@ class Caching:
         superuser: asks what views read and what auth records hold.
         base_url: of PocketBase.
         files_dir: where files are kept; ``None``: they are not.
-        hooks_dir: of the embedded PocketBase; ``None`` for one elsewhere.
-        is_stock: it is the PocketBase that came with Hapta.
+        hooks: what PocketBase's hooks may do.
         feed: the change feed, started.
         schema: the schema watch, started.
     """
@@ -56,8 +61,7 @@ class Caching:
         superuser: SuperuserClient,
         base_url: str,
         files_dir: Path | None = None,
-        hooks_dir: Path | None,
-        is_stock: bool,
+        hooks: HooksModes,
         feed: ChangeFeed,
         schema: SchemaWatch,
         clock: Clock,
@@ -69,7 +73,7 @@ class Caching:
         self._feed = feed
         self._schema = schema
         self._own = {fold_name(name): one for name, one in config.cache.collections.items()}
-        self.hooks = HooksModes(config.cache, hooks_dir=hooks_dir, is_stock=is_stock, events=events)
+        self.hooks = hooks
         self.views = ViewWatch(superuser, schema, clock=clock)
         self.auth_records = AuthRecords(superuser)
         self.generations = Generations(clock)
@@ -89,12 +93,29 @@ class Caching:
             rows=self.rows if config.cache.restricted_tags else None,
         )
         self.own_emails = OwnEmails(self.auth_records, self.generations)
+        pool = HeaderPool()
+        self.shelf = Shelf(self.store, self.generations, clock)
+        self.remaker = Remaker(
+            self.store,
+            self.generations,
+            self.rows,
+            self.shelf,
+            self,
+            pool,
+            lifetime_s=self.lifetime_s,
+            has_overlay=config.cache.overlay,
+            patches=config.cache.patch,
+            refills=config.cache.refill,
+            clock=clock,
+        )
         self.filler = Filler(
             self.store,
             self.generations,
             self.rows,
+            self.remaker,
             self,
             self,
+            pool,
             lifetime_s=self.lifetime_s,
             token_end=_token_end,
             host=urlsplit(base_url).netloc,
@@ -130,6 +151,7 @@ class Caching:
         self._reads = ReadCache(
             self.lookup,
             self.filler,
+            self.remaker,
             self.store,
             origins,
             self.own_emails,
@@ -137,7 +159,14 @@ class Caching:
             meter=metrics.cache,
             clock=clock,
         )
-        self._writes = Invalidation(self, self.rows, self.generations, in_doubt_s=config.cache.in_doubt_s)
+        self.echoes = Echoes(clock)
+        self.journal = Journal()
+        self._writes = Invalidation(
+            self,
+            RowWrites(self.rows, self.echoes, self.journal, self.shelf, self._on_news),
+            self.generations,
+            in_doubt_s=config.cache.in_doubt_s,
+        )
         self._events = events
         self._told: set[str] = set()
         self._tell_unmet()
@@ -235,11 +264,25 @@ class Caching:
         self.auth_records.forget_all()
         self.views.forget()
 
-    def _on_change(self, change: Change) -> None:
-        collection, record, action = change.collection_id, change.record_id, change.action
-        tags = self.book.write_tags.changed(collection, record, action)
-        keeps_files = self.files is not None and self.files.are_kept_by(change)
-        self.rows.told(tags, collection, record, action, change.record, keeps_files=keeps_files)
+    def _on_change(self, event: Change) -> None:
+        if self.echoes.hold(event):
+            return
+        if self.echoes.is_echo(event):
+            self.rows.echoed(event.collection_id, event.record_id)
+        else:
+            self._on_news(event)
+
+    def _on_news(self, event: Event) -> None:
+        collection, record, action = event.collection_id, event.record_id, event.action
+        self.rows.told(
+            self.book.write_tags.changed(collection, record, action),
+            collection,
+            record,
+            action,
+            event.record,
+            keeps_files=self.files is not None and self.files.are_kept_by(event),
+            change=self.echoes.news_of(event),
+        )
 
     def _on_gap(self) -> None:
         self.forget_all()
@@ -271,11 +314,9 @@ class Caching:
     def write_tags(self) -> WriteTags:
         return self.book.write_tags
 
-    def file_fields(self, name_or_id: str | None) -> frozenset[str] | None:
-        collection = None if name_or_id is None else self.book.schema.resolve(name_or_id)
-        if collection is None:
-            return None
-        return frozenset(str(field["name"]) for field in collection.fields if field.get("type") == "file")
+    def collection_of(self, collection_id: str) -> Collection | None:
+        """A collection."""
+        return self.book.schema.by_id.get(collection_id)
 
     def keeps_files_of(self, name_or_id: str) -> Collection | Left:
         collection = self.book.schema.resolve(name_or_id)

@@ -49,6 +49,10 @@ class Database(Protocol):
         """Where it tells of changes of schema and settings, if it runs on this machine."""
 
     @property
+    def is_notify_dir_claimed(self) -> bool:
+        """That it does so is what the operator says, and no more."""
+
+    @property
     def hooks_dir(self) -> Path | None:
         """Where its hooks are, if they can be looked at."""
 
@@ -142,6 +146,10 @@ class EmbeddedDatabase:
     def notify_dir(self) -> Path | None:
         return self.prepared.options.data_dir / NOTIFY_DIRECTORY
 
+    @property
+    def is_notify_dir_claimed(self) -> bool:
+        return False
+
     async def settings_may_differ(self) -> None:
         if self._superuser is None:
             return
@@ -228,7 +236,12 @@ class RemoteDatabase:
 
     @property
     def notify_dir(self) -> Path | None:
-        return None
+        shared = self._loaded.config.upstream.shared_data_dir
+        return self._loaded.path(shared) / NOTIFY_DIRECTORY if shared else None
+
+    @property
+    def is_notify_dir_claimed(self) -> bool:
+        return self.notify_dir is not None
 
     @property
     def hooks_dir(self) -> Path | None:

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from hapta.cache.echoes import Event
 from hapta.cache.generations import Generations
 from hapta.config import CacheFilesConfig
-from hapta.feed import Change, ChangeFeed
+from hapta.feed import ChangeFeed
 from hapta.filecache.shelf import Shelf
 from hapta.model.clock import Clock
 from hapta.model.errors import OperatorError
@@ -105,7 +106,7 @@ class FileCaching:
         await self._filler.close()
         await self.shelf.stop()
 
-    def are_kept_by(self, change: Change) -> bool:
+    def are_kept_by(self, change: Event) -> bool:
         """Whether what happened to a record certainly took none of its files that are kept away.
 
         An event shows the record as that one write left it. Should it be older than another that took a file

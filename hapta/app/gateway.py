@@ -12,6 +12,7 @@ from hapta.app.database import (
     host_to_send,
     prepare_embedded,
 )
+from hapta.app.hooks_mode import HooksModes
 from hapta.app.limits import Limiting
 from hapta.app.readiness import Readiness
 from hapta.app.reports import Outputs, Reports
@@ -176,8 +177,19 @@ class Gateway:
             events=self._outputs.events,
             metrics=self._outputs.metrics,
         )
+        # whether an event is the echo of an own write its payload tells
+        self._watch.feed.wants_full_where(self._look_at_hooks(database).follows)
         await self._watch.start()
         return self._watch
+
+    def _look_at_hooks(self, database: EmbeddedDatabase | RemoteDatabase) -> HooksModes:
+        self._hooks = HooksModes(
+            self._loaded.config.cache,
+            hooks_dir=database.hooks_dir,
+            is_stock=database.is_stock,
+            events=self._outputs.events,
+        )
+        return self._hooks
 
     async def _start_sessions(self, database: EmbeddedDatabase | RemoteDatabase, watch: Watch) -> Sessions:
         secret = self.prepared.secret if self.prepared is not None else self._loaded.secrets.secret
@@ -208,8 +220,7 @@ class Gateway:
             base_url=database.client.base_url,
             files_dir=self._loaded.path(config.cache.files.dir or config.server.state_dir)
             / ("" if config.cache.files.dir else "hapta-files"),
-            hooks_dir=database.hooks_dir,
-            is_stock=database.is_stock,
+            hooks=self._hooks,
             feed=watch.feed,
             schema=watch.schema,
             clock=self._clock,

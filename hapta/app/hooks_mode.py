@@ -17,7 +17,7 @@ collection.
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,7 +25,7 @@ from typing import Final
 from hapta.cache.plan import HooksMode
 from hapta.config import CacheConfig
 from hapta.feed import EventLog
-from hapta.model.schema import Collection, Schema, fold_name
+from hapta.model.schema import Collection, fold_name
 
 _LOADED = re.compile(r".*(\.pb\.js|\.pb\.ts)", re.DOTALL)
 _SOURCES: Final = (".js", ".ts", ".cjs", ".mjs", ".json")
@@ -212,9 +212,10 @@ class HooksModes:
         is_found = (named or self._config.pb_hooks) == "auto" and self.found is not None
         return self.found.because if is_found and self.found is not None else ""
 
-    def by_id(self, schema: Schema) -> Mapping[str, HooksMode]:
-        """For every collection, by id."""
-        return {collection.id: self.of(collection) for collection in schema.by_id.values()}
+    def follows(self, collection: Collection) -> bool:
+        """Whether own writes to rows of a collection tell all that becomes of them: no hook adds to it."""
+        is_stored = self._config.is_enabled and not collection.is_system and not collection.is_view
+        return is_stored and self.of(collection) is HooksMode.NONE
 
     def _resolve(self, configured: str) -> HooksMode:
         if configured != "auto":

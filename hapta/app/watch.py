@@ -10,6 +10,7 @@ from hapta.app.database import EmbeddedDatabase, RemoteDatabase
 from hapta.config import Config
 from hapta.feed import OWN_NAMES, ChangeFeed, Own, SchemaWatch, install
 from hapta.feed.layout import ROTATIONS_ID, SESSIONS_ID
+from hapta.feed.notify import is_supported
 from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError, OperatorError
 from hapta.model.exchange import Stage
@@ -18,6 +19,7 @@ from hapta.observe.events import Events
 from hapta.observe.metrics import Metrics
 from hapta.stages.own_collections import hide_own_collections
 from hapta.stages.own_writes import tell_own_writes
+from hapta.upstream.client import Lane
 
 
 class Watch:
@@ -47,7 +49,12 @@ class Watch:
         self._tasks = TaskSet()
         superuser = database.superuser
         self.schema = SchemaWatch(
-            superuser, config.feed, clock=clock, events=events, notify_dir=database.notify_dir
+            superuser,
+            config.feed,
+            clock=clock,
+            events=events,
+            notify_dir=database.notify_dir,
+            is_proven=not database.is_notify_dir_claimed,
         )
         self.feed = ChangeFeed(
             database.client,
@@ -75,14 +82,47 @@ class Watch:
         Raises:
             OperatorError: PocketBase is without what Hapta needs.
         """
+        if self._database.is_notify_dir_claimed:
+            own = await install(self._database.superuser)
+            if not await self._prove_data_dir(own) and is_supported():
+                raise OperatorError(
+                    f'upstream.shared_data_dir: "{self._config.upstream.shared_data_dir}" is not the data '
+                    f"folder of the PocketBase at {self._database.client.base_url}, or not on this machine: "
+                    "a change made there is not seen in it. Correct or remove it"
+                )
         await self.feed.start()
         self._database.superuser.on_trouble.append(self._on_trouble)
+        if self._database.is_notify_dir_claimed:
+            self.feed.on_gap(self.schema.doubt_notified)
+            self.feed.on_live(self._connected_again)
 
     async def stop(self) -> None:
         """Follow no longer."""
         await self.feed.stop()
         await self.schema.stop()
         await self._tasks.cancel()
+
+    def _connected_again(self) -> None:
+        self._tasks.spawn(self._data_dir_again(), name="prove the data folder")
+
+    async def _prove_data_dir(self, own: Own) -> bool:
+        path = f"/api/collections/{own.meta}"
+        return await self.schema.prove_notified(
+            lambda: self._database.superuser.request("PATCH", path, {}, lane=Lane.STREAMS)
+        )
+
+    async def _data_dir_again(self) -> None:
+        """After a gap: until it is proven PocketBase is asked."""
+        try:
+            if await self._prove_data_dir(self.own):
+                return
+        except (HaptaError, OperatorError):
+            return  # the next connection tries again
+        self._events.warning(
+            "data_dir",
+            message="upstream.shared_data_dir is not the data folder of this PocketBase any more: "
+            "it is asked for changes of its schema instead",
+        )
 
     def why_not_ready(self) -> str | None:
         """Why Hapta is not ready as far as its rights are concerned, or ``None``."""

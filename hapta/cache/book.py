@@ -19,9 +19,11 @@ from hapta.model.schema import Collection, Schema
 from hapta.model.target import Target
 
 MEMO_BYTES = 16 * 1024 * 1024
-_PLAN_BYTES = 4000
+_PLAN_BYTES = 5500
 """Memory of one plan, about; without its expands and what the client wrote."""
 _EXPAND_BYTES = 160
+_CONDITION_BYTES = 120
+"""Memory of a filter that is kept taken apart, for each of its characters."""
 """Of one expand in it."""
 MAX_REMEMBERED = 3000
 """Characters of the longest target whose plan is remembered."""
@@ -176,7 +178,10 @@ def _weight(found: Plan | Bypass) -> int:
     """Bytes of memory: with the target, which is in the key as well."""
     if isinstance(found, Bypass):
         return _PLAN_BYTES + len(found.detail)
-    return _PLAN_BYTES + 2 * len(found.target) + _EXPAND_BYTES * _count(found.expands)
+    weight = _PLAN_BYTES + 2 * len(found.target) + _EXPAND_BYTES * _count(found.expands)
+    if found.local is not None and found.local.is_filtered:
+        weight += _CONDITION_BYTES * len(found.target)  # its filter is in there
+    return weight
 
 
 def _count(expands: tuple[Expand, ...]) -> int:

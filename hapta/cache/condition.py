@@ -20,7 +20,7 @@ from operator import ge, gt, le, lt
 from typing import TypeAlias
 
 from hapta.cache.like import like
-from hapta.cache.lookup import Lookup, PathError
+from hapta.cache.lookup import Lookup, PathError, is_multiple
 from hapta.cache.restrictions import CALLER_ID, PLAIN_NUMBER
 from hapta.cache.values import (
     UNKNOWN,
@@ -131,6 +131,10 @@ class _Maker:
     def leaf(self, comparison: Comparison) -> _Leaf:
         for operand in (comparison.left, comparison.right):
             self._note(operand)
+        if comparison.is_any and comparison.operator == "=":
+            found = self._among(comparison.left, comparison.right)
+            if found is not None:
+                return found
         left, right = self._operand(comparison.left), self._operand(comparison.right)
         if left is None or right is None:
             return _not_known
@@ -156,6 +160,20 @@ class _Maker:
                 self.reads.add(name)
             if self._is_client and len(path.parts) > 1 and self._joins(path.parts, path.modifier is not None):
                 self.adds_rules = True
+
+    def _among(self, several: Operand, constant: Operand) -> _Leaf | None:
+        """``tags ?= "a"`` and ``tags.id ?= "a"``: no row passes that has not this value among its own."""
+        if not isinstance(several, Identifier) or not isinstance(constant, Text) or not constant.value:
+            return None
+        path = field_path(several.name)
+        if path is None or path.modifier is not None or path.parts[1:] not in ((), ("id",)):
+            return None
+        field = self._lookup.field(self._collection, path.parts[0])
+        if field is None or not is_multiple(field) or field.get("hidden"):
+            return None
+        if field["type"] != "relation" and (path.parts[1:] or field["type"] != "select"):
+            return None
+        return _among_leaf(path.parts[0], constant.value) if is_sure(constant.value) else None
 
     def _joins(self, parts: tuple[str, ...], has_modifier: bool) -> bool:
         try:
@@ -206,6 +224,18 @@ def _caller(_row: Row, auth_id: str | None) -> Value | Unknown:
 
 def _not_known(_row: Row, _auth_id: str | None) -> None:
     return None
+
+
+def _among_leaf(name: str, constant: str) -> _Leaf:
+    def holds(row: Row, _auth_id: str | None) -> bool | None:
+        values = row.get(name)
+        if not isinstance(values, list) or not all(
+            isinstance(each, str) and is_sure(each) for each in values
+        ):
+            return None
+        return False if constant not in values else None
+
+    return holds
 
 
 def _equal_leaf(read_left: _Read, read_right: _Read, wanted: bool) -> _Leaf:

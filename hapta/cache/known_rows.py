@@ -35,9 +35,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
+from hapta.cache.changes import Change
 from hapta.cache.generations import Generations, Mark, Write
-from hapta.cache.plan import Restriction
-from hapta.cache.restrictions import normal_form, restrictable
+from hapta.cache.restrictions import Restriction, normal_form, restrictable
 from hapta.cache.tags import Tag, all_rows, anywhere, record, restricted
 from hapta.model.clock import Clock
 from hapta.model.schema import Schema
@@ -116,19 +116,34 @@ class RowWrite:
         """Its row is followed: what the answer shows of it is worth knowing."""
         return self._collection is not None
 
-    def close(self, *, has_changed: bool, row: Row | None = None) -> None:
+    @property
+    def began_at(self) -> int:
+        """As of :class:`~hapta.cache.generations.Write`."""
+        return self._write.began_at
+
+    def close(
+        self,
+        *,
+        has_changed: bool,
+        row: Row | None = None,
+        change: Change | None = None,
+        is_sole: bool = True,
+    ) -> None:
         """It was answered.
 
         Args:
             has_changed: ``False`` only where it is certain that nothing was committed.
             row: as the answer shows it, of a delete an empty one; ``None`` where the answer does not tell
                 what became of the row.
+            change: all that it did to rows of the collection, where that is known.
+            is_sole: as far as is known no other write changed the row meanwhile.
         """
         collection, rows = self._collection, self._rows
         if collection is None:
-            self._write.close(has_changed=has_changed)
+            self._write.close(has_changed=has_changed, change=change)
             return
-        settles = self._action == "update" and self._known is not None and not self._known.is_contended
+        known = self._known
+        settles = self._action == "update" and known is not None and not known.is_contended and is_sole
         is_mistaken = self._release(is_echoed=has_changed and row is not None)
         if not has_changed:
             self._write.close(has_changed=False)
@@ -141,7 +156,7 @@ class RowWrite:
         further = rows.tags(collection, known, values)
         if values is None or is_mistaken or not is_known:
             further.add(anywhere(collection))
-        self._write.close(further=further)
+        self._write.close(further=further, change=None if is_mistaken else change)
         rows.keep(collection, record_id, known if is_known else None, values, settles=settles)
 
     def lose(self, doubted_for_s: float) -> None:
@@ -286,16 +301,17 @@ class KnownRows:
         row: Row | None,
         *,
         keeps_files: bool = False,
+        change: Change | None = None,
     ) -> None:
-        """An event came: move what it changed.
+        """An event came that is not known to be an echo: move what it changed.
 
         Args:
             changed: its tags, ``anywhere`` of the collection among them.
             row: the event's payload; ``None`` where it shows the id only.
-            keeps_files: as of :meth:`~hapta.cache.generations.Generations.move`.
+            keeps_files, change: as of :meth:`~hapta.cache.generations.Generations.move`.
         """
         if collection not in self._watched:
-            self._generations.move(changed, keeps_files=keeps_files)
+            self._generations.move(changed, keeps_files=keeps_files, change=change)
             return
         known = self.get(collection, record_id)
         values = None if row is None else self.values_of(collection, row)
@@ -309,8 +325,14 @@ class KnownRows:
         if values is not None and is_known:
             changed -= {anywhere(collection)}
         changed |= self.tags(collection, known, values)
-        self._generations.move(changed, keeps_files=keeps_files)
+        self._generations.move(changed, keeps_files=keeps_files, change=change)
         self.keep(collection, record_id, known, values)
+
+    def echoed(self, collection: str, record_id: str) -> None:
+        """The event of an own write came: it says nothing new."""
+        known = self.get(collection, record_id)
+        if known is not None:
+            known.echoes -= 1
 
     # for writes
 

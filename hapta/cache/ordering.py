@@ -50,6 +50,10 @@ class Ordering:
         return 0 if self.is_known else None
 
 
+UNSORTED = Ordering(frozenset(), False, ())
+"""No sort: the order SQLite happens to read them in."""
+
+
 def compile_ordering(lookup: Lookup, collection: Collection, terms: tuple[SortTerm, ...]) -> Ordering:
     """The ordering of a list by these terms of its sort; without any, all rows are alike."""
     paths = [term.path for term in terms]

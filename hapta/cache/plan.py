@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+from hapta.cache.local import Local
+from hapta.cache.restrictions import Restriction
 from hapta.cache.tags import Tag, restricted
 
 Audience: TypeAlias = str | None
@@ -68,22 +70,6 @@ class Expand:
 
 
 @dataclass(frozen=True, slots=True)
-class Restriction:
-    """All rows of a list have one value in one field: only writes to rows with that value concern it.
-
-    Attributes:
-        field: of the collection listed.
-        kind: its type.
-        value: in the form of :func:`hapta.cache.restrictions.normal_form`; ``None``: the caller's id, which
-            of guests is the empty text.
-    """
-
-    field: str
-    kind: str
-    value: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """A read that may be stored.
 
@@ -106,6 +92,7 @@ class Plan:
         restriction: instead of ``any`` row of the collection those with one value make a list wrong, and the
             rows it shows; the tag of that value is in :meth:`tags_for`.
         tells_rows: the answer shows rows of the collection as they are, their ids included.
+        local: what can be worked out from single records; ``None`` where the answer rests on anything more.
         why: sentences for ``hapta cache explain``: for each part and tag, what brought it in.
     """
 
@@ -122,6 +109,7 @@ class Plan:
     ends_at_midnight: bool = False
     restriction: Restriction | None = None
     tells_rows: bool = False
+    local: Local | None = field(default=None, compare=False)
     why: tuple[str, ...] = field(default=(), compare=False)
 
     def value_for(self, caller: str | None) -> str | None:

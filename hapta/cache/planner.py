@@ -10,14 +10,19 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
+from hapta.cache.condition import ALWAYS, Condition, both, compile_condition
 from hapta.cache.expansion import Expansion
 from hapta.cache.findings import CannotStore, Findings
 from hapta.cache.ground import Ground
+from hapta.cache.indexes import scanned_fields, unique_fields
+from hapta.cache.local import Local
 from hapta.cache.lookup import Lookup
-from hapta.cache.plan import Audience, Bypass, HooksMode, Part, PartKind, Plan, Reason, Restriction, Views
+from hapta.cache.ordering import UNSORTED, compile_ordering
+from hapta.cache.paging import parse_paging
+from hapta.cache.plan import Audience, Bypass, HooksMode, Part, PartKind, Plan, Reason, Views
 from hapta.cache.projection import may_show_email
 from hapta.cache.query import Query, encode_query, parse_query
-from hapta.cache.restrictions import demands, most_specific
+from hapta.cache.restrictions import Restriction, demands, most_specific
 from hapta.cache.rules import Rules, read_expression
 from hapta.cache.scan import Place, Scan
 from hapta.cache.tags import EVERYTHING, all_rows, any_row, anywhere, births, record
@@ -39,6 +44,8 @@ MAX_EXPANDS = 16
 """Paths of one expand list; what a plan weighs grows with it."""
 MAX_TARGET = 12_288
 """Characters of a canonical target: it stands in the key."""
+MAX_LOCAL_FILTER = 1_000
+"""Characters of a filter that is kept to be asked about single records."""
 _WEAKER = frozenset({PartKind.ANY_AUTH, PartKind.AUTH_COLLECTION, PartKind.AUTH_FIELD})
 """Parts that a caller's own record contains."""
 
@@ -111,6 +118,9 @@ class _Draft:
         self.restricts = True
         self._demands: list[Restriction] = []
         self._is_own_email_all = True
+        self._condition = ALWAYS
+        self._ordering = UNSORTED
+        self._shown: dict[str, Condition] = {}
 
     def plan(self, target: Target, operation: Operation) -> Plan:
         collection = self._collection(target, operation)
@@ -175,6 +185,7 @@ class _Draft:
             findings.add_tag(all_rows(collection.id), f"changes in {name} of rows nobody can name")
             findings.add_tag(births(collection.id), f"a new row in {name}, if there is no such record")
         findings.merge(self._rules.findings(collection, rule, self._audience))
+        self._condition = self._rules.condition(collection, rule)
         if record_id is None:
             self._demands += self._rules.demands(collection)
 
@@ -188,6 +199,8 @@ class _Draft:
             group = read_expression(place, text, MAX_CLIENT_BYTES)
             self._scan(place).group(group)
             self._demands += demands(self._lookup, collection, group, is_client=True)
+            filtered = compile_condition(self._lookup, collection, group, is_client=True)
+            self._condition = both(self._condition, filtered)
         if sort:
             place = Place(collection, "sort", is_client=True)
             try:
@@ -195,6 +208,7 @@ class _Draft:
             except FilterError as error:
                 raise place.refusal(error.position, error.message) from None
             self._scan(place).sort(terms)
+            self._ordering = compile_ordering(self._lookup, collection, terms)
 
     def _scan(self, place: Place) -> Scan:
         audience = self._audience
@@ -204,6 +218,7 @@ class _Draft:
 
     def _expanded(self, collection: Collection) -> None:
         self._findings.merge(self._rules.findings(collection, "viewRule", self._audience))
+        self._shown[collection.id] = self._rules.condition(collection, "viewRule")
         self._emails(collection)
 
     def _emails(self, collection: Collection) -> None:
@@ -229,6 +244,7 @@ class _Draft:
         findings = self._findings
         tells_ids = not has_fields and findings.hooks is HooksMode.NONE
         tells_rows = tells_ids and not collection.is_view
+        local = self._local(collection, query.values, expansion) if tells_rows else None
         restriction = self._listed(collection, tells_rows=tells_rows) if record_id is None else None
         if findings.hooks is HooksMode.AUTH:
             self._shape_by_hooks(query)
@@ -262,6 +278,7 @@ class _Draft:
             ends_at_midnight=findings.ends_at_midnight,
             restriction=restriction,
             tells_rows=tells_rows,
+            local=local,
             why=self._why(parts, own_email=own_email),
         )
 
@@ -280,6 +297,29 @@ class _Draft:
         )
         findings.add_tag(all_rows(collection.id), f"changes in {name} of rows nobody can name")
         return restriction
+
+    def _local(self, collection: Collection, values: Mapping[str, str], expansion: Expansion) -> Local | None:
+        """What single records tell, before the collection is listed: if by now the answer depends on any row
+        of it, a rule or an expand leads from one row to others."""
+        text = values.get("filter", "")
+        if any_row(collection.id) in self._findings.tags or not self._is_own_email_all:
+            return None
+        if len(text) > MAX_LOCAL_FILTER:
+            return None
+        shown = (collection, *expansion.targets.values())
+        uniques = {each.id: unique_fields(each) for each in shown}
+        demands = [each for each in self._demands if each.field in uniques[collection.id] and each.value]
+        demand = most_specific([each for each in demands if each.kind != "number"])
+        return Local(
+            self._condition,
+            self._ordering,
+            scanned_fields(collection),
+            self._shown,
+            uniques,
+            parse_paging(values),
+            is_filtered=bool(text),
+            demand=None if demand is None else (demand.field, demand.value or ""),
+        )
 
     def _shape_by_hooks(self, query: Query) -> None:
         """pb_hooks may read the whole URL and the caller."""

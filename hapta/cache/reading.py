@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 import orjson
 
 from hapta.cache.overlay import Row, find_places
-from hapta.cache.plan import Expand, Plan, Restriction
-from hapta.cache.restrictions import normal_form
+from hapta.cache.plan import Expand, Plan
+from hapta.cache.restrictions import Restriction, normal_form
 from hapta.cache.stored import Places
 from hapta.cache.tags import Tag, births, record
 

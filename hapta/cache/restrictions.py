@@ -16,10 +16,10 @@ Left out: dates (many texts, one instant), JSON, several values, hidden fields a
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from hapta.cache.lookup import Lookup, is_multiple
-from hapta.cache.plan import Restriction
 from hapta.filters.errors import FilterError
 from hapta.filters.nodes import Comparison, Group, Identifier, Join, Number, Operand, Text
 from hapta.filters.paths import Root, split_path
@@ -35,6 +35,22 @@ _WORTH: Final = ("relation", "text", "email", "url", "number", "select", "bool")
 """Which of several demands to restrict a list by: the one that fewest rows fulfil, as a rule. A relation
 first, for rows are spread evenly over what they belong to; a select or bool leaves half of the collection."""
 _ID = "id"
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """All rows of a list have one value in one field: only writes to rows with that value concern it.
+
+    Attributes:
+        field: of the collection listed.
+        kind: its type.
+        value: in the form of :func:`normal_form`; ``None``: the caller's id, which
+            of guests is the empty text.
+    """
+
+    field: str
+    kind: str
+    value: str | None
 
 
 def restrictable(collection: Collection) -> Mapping[str, str]:

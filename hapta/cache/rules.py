@@ -5,10 +5,11 @@ A rule that cannot be read is told to the operator once: PocketBase lives by it,
 
 from collections.abc import Callable
 
+from hapta.cache.condition import ALWAYS, Condition, compile_condition
 from hapta.cache.findings import CannotStore, Findings
 from hapta.cache.ground import Ground
-from hapta.cache.plan import Bypass, Reason, Restriction
-from hapta.cache.restrictions import demands
+from hapta.cache.plan import Bypass, Reason
+from hapta.cache.restrictions import Restriction, demands
 from hapta.cache.scan import Place, Scan
 from hapta.filters.errors import FilterError
 from hapta.filters.nodes import Group
@@ -41,6 +42,19 @@ class Rules:
         self._seen: dict[tuple[str, str, str | None], Findings | Bypass] = {}
         self._warned: set[str] = set()
         self._demands: dict[str, list[Restriction]] = {}
+        self._conditions: dict[tuple[str, str], Condition] = {}
+
+    def condition(self, collection: Collection, name: str) -> Condition:
+        """What a rule, which can be read, demands of a record."""
+        key = (collection.id, name)
+        found = self._conditions.get(key)
+        if found is None:
+            found, text = ALWAYS, collection.rules[name]
+            if text:
+                group = read_expression(Place(collection, name), text, None)
+                found = compile_condition(self._ground.lookup, collection, group, is_client=False)
+            self._conditions[key] = found
+        return found
 
     def demands(self, collection: Collection) -> list[Restriction]:
         """What the listRule, which can be read, demands of every row."""

@@ -10,8 +10,24 @@ from hapta.model.exchange import Header
 _TOKEN = re.compile(r"[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*")
 
 
-OVERLAY = "overlay"
-"""The detail of an answer that was made of what others share, with the caller's own e-mail put in."""
+class Hit(StrEnum):
+    """How an answer came to be without PocketBase."""
+
+    SHARED = "shared"
+    """It is stored, for all who may have it."""
+    PRIVATE = "private"
+    """It is stored for one caller."""
+    OVERLAY = "overlay"
+    """It was made of what others share, with the caller's own e-mail put in."""
+    PATCHED = "patched"
+    """It was stored, and brought up to date with what own writes did since."""
+    REFILLED = "refilled"
+    """A view, made of what an own write answered."""
+    FROM_LIST = "from-list"
+    """It was made of records that other stored answers show."""
+
+
+_PLAIN = (Hit.SHARED, Hit.PRIVATE)
 
 
 class Forward(StrEnum):
@@ -31,15 +47,15 @@ class Forward(StrEnum):
     """The client asked for a fresh answer."""
 
 
-def hit(ttl_s: float, *, is_overlaid: bool = False) -> bytes:
-    """Served from the store.
+def hit(ttl_s: float, how: Hit = Hit.SHARED) -> bytes:
+    """Served without PocketBase.
 
     Args:
         ttl_s: seconds for which it stays fresh; negative where it is stale and served all the same.
-        is_overlaid: with the caller's own e-mail put in.
+        how: said where it is more than to look it up.
     """
     value = b"hapta; hit; ttl=%d" % math.floor(ttl_s)
-    return value + f"; detail={OVERLAY}".encode() if is_overlaid else value
+    return value if how in _PLAIN else value + f"; detail={how}".encode()
 
 
 def forwarded(

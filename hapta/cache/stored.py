@@ -14,7 +14,9 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
+from hapta.cache.changes import Change
 from hapta.cache.generations import Standing
+from hapta.cache.tags import Tag
 from hapta.cache.weight import HeaderPool, Headers, size_of
 from hapta.model.exchange import Header
 
@@ -46,6 +48,9 @@ class Fence(Protocol):
 
     def holds(self) -> bool:
         """Whether it may be served now."""
+
+    def changes(self) -> list[tuple[Change, frozenset[Tag]]] | None:
+        """What broke it, in order, each with the tags it moved; ``None`` where that is not known."""
 
 
 class _ErrorForm(msgspec.Struct, forbid_unknown_fields=True):

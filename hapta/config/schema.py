@@ -96,6 +96,11 @@ class UpstreamConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     data_dir: NonEmpty = "pb_data"
     """Data folder of the embedded PocketBase; relative to config.toml."""
 
+    shared_data_dir: str = ""
+    """Data folder of the PocketBase at DatabaseURL, where it runs on this machine; relative to config.toml.
+    Through it changes of its collections are noticed at once (Linux only); empty: PocketBase is asked every
+    feed.schema_max_age_s."""
+
     hooks_dir: NonEmpty = "pb_hooks"
     """Folder of the embedded PocketBase's JavaScript hooks; relative to config.toml."""
 
@@ -390,6 +395,14 @@ class CacheConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     overlay: bool = True
     """Users whose own record is in an answer that others share get those bytes with their own e-mail put in,
     where that is all they see more; false: PocketBase is asked for each of them."""
+
+    patch: bool = True
+    """Stored responses are brought up to date with what a write through Hapta did, where that follows from
+    its answer with certainty; false: they are fetched again."""
+
+    refill: bool = True
+    """A view of a record that a list showed, or a write answered with, is made of that where everybody may
+    see it; false: PocketBase is asked."""
 
     in_doubt_s: Seconds = 300.0
     """Seconds for which nothing a write may have changed is served from the store, when its answer from

@@ -22,7 +22,8 @@ Events alone prove nothing by their absence. Therefore:
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Collection as Several
 
 from hapta.config import FeedConfig
 from hapta.feed.changes import MAX_TOPICS, Change
@@ -34,6 +35,7 @@ from hapta.feed.stream import FeedRefused, FeedStream
 from hapta.feed.watch import SchemaWatch
 from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError, OperatorError, UpstreamLost
+from hapta.model.schema import Collection
 from hapta.model.tasks import TaskSet
 from hapta.upstream.client import Lane, UpstreamClient
 from hapta.upstream.superuser import SuperuserClient
@@ -101,6 +103,7 @@ class ChangeFeed:
         self._open: set[FeedStream] = set()
         self._full: frozenset[str] = frozenset()
         self._wanted_full: dict[str, frozenset[str]] = {}
+        self._is_wanted_full: Callable[[Collection], bool] = lambda _: False
         self._is_touched = False
         self._not_before = float("-inf")
         self._failures = 0
@@ -138,7 +141,7 @@ class ChangeFeed:
         """``callback`` is told whenever the feed is connected; PocketBase may hold other data by then."""
         self._on_live.append(callback)
 
-    def wants_full(self, collection_ids: Collection[str], *, by: str = "") -> None:
+    def wants_full(self, collection_ids: Several[str], *, by: str = "") -> None:
         """From soon on changes of these collections carry the record, those of all others only its id.
 
         Args:
@@ -146,6 +149,11 @@ class ChangeFeed:
         """
         self._wanted_full[by] = frozenset(collection_ids)
         self._full = frozenset().union(*self._wanted_full.values())
+        self._wake.set()
+
+    def wants_full_where(self, is_wanted: Callable[[Collection], bool]) -> None:
+        """The same for each collection of which this holds, from the first connection on."""
+        self._is_wanted_full = is_wanted
         self._wake.set()
 
     def own_write(self, collection_id: str, record_id: str, started_at: float | None = None) -> None:
@@ -263,7 +271,7 @@ class ChangeFeed:
 
     def _wanted(self) -> dict[str, bool]:
         collections = self._schema.snapshot.by_id.values()
-        return {c.id: c.id in self._full for c in collections if not c.is_view}
+        return {c.id: c.id in self._full or self._is_wanted_full(c) for c in collections if not c.is_view}
 
     def _proofs(self) -> frozenset[str]:
         """Collections nobody but a superuser is told of; their rules cannot be changed."""

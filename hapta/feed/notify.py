@@ -28,6 +28,11 @@ _EVENT = struct.Struct("iIII")
 _READ_BYTES = 64 * 1024
 
 
+def is_supported() -> bool:
+    """Whether this system has inotify."""
+    return sys.platform == "linux"
+
+
 class NotifyWatch:
     """Watches one ``.notify`` directory.
 
@@ -52,7 +57,7 @@ class NotifyWatch:
 
     def start(self) -> bool:
         """Watch, if that is possible now; returns whether it does. Idempotent."""
-        if self._descriptor is None and sys.platform == "linux":
+        if self._descriptor is None and is_supported():
             self._descriptor = _open(self._directory)
             if self._descriptor is not None:
                 asyncio.get_running_loop().add_reader(self._descriptor, self._on_readable)

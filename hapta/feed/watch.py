@@ -10,7 +10,7 @@ second time once that is over.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from hapta.upstream.superuser import NotPocketBase, SuperuserClient
 SETTLE_S = 0.5
 """Another process's change was applied by a serving PocketBase within 0.3 s."""
 
+_NOTIFIED_WITHIN_S = 2.0
 _CONFIRMED_WITHIN_S = 5.0
 _PAGE = 1000
 _STAMPS_SQL = "SELECT group_concat(id || ' ' || updated, char(10)) FROM _collections"
@@ -60,6 +61,8 @@ class SchemaWatch:
         superuser: asks PocketBase.
         config: the ``[feed]`` table.
         notify_dir: ``.notify`` of PocketBase's data directory where it runs on this machine; else ``None``.
+        is_proven: it is that of this PocketBase for certain; else it counts for nothing before
+            :meth:`prove_notified`.
 
     Attributes:
         snapshot: the schema as last seen; empty before :meth:`refresh`.
@@ -74,6 +77,7 @@ class SchemaWatch:
         clock: Clock,
         events: EventLog,
         notify_dir: Path | None = None,
+        is_proven: bool = True,
     ) -> None:
         self.snapshot: Schema = EMPTY
         self.features = Features()
@@ -84,6 +88,8 @@ class SchemaWatch:
         self._notify = (
             None if notify_dir is None else NotifyWatch(notify_dir, self._on_notified, self._on_settings)
         )
+        self._is_proven = is_proven
+        self._notified = asyncio.Event()
         self._tasks = TaskSet()
         self._lock = asyncio.Lock()
         self._confirmed_at = float("-inf")
@@ -148,6 +154,32 @@ class SchemaWatch:
         await self._probe()
         return self.snapshot
 
+    async def prove_notified(self, act: Callable[[], Awaitable[object]]) -> bool:
+        """Whether PocketBase's data directory tells of a change here; if so, PocketBase is asked no more.
+
+        Args:
+            act: saves some collection.
+
+        Raises:
+            HaptaError, OperatorError: whatever ``act`` raises.
+        """
+        self._is_proven = False
+        if self._notify is None or not self._notify.start():
+            return False
+        self._notified.clear()
+        await act()
+        try:
+            async with asyncio.timeout(_NOTIFIED_WITHIN_S):
+                await self._notified.wait()
+        except TimeoutError:
+            return False
+        self._is_proven = True
+        return True
+
+    def doubt_notified(self) -> None:
+        """Another PocketBase may be there now, with a directory of its own."""
+        self._is_proven = False
+
     async def stop(self) -> None:
         """Watch no longer."""
         if self._notify is not None:
@@ -160,7 +192,7 @@ class SchemaWatch:
     def _holds_since(self, since: float) -> bool:
         if self._is_dirty:
             return False
-        is_watched = self._notify is not None and self._notify.is_watching
+        is_watched = self._notify is not None and self._notify.is_watching and self._is_proven
         return is_watched or self._confirmed_at >= since
 
     async def _confirm(self) -> None:
@@ -240,6 +272,7 @@ class SchemaWatch:
             tell(schema)
 
     def _on_notified(self) -> None:
+        self._notified.set()
         self.invalidate()
         self._tasks.spawn(self._follow(), name="schema was changed")
 

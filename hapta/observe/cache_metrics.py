@@ -53,7 +53,7 @@ class CacheMetrics(Collector):
     """Counts what the cache did, by ids of collections there are or were, so nobody outside makes it grow."""
 
     def __init__(self) -> None:
-        self.hits: defaultdict[str, int] = defaultdict(int)
+        self.hits: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.misses: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.bypasses: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.refusals: defaultdict[tuple[str, str], int] = defaultdict(int)
@@ -63,9 +63,9 @@ class CacheMetrics(Collector):
         """Read the figures of what is stored there from now on."""
         self._state = lambda: state
 
-    def cache_hit(self, collection: str) -> None:
-        """A read was served from the store."""
-        self.hits[collection] += 1
+    def cache_hit(self, collection: str, how: str) -> None:
+        """A read was served without PocketBase; a :class:`hapta.cache.status.Hit`."""
+        self.hits[collection, how] += 1
 
     def cache_miss(self, collection: str, reason: str) -> None:
         """A read was fetched: ``uri-miss``, ``stale`` or ``collapsed``."""
@@ -84,27 +84,21 @@ class CacheMetrics(Collector):
         yield _refused(self.refusals, str if state is None else state.label)
         if state is None:
             return
-        hits = CounterMetricFamily("hapta_cache_hits", "Reads served from the store.", labels=["collection"])
-        for collection, count in _by_name(self.hits, state).items():
-            hits.add_metric([collection], count)
-        yield hits
-        yield _by_reason("misses", "Reads fetched from PocketBase for the store.", self.misses, state)
-        yield _by_reason("bypasses", "Reads passed on, nothing stored.", self.bypasses, state)
+        yield _by_label("hits", "Reads served without PocketBase.", "how", self.hits, state)
+        yield _by_label(
+            "misses", "Reads fetched from PocketBase for the store.", "reason", self.misses, state
+        )
+        yield _by_label("bypasses", "Reads passed on, nothing stored.", "reason", self.bypasses, state)
         yield from _stored(state)
 
 
-def _by_name(counts: Mapping[str, int], state: CacheState) -> Mapping[str, int]:
-    named: defaultdict[str, int] = defaultdict(int)
-    for collection, count in counts.items():
-        named[state.label(collection)] += count
-    return named
-
-
-def _by_reason(what: str, text: str, counts: Mapping[tuple[str, str], int], state: CacheState) -> Metric:
-    family = CounterMetricFamily(f"hapta_cache_{what}", text, labels=["collection", "reason"])
+def _by_label(
+    what: str, text: str, label: str, counts: Mapping[tuple[str, str], int], state: CacheState
+) -> Metric:
+    family = CounterMetricFamily(f"hapta_cache_{what}", text, labels=["collection", label])
     named: defaultdict[tuple[str, str], int] = defaultdict(int)
-    for (collection, reason), count in counts.items():
-        named[state.label(collection), reason] += count
+    for (collection, value), count in counts.items():
+        named[state.label(collection), value] += count
     for labels, count in named.items():
         family.add_metric(list(labels), count)
     return family

@@ -13,7 +13,7 @@ from hapta.cache.answers import answer_headers, not_modified
 from hapta.cache.generations import Standing
 from hapta.cache.overlay import Row, own_answer
 from hapta.cache.plan import Bypass, Reason
-from hapta.cache.status import OVERLAY, Forward, forwarded, hit, with_status
+from hapta.cache.status import Forward, Hit, forwarded, hit, with_status
 from hapta.cache.store import ResponseStore
 from hapta.cache.stored import Stored
 from hapta.model.clock import Clock
@@ -24,6 +24,7 @@ from hapta.stages.fill import Filled, Filler
 from hapta.stages.lookup import Look, Lookup
 from hapta.stages.origins import OriginMemo
 from hapta.stages.own_emails import OwnEmails
+from hapta.stages.remake import Remaker
 
 _LOOKS = 4
 """Times a read looks: again for an answer of its own, and after a fetch it could not share."""
@@ -32,8 +33,8 @@ _LOOKS = 4
 class CacheMeter(Protocol):
     """Counts what the cache did, by id of the collection."""
 
-    def cache_hit(self, collection: str) -> None:
-        """Served from the store."""
+    def cache_hit(self, collection: str, how: str) -> None:
+        """Served without PocketBase; a :class:`~hapta.cache.status.Hit`."""
 
     def cache_miss(self, collection: str, reason: str) -> None:
         """Asked PocketBase because nothing was stored (``uri-miss``) or it was no longer good (``stale``)."""
@@ -48,6 +49,7 @@ class ReadCache:
     Args:
         lookup: plans reads.
         filler: fetches.
+        remaker: makes answers without PocketBase.
         store: what is kept.
         origins: CORS lines.
         emails: for members' answers made of what others share.
@@ -60,6 +62,7 @@ class ReadCache:
         self,
         lookup: Lookup,
         filler: Filler,
+        remaker: Remaker,
         store: ResponseStore,
         origins: OriginMemo,
         emails: OwnEmails,
@@ -70,6 +73,7 @@ class ReadCache:
     ) -> None:
         self._lookup = lookup
         self._filler = filler
+        self._remaker = remaker
         self._store = store
         self._origins = origins
         self._emails = emails
@@ -87,7 +91,7 @@ class ReadCache:
         return answer
 
     async def _read(self, exchange: Exchange, forward: Handler) -> Answer:
-        identity, is_own = exchange.identity, False
+        identity, is_own, how = exchange.identity, False, Hit.SHARED
         cors = self._origins.lines(exchange.headers.get("Origin"))
         for _ in range(_LOOKS):
             look = await self._lookup.look_up(exchange, is_own=is_own)
@@ -97,6 +101,8 @@ class ReadCache:
                 return await self._pass_on(exchange, forward, Reason.ORIGIN)
             found = self._store.get(look.slot)
             why = self._why_not(found)
+            if isinstance(why, Forward) and (made := self._remaker.make(look, found)) is not None:
+                found, why, how = made.stored, None, made.hit
             row = None if is_own else _member(found, identity)
             if found is not None and row is not None:
                 if row not in found.places:
@@ -109,10 +115,12 @@ class ReadCache:
                         continue
                     found = own_answer(found, row, email)
             if found is not None and why is None:
+                if how is Hit.SHARED:
+                    how = Hit.OVERLAY if row is not None else Hit.PRIVATE if look.is_private else how
                 exchange.cache = "hit"
-                self._meter.cache_hit(look.plan.collection)
+                self._meter.cache_hit(look.plan.collection, how)
                 ttl_s = found.ttl_s(self._clock.monotonic(), self._clock.now())
-                status = hit(ttl_s, is_overlaid=row is not None)
+                status = hit(ttl_s, how)
                 return self._serve(exchange, look, found, cors, status, is_own=row is not None)
             if why is Reason.WRITE:
                 return await self._pass_on(exchange, forward, Reason.WRITE)
@@ -198,7 +206,7 @@ class ReadCache:
             why,
             is_stored=filled.is_kept and not was_joined,
             is_collapsed=was_joined,
-            detail=OVERLAY if is_own else "",
+            detail=Hit.OVERLAY if is_own else "",
         )
         if filled.stored is not None:
             return self._serve(exchange, look, filled.stored, cors, status, is_own=is_own)

@@ -23,14 +23,15 @@ from hapta.cache.plan import Bypass, Reason
 from hapta.cache.reading import OddAnswer, Read, read_answer
 from hapta.cache.store import ResponseStore
 from hapta.cache.stored import Stored, concerns_nobody, may_store
-from hapta.cache.tags import Tag, all_rows, births, record
+from hapta.cache.tags import births
 from hapta.cache.weight import HeaderPool
 from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError, OperatorError, UpstreamLost, UpstreamRefused
 from hapta.model.exchange import Exchange, Handler
 from hapta.model.identity import Identity
 from hapta.stages.fetch import Fetched, ask, fill_request
-from hapta.stages.lookup import Coherence, Look, own_slot
+from hapta.stages.lookup import Coherence, Look, own_slot, tags_of
+from hapta.stages.remake import Remaker
 
 _SHARED_REFUSALS = frozenset({400, 403, 404})
 """What PocketBase refuses everybody of a partition alike; all else concerns who happened to ask."""
@@ -112,8 +113,10 @@ class Filler:
         store: what is kept.
         generations: what writes moved.
         rows: told of the rows that are seen.
+        remaker: told of what is stored.
         coherence: whether changes are heard of.
         vouching: asks once more before one caller's answer is shared.
+        pool: of header lines.
         lifetime_s: seconds for which answers about a collection (by id) stay fresh.
         token_end: Unix seconds at which a PocketBase token ends.
         host: the ``Host`` field of fetches.
@@ -127,8 +130,10 @@ class Filler:
         store: ResponseStore,
         generations: Generations,
         rows: KnownRows,
+        remaker: Remaker,
         coherence: Coherence,
         vouching: Vouching,
+        pool: HeaderPool,
         *,
         lifetime_s: Callable[[str], float],
         token_end: Callable[[str], float | None],
@@ -140,6 +145,7 @@ class Filler:
         self._store = store
         self._generations = generations
         self._rows = rows
+        self._remaker = remaker
         self._coherence = coherence
         self._vouching = vouching
         self._lifetime_s = lifetime_s
@@ -150,7 +156,7 @@ class Filler:
         self._clock = clock
         self._flights: Flights[Filled] = Flights()
         self._large: TTLCache[Key, bool] = TTLCache(_LARGE_KEPT, _LARGE_KEPT_S, timer=clock.monotonic)
-        self._pool = HeaderPool()
+        self._pool = pool
 
     async def close(self) -> None:
         """End the fetches under way."""
@@ -179,7 +185,7 @@ class Filler:
             except HaptaError:
                 return None  # it concerns whoever asked first: their share of Hapta was used up, not ours
             return (filled, True) if filled.may_be_shared else None
-        tags = _tags(look)
+        tags = tags_of(look)
         if not self._coherence.covers(tags):
             return Bypass(Reason.FEED)
         fence = self._generations.fence(tags)
@@ -196,7 +202,7 @@ class Filler:
         """Why nothing would be stored if this were fetched now; ``None`` where nothing speaks against it."""
         if look.slot in self._large:
             return Reason.SIZE
-        tags = _tags(look)
+        tags = tags_of(look)
         if not self._coherence.covers(tags):
             return Reason.FEED
         fence = self._generations.fence(tags)
@@ -246,6 +252,8 @@ class Filler:
             places=found.places,
         )
         is_kept = is_good and self._store.put(slot, stored)
+        if is_kept:
+            self._remaker.learn(look, stored)
         return Filled(fetched, leader, is_for_all, stored, is_kept, found.members, shows_leader)
 
     async def _vouch(self, look: Look) -> bool:
@@ -283,16 +291,6 @@ class Filler:
             if token_end is None or token_end - now < _TOKEN_LEFT_S:
                 return False
         return True
-
-
-def _tags(look: Look) -> frozenset[Tag]:
-    caller = look.caller
-    if caller is None:
-        return look.plan.tags_for(None)
-    return look.plan.tags_for(caller.record) | {
-        record(caller.collection, caller.record),
-        all_rows(caller.collection),
-    }
 
 
 def _shows_leader(look: Look, found: Read) -> bool:

@@ -15,21 +15,23 @@ stored is served meanwhile, and unusable when the answer is there.
 """
 
 import re
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import orjson
 
 from hapta.cache.generations import Generations
-from hapta.cache.known_rows import KnownRows, RowWrite
 from hapta.cache.plan import HooksMode
 from hapta.cache.query import parse_query
 from hapta.cache.writes import ALL, NOTHING, WriteTags, Written
 from hapta.model.errors import HaptaError, Overloaded, UpstreamLost, UpstreamRefused, UpstreamUnavailable
 from hapta.model.exchange import Answer, Exchange, Handler
 from hapta.model.operation import OperationClass
+from hapta.model.schema import Collection
 from hapta.stages.batch import batch_requests
 from hapta.stages.fetch import gather
+from hapta.stages.json_members import json_members
 from hapta.stages.leaves_files import leaves_files
+from hapta.stages.row_writes import FollowedWrite, Outcome, RowWrites
 from hapta.stages.second_factor import FIRST_LEGS, may_be_second_leg
 
 _K = OperationClass
@@ -63,12 +65,12 @@ class Writes(Protocol):
         """Of writes that begin now."""
         ...
 
-    def hooks_of(self, name_or_id: str | None) -> HooksMode:
-        """What hooks may do around writes to a collection; of an unknown one or ``None``, around any."""
+    def collection_of(self, collection_id: str) -> Collection | None:
+        """A collection."""
         ...
 
-    def file_fields(self, name_or_id: str | None) -> frozenset[str] | None:
-        """Names of a collection's file fields; ``None`` for one that is not known."""
+    def hooks_of(self, name_or_id: str | None) -> HooksMode:
+        """What hooks may do around writes to a collection; of an unknown one or ``None``, around any."""
         ...
 
 
@@ -77,13 +79,13 @@ class Invalidation:
 
     Args:
         writes: what writes may change.
-        rows: where they are announced.
+        rows: where they are announced and followed.
         generations: of all tags.
         in_doubt_s: ``cache.in_doubt_s``.
     """
 
     def __init__(
-        self, writes: Writes, rows: KnownRows, generations: Generations, *, in_doubt_s: float
+        self, writes: Writes, rows: RowWrites, generations: Generations, *, in_doubt_s: float
     ) -> None:
         self._writes = writes
         self._rows = rows
@@ -95,22 +97,15 @@ class Invalidation:
         if exchange.method in _READ or exchange.operation.action in _HARMLESS_ADMIN:
             return await forward(exchange)
         version = self._writes.version
-        written = await self._written(exchange)
-        is_open = exchange.operation.kind not in _STREAMED and not exchange.is_beyond_rights
-        write = self._rows.begin(
-            written.announced,
-            written.collection,
-            exchange.operation.record,
-            exchange.operation.action,
-            is_open=is_open,
-            keeps_files=await self._keeps_files(exchange),
-        )
-        row = None
+        write = await self._begin(exchange)
+        outcome = None
         try:
             answer = await forward(exchange)
             is_refused = await self._is_refused(exchange, answer)
-            if write.is_of_one_row and not is_refused:
-                row = await self._row(exchange, answer)
+            if write.wants_outcome and not is_refused:
+                outcome = await self._outcome(exchange, answer)
+                if outcome is not None:
+                    await write.before_close()
         except HaptaError as error:
             if exchange.is_answered:
                 write.close(has_changed=True)  # it is done; what went wrong did so on the way back
@@ -124,28 +119,42 @@ class Invalidation:
         except BaseException:
             write.lose(self._in_doubt_s)
             raise
-        write.close(has_changed=not is_refused, row=row)
+        write.close(has_changed=not is_refused, outcome=outcome)
         if version != self._writes.version:
             # the schema it was announced under was not the one it was carried out under
             self._generations.move((await self._written(exchange)).announced)
         return answer
 
-    async def _keeps_files(self, exchange: Exchange) -> bool:
+    async def _begin(self, exchange: Exchange) -> FollowedWrite:
         operation = exchange.operation
-        if operation.kind is not _K.RECORD_WRITE or operation.action != "update":
-            return False
-        if self._writes.hooks_of(operation.collection) is not HooksMode.NONE:
-            return False
-        fields = self._writes.file_fields(operation.collection)
-        return fields is not None and await leaves_files(exchange, fields)
+        members = await json_members(exchange) if operation.kind is _K.RECORD_WRITE else None
+        asked_for = None if members is None or operation.record is not None else members.get("id")
+        body_id = asked_for if isinstance(asked_for, str) and asked_for else None
+        written = await self._written(exchange, body_id)
+        collection = None if written.collection is None else self._writes.collection_of(written.collection)
+        is_deleted = operation.action == "delete"
+        # rows of other collections go with a deleted one: what hooks do about these may come back to it
+        hooks = self._writes.hooks_of(None if is_deleted else operation.collection)
+        is_followed = collection is not None and hooks is HooksMode.NONE
+        is_update = operation.action == "update"
+        return self._rows.begin(
+            written.announced,
+            collection,
+            operation.record or body_id,
+            operation.action,
+            members=members,
+            is_followed=is_followed,
+            is_open=operation.kind not in _STREAMED and not exchange.is_beyond_rights,
+            keeps_files=is_update
+            and is_followed
+            and collection is not None
+            and leaves_files(members, _file_fields(collection)),
+        )
 
-    async def _row(self, exchange: Exchange, answer: Answer) -> dict[str, Any] | None:
-        """The row as it stands in the answer, empty for a delete; ``None`` if that cannot be seen."""
-        operation = exchange.operation
-        if self._writes.hooks_of(operation.collection) is not HooksMode.NONE:
-            return None
-        if operation.action == "delete":
-            return {} if answer.status == 204 else None
+    async def _outcome(self, exchange: Exchange, answer: Answer) -> Outcome | None:
+        """The row as it stands in the answer; ``None`` if that cannot be seen."""
+        if exchange.operation.action == "delete":
+            return Outcome({}, b"") if answer.status == 204 else None
         query = parse_query(exchange.target.query)
         if answer.status != 200 or query is None or "fields" in query.values:
             return None
@@ -158,20 +167,20 @@ class Invalidation:
             row = orjson.loads(answer.body)
         except orjson.JSONDecodeError:
             return None
-        return row if isinstance(row, dict) else None
+        return Outcome(row, answer.body) if isinstance(row, dict) else None
 
-    async def _lose(self, exchange: Exchange, write: RowWrite, version: int) -> None:
+    async def _lose(self, exchange: Exchange, write: FollowedWrite, version: int) -> None:
         """It may still land, under the schema of then: what that would change is in doubt as well."""
         write.lose(self._in_doubt_s)
         if version != self._writes.version:
             late = self._generations.begin((await self._written(exchange)).announced, is_open=False)
             late.lose(self._in_doubt_s)
 
-    async def _written(self, exchange: Exchange) -> Written:
+    async def _written(self, exchange: Exchange, body_id: str | None = None) -> Written:
         operation, tags = exchange.operation, self._writes.write_tags
         if operation.action == "batch":
             return await self._batch(exchange, tags)
-        written = tags.of(operation, exchange.method)
+        written = tags.of(operation, exchange.method, body_id=body_id)
         # of a collection that is not known nothing is stored; if it comes to be known, the version tells
         return NOTHING if written.is_unknown else written
 
@@ -204,3 +213,7 @@ class Invalidation:
         reaches_others = operation.action in ("delete", "batch")
         mode = self._writes.hooks_of(None if reaches_others else operation.collection)
         return mode is HooksMode.NONE
+
+
+def _file_fields(collection: Collection) -> frozenset[str]:
+    return frozenset(str(field["name"]) for field in collection.fields if field.get("type") == "file")

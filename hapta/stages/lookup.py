@@ -7,7 +7,7 @@ from typing import Protocol
 from hapta.cache.key import Key, cache_key
 from hapta.cache.plan import Audience, Bypass, PartKind, Plan, Reason
 from hapta.cache.query import parse_query
-from hapta.cache.tags import Tag
+from hapta.cache.tags import Tag, all_rows, record
 from hapta.identity.auth_records import AuthRecords
 from hapta.model.exchange import Exchange
 from hapta.model.identity import Identity
@@ -63,6 +63,7 @@ class Look:
         slot: its place in the store.
         caller: as whom it is fetched; ``None`` where guests may share the answer.
         is_private: nobody else may have it.
+        is_own: it is beside one that others share.
         auth_fields: values of the caller's record that stand in the key.
         version: of the plans it was made under.
     """
@@ -73,6 +74,7 @@ class Look:
     is_private: bool
     auth_fields: Mapping[str, object]
     version: int
+    is_own: bool = False
 
 
 class Lookup:
@@ -152,11 +154,22 @@ def _look(
     if isinstance(key, Bypass):
         return key
     if is_own and identity is not None:
-        return Look(plan, own_slot(key, identity), identity, True, _NO_VALUES, version)
+        return Look(plan, own_slot(key, identity), identity, True, _NO_VALUES, version, is_own=True)
     is_private = any(part.kind is PartKind.AUTH_RECORD for part in plan.parts)
     caller = None if plan.is_shared_with_guests else identity
     fields = {part.name: values[part.name] for part in plan.parts if part.kind is PartKind.AUTH_FIELD}
     return Look(plan, key, caller, is_private, fields, version)
+
+
+def tags_of(look: Look) -> frozenset[Tag]:
+    """What it depends on, as far as that is known before it is fetched."""
+    caller = look.caller
+    if caller is None:
+        return look.plan.tags_for(None)
+    return look.plan.tags_for(caller.record) | {
+        record(caller.collection, caller.record),
+        all_rows(caller.collection),
+    }
 
 
 def own_slot(slot: Key, caller: Identity) -> Key:

@@ -26,8 +26,7 @@ from hypothesis.stateful import (
 
 from hapta.cache.generations import Fence, Generations, Standing
 from hapta.cache.known_rows import KnownRows, RowWrite, Values
-from hapta.cache.plan import Restriction
-from hapta.cache.restrictions import normal_form
+from hapta.cache.restrictions import Restriction, normal_form
 from hapta.cache.tags import Tag, all_rows, any_row, anywhere, births, record, restricted
 from hapta.model.clock import ManualClock
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from hapta.app.caching import Caching
+from hapta.app.hooks_mode import HooksModes
 from hapta.cache.book import UNKNOWN
 from hapta.cache.plan import HooksMode
 from hapta.cache.tags import all_rows, any_row, record
@@ -102,12 +103,12 @@ class Whole:
 
     def __init__(self, **config: Any) -> None:
         self.feed, self.watch, self.superuser = Feed(), Watch(), Superuser()
+        settings = CacheConfig(**{"pb_hooks": "none", **config})
         self.caching = Caching(
-            Config(cache=CacheConfig(**{"pb_hooks": "none", **config})),
+            Config(cache=settings),
             superuser=cast("SuperuserClient", self.superuser),
             base_url="http://127.0.0.1:8090",
-            hooks_dir=None,
-            is_stock=True,
+            hooks=HooksModes(settings, hooks_dir=None, events=Recorded()),
             feed=cast("ChangeFeed", self.feed),
             schema=cast("SchemaWatch", self.watch),
             clock=ManualClock(),

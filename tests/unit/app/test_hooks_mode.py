@@ -9,7 +9,7 @@ from hapta.cache.plan import HooksMode
 from hapta.config.schema import CacheCollectionConfig, CacheConfig
 from hapta.embedded.options import find_binary
 from tests.feed.support import Recorded
-from tests.unit.cache.schemas import collection, schema_of
+from tests.unit.cache.schemas import collection
 
 NONE, AUTH, REQUEST = HooksMode.NONE, HooksMode.AUTH, HooksMode.REQUEST
 ENRICH = 'onRecordEnrich((e) => { e.record.hide("x"); e.next() }, "posts")'
@@ -177,14 +177,14 @@ def test_each_collection_may_differ() -> None:
         "open": CacheCollectionConfig(pb_hooks="auto"),
     }
     modes = HooksModes(CacheConfig(pb_hooks="request", collections=named), hooks_dir=None, events=Recorded())
-    schema = schema_of(*map(collection, ("posts", "notes", "plain", "open", "other")))
-    assert modes.by_id(schema) == {
-        "posts_id": NONE,
-        "notes_id": REQUEST,
-        "plain_id": REQUEST,
-        "open_id": AUTH,
-        "other_id": REQUEST,
-    }
+    found = {name: modes.of(collection(name)) for name in ("posts", "notes", "plain", "open", "other")}
+    assert found == {"posts": NONE, "notes": REQUEST, "plain": REQUEST, "open": AUTH, "other": REQUEST}
+    assert [name for name in found if modes.follows(collection(name))] == ["posts"]
+
+
+def test_nothing_is_followed_for_a_cache_that_is_off() -> None:
+    modes = HooksModes(CacheConfig(pb_hooks="none", is_enabled=False), hooks_dir=None, events=Recorded())
+    assert not modes.follows(collection("posts"))
 
 
 def test_the_strongest_of_several_modes_counts() -> None:

@@ -4,7 +4,7 @@ import time
 
 from hapta.cache.generations import Generations
 from hapta.cache.known_rows import MAX_VALUES, KnownRows
-from hapta.cache.plan import Restriction
+from hapta.cache.restrictions import Restriction
 from hapta.cache.tags import any_row, anywhere, record
 from hapta.model.clock import ManualClock
 from tests.unit.cache.plan_world import COMMENTS, POSTS, schema

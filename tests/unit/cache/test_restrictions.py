@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from hapta.cache.plan import HooksMode, Plan, Restriction
-from hapta.cache.restrictions import LONGEST, normal_form
+from hapta.cache.plan import HooksMode, Plan
+from hapta.cache.restrictions import LONGEST, Restriction, normal_form
 from hapta.cache.tags import EVERYTHING, all_rows, any_row, anywhere, record, restricted
 from tests.unit.cache.plan_world import COMMENTS, POSTS, STATS, USERS, plan, planner
 

@@ -35,14 +35,14 @@ def test_what_was_counted_is_shown_by_name(figures: tuple[CacheMetrics, Collecto
     metrics, registry = figures
     metrics.follow(State())
     for collection in ("pbc_1", "pbc_1", "gone", "gone too"):
-        metrics.cache_hit(collection)
+        metrics.cache_hit(collection, "shared")
         metrics.cache_miss(collection, "stale")
         metrics.cache_bypass(collection, "write")
         metrics.edge_refused(collection, "create")
     for labels in ({"collection": "posts"}, {"collection": "other"}):
-        assert registry.get_sample_value("hapta_cache_hits_total", labels) == 2
-        for name, reason in (("misses", "stale"), ("bypasses", "write")):
-            more = {**labels, "reason": reason}
+        counted = (("hits", "how", "shared"), ("misses", "reason", "stale"), ("bypasses", "reason", "write"))
+        for name, label, value in counted:
+            more = {**labels, label: value}
             assert registry.get_sample_value(f"hapta_cache_{name}_total", more) == 2
         assert registry.get_sample_value("hapta_edge_refusals_total", {**labels, "action": "create"}) == 2
 

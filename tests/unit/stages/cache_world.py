@@ -7,24 +7,30 @@ from typing import Any
 import orjson
 
 from hapta.cache.book import Circumstances, PlanBook
+from hapta.cache.changes import Journal
+from hapta.cache.echoes import Echoes, Event
 from hapta.cache.generations import Generations
 from hapta.cache.known_rows import KnownRows
 from hapta.cache.plan import HooksMode
+from hapta.cache.shelf import Shelf
 from hapta.cache.store import ResponseStore
 from hapta.cache.tags import Tag
+from hapta.cache.weight import HeaderPool
 from hapta.cache.writes import WriteTags
 from hapta.config import CorsConfig
 from hapta.identity.auth_records import AuthRecords
 from hapta.model.clock import ManualClock
 from hapta.model.exchange import Answer, AnswerStream, Exchange, Header
 from hapta.model.identity import Identity
-from hapta.model.schema import Schema
+from hapta.model.schema import Collection, Schema
 from hapta.stages.cache import ReadCache
 from hapta.stages.fill import Filler
 from hapta.stages.invalidate import Invalidation
 from hapta.stages.lookup import Look, Lookup
 from hapta.stages.origins import OriginMemo
 from hapta.stages.own_emails import OwnEmails
+from hapta.stages.remake import Remaker
+from hapta.stages.row_writes import RowWrites
 from tests.support.exchanges import exchange, fields
 from tests.unit.cache.plan_world import USERS, VIEWS, schema
 
@@ -142,8 +148,8 @@ class Meter:
     def __init__(self) -> None:
         self.seen: list[str] = []
 
-    def cache_hit(self, collection: str) -> None:
-        self.seen.append("hit")
+    def cache_hit(self, collection: str, how: str) -> None:
+        self.seen.append("hit" if how == "shared" else f"hit {how}")
 
     def cache_miss(self, collection: str, reason: str) -> None:
         self.seen.append(str(reason))
@@ -156,7 +162,12 @@ class World:
     """Everything in one process; ``world.read()`` is one request through both stages."""
 
     def __init__(
-        self, max_body_bytes: int = 10_000, *, has_overlay: bool = False, **rules: Mapping[str, str | None]
+        self,
+        max_body_bytes: int = 10_000,
+        *,
+        has_overlay: bool = False,
+        is_remade: bool = False,
+        **rules: Mapping[str, str | None],
     ) -> None:
         self.clock = ManualClock(1_700_000_000.0)  # 22:13 UTC
         self.schema: Schema = schema(**rules)
@@ -174,14 +185,32 @@ class World:
             on_warning=lambda _: None,
             rows=self.rows,
         )
+        self.echoes, self.journal = Echoes(self.clock), Journal()
+        self.shelf = Shelf(self.store, self.generations, self.clock)
+        pool = HeaderPool()
+        self.remaker = Remaker(
+            self.store,
+            self.generations,
+            self.rows,
+            self.shelf,
+            self.feed,
+            pool,
+            lifetime_s=lambda _: 300.0,
+            has_overlay=has_overlay,
+            patches=is_remade,
+            refills=is_remade,
+            clock=self.clock,
+        )
         self.vouches = True
         self.token_end: float | None = 4e9
         self.filler = Filler(
             self.store,
             self.generations,
             self.rows,
+            self.remaker,
             self.feed,
             self,
+            pool,
             lifetime_s=lambda _: 300.0,
             token_end=lambda _: self.token_end,
             host="pocketbase.test",
@@ -193,6 +222,7 @@ class World:
         self.reads = ReadCache(
             Lookup(self.book, self.feed, self.auth_records),
             self.filler,
+            self.remaker,
             self.store,
             self.origins,
             OwnEmails(self.auth_records, self.generations),
@@ -200,7 +230,8 @@ class World:
             meter=self.meter,
             clock=self.clock,
         )
-        self.writes = Invalidation(self, self.rows, self.generations, in_doubt_s=300.0)
+        own = RowWrites(self.rows, self.echoes, self.journal, self.shelf, self.news)
+        self.writes = Invalidation(self, own, self.generations, in_doubt_s=300.0)
 
     @property
     def version(self) -> int:
@@ -210,8 +241,23 @@ class World:
     def write_tags(self) -> WriteTags:
         return self.book.write_tags
 
-    def file_fields(self, name_or_id: str | None) -> frozenset[str] | None:
-        return None
+    def collection_of(self, collection_id: str) -> Collection | None:
+        return self.schema.by_id.get(collection_id)
+
+    def told(self, event: Event) -> None:
+        """The change feed says so."""
+        if self.echoes.hold(event):
+            return
+        if self.echoes.is_echo(event):
+            self.rows.echoed(event.collection_id, event.record_id)
+        else:
+            self.news(event)
+
+    def news(self, event: Event) -> None:
+        """It is no echo."""
+        tags = self.write_tags.changed(event.collection_id, event.record_id, event.action)
+        change = self.echoes.news_of(event)
+        self.rows.told(tags, event.collection_id, event.record_id, event.action, event.record, change=change)
 
     def hooks_of(self, name_or_id: str | None) -> HooksMode:
         return self.hooks

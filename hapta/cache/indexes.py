@@ -1,0 +1,33 @@
+"""What a collection's indexes tell: by which fields rows may be read, and of which no two share a value."""
+
+import re
+
+from hapta.model.schema import Collection
+
+_WORD = re.compile(r"\w+")
+_UNIQUE_OF_ONE = re.compile(
+    r"""CREATE\s+UNIQUE\s+INDEX\s+(?:IF\s+NOT\s+EXISTS\s+)?["'`\[]?\w+["'`\]]?\s+ON\s+["'`\[]?\w+["'`\]]?\s*"""
+    r"""\(\s*["'`\[]?(\w+)["'`\]]?(?:\s+COLLATE\s+\w+)?(?:\s+(?:ASC|DESC))?\s*\)\s*;?\s*""",
+    re.IGNORECASE,
+)
+
+
+def scanned_fields(collection: Collection) -> frozenset[str]:
+    """Fields that stand in some index: rows that a sort leaves alike may come in their order."""
+    words = {word for index in _indexes(collection) for word in _WORD.findall(index)}
+    return frozenset(str(field["name"]) for field in collection.fields if field["name"] in words)
+
+
+def unique_fields(collection: Collection) -> frozenset[str]:
+    """Fields of which every row has another value: the id, and what a unique index of that field alone says.
+    One with a WHERE leaves rows out, so it is not counted."""
+    found = {"id"}
+    for index in _indexes(collection):
+        match = _UNIQUE_OF_ONE.fullmatch(index.strip())
+        if match is not None:
+            found.add(match[1])
+    return frozenset(found)
+
+
+def _indexes(collection: Collection) -> tuple[str, ...]:
+    return tuple(collection.raw.get("indexes") or ())
