@@ -21,11 +21,16 @@ _NEVER_SHOWN = (schema.HIDDEN_FIELD, "tokenKey", "password")
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer; status 0 stands for none at all."""
+    """One answer; status 0 stands for none at all.
+
+    Attributes:
+        cache_status: what the target said of its cache (RFC 9211).
+    """
 
     status: int
     body: bytes
     is_json: bool
+    cache_status: str = ""
 
     @cached_property
     def json(self) -> Any:

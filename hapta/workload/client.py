@@ -92,7 +92,10 @@ class Client:
                 method, url, data=body, headers=headers, allow_redirects=False
             ) as response:
                 return Answer(
-                    response.status, await response.read(), response.content_type == "application/json"
+                    response.status,
+                    await response.read(),
+                    response.content_type == "application/json",
+                    response.headers.get("Cache-Status", ""),
                 )
         except (ClientError, TimeoutError, asyncio.IncompleteReadError):
             return NO_ANSWER

@@ -18,6 +18,7 @@ from hapta.workload.client import Client, target_of
 from hapta.workload.draws import Draw, Workload
 from hapta.workload.oracle import Ask, Findings, SequentialOracle
 from hapta.workload.revisions import RevisionLedger
+from hapta.workload.ways import way_of
 
 _DONE = {"POST": 200, "PATCH": 200, "DELETE": 204}
 
@@ -30,6 +31,7 @@ class Tally:
         requests: draws of each kind.
         upstream: requests that arrived upstream because of them; empty when many were under way at once.
         answered_at_edge: draws for which none did; empty likewise.
+        ways: how answers to reads came to be, in the words of :func:`hapta.workload.ways.way_of`.
         notifications: requests for notification rows, beyond the draws.
         left_out: draws for which there was nothing to send.
     """
@@ -37,6 +39,7 @@ class Tally:
     requests: Counter[str] = field(default_factory=Counter)
     upstream: Counter[str] = field(default_factory=Counter)
     answered_at_edge: Counter[str] = field(default_factory=Counter)
+    ways: Counter[str] = field(default_factory=Counter)
     notifications: int = 0
     left_out: int = 0
 
@@ -171,6 +174,7 @@ class Driver:
 
     def _demand_answer(self, call: Read, target: str, answer: Answer) -> None:
         """A read is answered: with what there is, or with 404 for what the caller may not see."""
+        self.tally.ways[way_of(answer.cache_status)] += 1
         if answer.status not in (200, 404):
             self._findings.add_failed(
                 f"{call.label}: {target} as {call.caller}: {answer.status} {_start(answer)}"

@@ -47,6 +47,7 @@ async def running_gateway(
         "ratelimit.is_enabled=false",
         "metrics.enabled=false",
         "log.access=all",
+        f"upstream.shared_data_dir={pocketbase.data_dir}",
         "cache.pb_hooks=none",  # the workload's PocketBase has none, which cannot be seen from outside
         *overrides,
     )

@@ -10,6 +10,7 @@ from hapta.workload.draws import Kind
 from hapta.workload.drive import Tally
 from hapta.workload.oracle import Findings
 from hapta.workload.shim import Counts
+from hapta.workload.ways import WAYS
 
 _LEVELS = {
     "L0": "per token, any write to a collection",
@@ -79,6 +80,7 @@ class Report:
             "examples": self.findings.examples,
             "unreadable_connections": self.counts.unreadable,
             "realtime_streams": self.counts.streams,
+            "ways": {way: self.tally.ways[way] for way in WAYS if self.tally.ways[way]},
             "by_class": dict(self.counts.by_class),
             "by_kind": {kind: self._kind(kind) for kind in self._kinds()},
             "not_yet": self._not_yet(),
@@ -141,6 +143,11 @@ class Report:
         yield f"{'kind':12}{'requests':>10}{'upstream':>10}{'hits':>10}{'hit rate':>10}"
         for kind in self._kinds():
             yield self._kind_row(kind)
+        yield ""
+        yield f"{'how reads were answered':52}{'reads':>10}{'of all':>9}"
+        for way, meaning in WAYS.items():
+            if self.tally.ways[way]:
+                yield self._row(f"{way:12}{meaning}", self.tally.ways[way])
         yield ""
         yield "Not there yet, so something plain was sent instead:"
         for name, entry in self._not_yet().items():
