@@ -17,12 +17,16 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from bench.plan import Plan, Section
 from bench.statistics import Spread, table
 from hapta.cache.book import Circumstances, PlanBook
+from hapta.cache.changes import Journal
+from hapta.cache.echoes import Echoes
 from hapta.cache.generations import Generations
 from hapta.cache.known_rows import KnownRows
 from hapta.cache.plan import HooksMode, Views
 from hapta.cache.plan import Plan as ReadPlan
+from hapta.cache.shelf import Shelf
 from hapta.cache.store import ResponseStore
-from hapta.cache.tags import Tag, any_row, record
+from hapta.cache.tags import Tag, any_row, anywhere, record
+from hapta.cache.weight import HeaderPool
 from hapta.config import CorsConfig
 from hapta.identity.auth_records import AuthRecords
 from hapta.model.clock import SystemClock
@@ -36,6 +40,8 @@ from hapta.stages.fill import Filler
 from hapta.stages.lookup import Look, Lookup
 from hapta.stages.origins import OriginMemo
 from hapta.stages.own_emails import OwnEmails
+from hapta.stages.remake import Remaker
+from hapta.stages.row_writes import Outcome, RowWrites
 
 _REPEAT = 5
 _RESPONSES = 100_000
@@ -114,12 +120,31 @@ class _Bench:
         )
         self._generations = Generations(clock)
         self._store = ResponseStore(_BUDGET, clock)
+        rows, pool = KnownRows(self._generations, clock), HeaderPool()
+        shelf = Shelf(self._store, self._generations, clock)
+        remaker = Remaker(
+            self._store,
+            self._generations,
+            rows,
+            shelf,
+            coherent,
+            pool,
+            lifetime_s=lambda _: 3600.0,
+            has_overlay=True,
+            patches=True,
+            refills=True,
+            clock=clock,
+        )
+        self._writes = RowWrites(rows, Echoes(clock), Journal(), shelf, _must_not_happen)
+        self._posts = schema.by_id["posts"]
         filler = Filler(
             self._store,
             self._generations,
-            KnownRows(self._generations, clock),
+            rows,
+            remaker,
             coherent,
             coherent,
+            pool,
             lifetime_s=lambda _: 3600.0,
             token_end=lambda _: None,
             host="pocketbase",
@@ -131,6 +156,7 @@ class _Bench:
         self._stage = ReadCache(
             Lookup(self._book, coherent, auth_records),
             filler,
+            remaker,
             self._store,
             OriginMemo(CorsConfig(), clock),
             OwnEmails(auth_records, self._generations),
@@ -146,6 +172,7 @@ class _Bench:
             "a 304 for the same list": await self._each(lambda: self._stage(self._conditional(), _list)),
             "a hit after a write elsewhere": await self._each(self._hit_after_a_write),
             "a fetch and its storing, 30 expanded rows": await self._each(self._miss),
+            "the same list, patched with a write to one of them": await self._each(self._patch),
         }
         found |= {
             "a plan: a view, first asked for": self._plan(_VIEW),
@@ -156,6 +183,7 @@ class _Bench:
             await self._stage(_read(f"/api/collections/posts/records/p{number:014}"), _view)
         assert len(self._store) > _RESPONSES * 0.9, "the store was to hold them all"
         found[f"a write with {_RESPONSES:,} responses stored"] = self._least(self._write)
+        found["the same, its row taken from the answer"] = self._least(self._like)
         found["the first hit after it"] = await self._each(self._hit_after_a_write)
         return found
 
@@ -193,6 +221,18 @@ class _Bench:
         self._generations.move((any_row("posts"),))
         await self._stage(_read(_EXPANDED), _list)
 
+    async def _patch(self) -> None:
+        self._like()
+        answer = await self._stage(_read(_EXPANDED), _list)
+        assert dict(answer.headers)[b"Cache-Status"].endswith(b"detail=patched")
+
+    def _like(self) -> None:
+        tags = frozenset({record("posts", _LIKED["id"]), any_row("posts"), anywhere("posts")})
+        write = self._writes.begin(
+            tags, self._posts, _LIKED["id"], "update", members={"content": ""}, is_followed=True
+        )
+        write.close(has_changed=True, outcome=Outcome(_LIKED, orjson.dumps(_LIKED)))
+
     def _write(self) -> None:
         self._generations.begin((record("posts", "elsewhere000001"), any_row("posts"))).close()
 
@@ -222,8 +262,8 @@ def _nothing() -> None:
     """Nobody leaves."""
 
 
-def _must_not_happen(text: str) -> None:
-    raise AssertionError(text)
+def _must_not_happen(what: object) -> None:
+    raise AssertionError(what)
 
 
 _HEADERS = [
@@ -240,9 +280,12 @@ def _row(number: int) -> dict[str, object]:
     author = f"user{number:011}"
     user = {"collectionId": "users", "collectionName": "users", "id": author, "name": "x" * 40}
     post = {"author": author, "collectionId": "posts", "collectionName": "posts", "content": "y" * 250}
-    return {**post, "expand": {"author": user}, "id": f"post{number:011}", "pinned": False}
+    created = f"2026-01-01 00:00:{number:02}.000Z"
+    expand = {"author": user}
+    return {**post, "created": created, "expand": expand, "id": f"post{number:011}", "pinned": False}
 
 
+_LIKED: dict[str, Any] = {name: value for name, value in _row(7).items() if name != "expand"}
 _VIEW_BODY = orjson.dumps(_row(1))
 _LIST_BODY = orjson.dumps(
     {"items": [_row(n) for n in range(30)], "page": 1, "perPage": 30, "totalItems": 30, "totalPages": 1}
@@ -276,7 +319,7 @@ _COLLECTIONS = (
         _field("id", "text"),
         _field("content", "text"),
         _field("pinned", "bool"),
-        _field("created", "autodate"),
+        _field("created", "autodate", onUpdate=False),
         _field("author", "relation", collectionId="users", maxSelect=1, cascadeDelete=False),
     ),
 )

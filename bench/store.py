@@ -280,6 +280,9 @@ class _Holds:
     def holds(self) -> bool:
         return True
 
+    def changes(self) -> None:
+        return None
+
 
 _FENCE = _Holds()
 

@@ -25,6 +25,7 @@ from hapta.cache.raw_rows import (
 )
 
 __all__ = [
+    "EXPAND",
     "MAX_COMPOSED",
     "Fields",
     "ListBody",

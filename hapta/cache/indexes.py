@@ -1,6 +1,7 @@
 """What a collection's indexes tell: by which fields rows may be read, and of which no two share a value."""
 
 import re
+from functools import lru_cache
 
 from hapta.model.schema import Collection
 
@@ -14,19 +15,26 @@ _UNIQUE_OF_ONE = re.compile(
 
 def scanned_fields(collection: Collection) -> frozenset[str]:
     """Fields that stand in some index: rows that a sort leaves alike may come in their order."""
-    words = {word for index in _indexes(collection) for word in _WORD.findall(index)}
+    words = {word for index in _indexes(collection) for word in _words(index)}
     return frozenset(str(field["name"]) for field in collection.fields if field["name"] in words)
 
 
 def unique_fields(collection: Collection) -> frozenset[str]:
     """Fields of which every row has another value: the id, and what a unique index of that field alone says.
     One with a WHERE leaves rows out, so it is not counted."""
-    found = {"id"}
-    for index in _indexes(collection):
-        match = _UNIQUE_OF_ONE.fullmatch(index.strip())
-        if match is not None:
-            found.add(match[1])
-    return frozenset(found)
+    found = (_unique_of_one(index) for index in _indexes(collection))
+    return frozenset({"id", *filter(None, found)})
+
+
+@lru_cache(1024)
+def _words(index: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(index))
+
+
+@lru_cache(1024)
+def _unique_of_one(index: str) -> str:
+    match = _UNIQUE_OF_ONE.fullmatch(index.strip())
+    return match[1] if match is not None else ""
 
 
 def _indexes(collection: Collection) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from typing import Final, TypeAlias
 import orjson
 
 from hapta.cache.assembly import (
+    EXPAND,
     Fields,
     ListBody,
     OddBody,
@@ -148,8 +149,10 @@ class _Patch:
             return self._places_of(change)
         self._shown = None
         count = 0
-        target = (change.collection, change.record)
+        target, wanted = (change.collection, change.record), orjson.dumps(change.record)
         for at, row in enumerate(self.rows):
+            if bytes(row["id"]) != wanted and wanted not in bytes(row.get(EXPAND, b"")):
+                continue
             self.rows[at], places = put(row, self._plan.expands, self._plan.collection, target, change.row)
             count += places
         return count
