@@ -14,6 +14,7 @@ from hapta.cache.generations import Generations
 from hapta.cache.known_rows import KnownRows
 from hapta.cache.plan import HooksMode
 from hapta.cache.shelf import Shelf
+from hapta.cache.stale import NEVER, StaleLimits
 from hapta.cache.store import ResponseStore, Tally
 from hapta.cache.tags import Tag
 from hapta.cache.weight import HeaderPool
@@ -39,6 +40,7 @@ from hapta.stages.origins import OriginMemo
 from hapta.stages.own_emails import OwnEmails
 from hapta.stages.remake import Remaker
 from hapta.stages.row_writes import RowWrites
+from hapta.stages.stale import StaleAnswers
 from hapta.upstream.superuser import SuperuserClient
 
 
@@ -148,6 +150,13 @@ class Caching:
             on_refused=metrics.cache.edge_refused,
         )
         self.lookup = Lookup(self.book, self, self.auth_records)
+        self._stale = StaleAnswers(
+            self.lookup,
+            self.store,
+            limits_of=self._stale_limits,
+            collection_of=self.collection_of,
+            clock=clock,
+        )
         self._reads = ReadCache(
             self.lookup,
             self.filler,
@@ -155,6 +164,7 @@ class Caching:
             self.store,
             origins,
             self.own_emails,
+            self._stale,
             id_of=self.book.id_of,
             meter=metrics.cache,
             clock=clock,
@@ -196,6 +206,7 @@ class Caching:
 
     async def stop(self) -> None:
         """Fetch no more."""
+        await self._stale.close()
         await self.filler.close()
         if self.files is not None:
             await self.files.stop()
@@ -380,6 +391,11 @@ class Caching:
         collection = self._schema.snapshot.by_id.get(collection_id)
         own = None if collection is None else self._of(collection)
         return (own.max_age_s if own is not None else 0.0) or self._config.max_age_s
+
+    def _stale_limits(self, name_or_id: str) -> StaleLimits:
+        collection = self._schema.snapshot.resolve(name_or_id)
+        own = None if collection is None else self._of(collection)
+        return NEVER if own is None else StaleLimits(own.stale_if_error_s, own.stale_while_revalidate_s)
 
     def _of(self, collection: Collection) -> CacheCollectionConfig | None:
         return self._own.get(fold_name(collection.name)) or self._own.get(fold_name(collection.id))

@@ -138,6 +138,10 @@ class Fence:
         """Whether it may be served now."""
         return self.standing() is Standing.HOLDS
 
+    def is_void(self) -> bool:
+        """Whether everything was moved since, so that rights may be others."""
+        return any(state.tag == EVERYTHING and state.generation != taken for state, taken in self._taken)
+
     def _check(self) -> Standing:
         is_open = False
         for state, generation in self._taken:

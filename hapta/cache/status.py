@@ -25,6 +25,10 @@ class Hit(StrEnum):
     """A view, made of what an own write answered."""
     FROM_LIST = "from-list"
     """It was made of records that other stored answers show."""
+    STALE_IF_ERROR = "stale-if-error"
+    """It is stale, and PocketBase did not answer."""
+    STALE_WHILE_REVALIDATE = "stale-while-revalidate"
+    """It is stale, and being fetched anew."""
 
 
 _PLAIN = (Hit.SHARED, Hit.PRIVATE)

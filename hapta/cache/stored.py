@@ -49,6 +49,9 @@ class Fence(Protocol):
     def holds(self) -> bool:
         """Whether it may be served now."""
 
+    def is_void(self) -> bool:
+        """Whether everything was moved since, so that rights may be others."""
+
     def changes(self) -> list[tuple[Change, frozenset[Tag]]] | None:
         """What broke it, in order, each with the tags it moved; ``None`` where that is not known."""
 

@@ -348,6 +348,14 @@ class CacheCollectionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fi
     pb_hooks: Literal["", "auto", "none", "auth", "request"] = ""
     """As in [cache]; empty: the one of [cache]."""
 
+    stale_if_error_s: SecondsOrNone = 0.0
+    """Seconds for which a stale answer may be given, marked as such, when PocketBase fails to answer (RFC
+    5861); 0: never. Never where rights may have changed (docs/caching.md)."""
+
+    stale_while_revalidate_s: SecondsOrNone = 0.0
+    """Seconds for which a stale answer may be given at once, marked as such, while it is fetched anew (RFC
+    5861); 0: never."""
+
 
 class CacheFilesConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Files of records and their thumbs, kept on disk where everybody may have them: no file field of the

@@ -7,6 +7,7 @@ out: serve, fetch, or pass the request on as it came. Every answer says in ``Cac
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from hapta.cache.answers import answer_headers, not_modified
@@ -17,6 +18,7 @@ from hapta.cache.status import Forward, Hit, forwarded, hit, with_status
 from hapta.cache.store import ResponseStore
 from hapta.cache.stored import Stored
 from hapta.model.clock import Clock
+from hapta.model.errors import Overloaded, UpstreamLost, UpstreamRefused
 from hapta.model.exchange import Answer, Exchange, Handler, Header
 from hapta.model.identity import Identity
 from hapta.model.operation import OperationClass
@@ -25,6 +27,7 @@ from hapta.stages.lookup import Look, Lookup
 from hapta.stages.origins import OriginMemo
 from hapta.stages.own_emails import OwnEmails
 from hapta.stages.remake import Remaker
+from hapta.stages.stale import Stale, StaleAnswers
 
 _LOOKS = 4
 """Times a read looks: again for an answer of its own, and after a fetch it could not share."""
@@ -53,6 +56,7 @@ class ReadCache:
         store: what is kept.
         origins: CORS lines.
         emails: for members' answers made of what others share.
+        stale: what may be given though it is no longer good.
         id_of: the id of a collection, from a name or id; one word for all that are unknown.
         meter: counts.
         clock: both times.
@@ -66,6 +70,7 @@ class ReadCache:
         store: ResponseStore,
         origins: OriginMemo,
         emails: OwnEmails,
+        stale: StaleAnswers,
         *,
         id_of: Callable[[str], str],
         meter: CacheMeter,
@@ -77,6 +82,7 @@ class ReadCache:
         self._store = store
         self._origins = origins
         self._emails = emails
+        self._stale = stale
         self._id_of = id_of
         self._meter = meter
         self._clock = clock
@@ -84,7 +90,14 @@ class ReadCache:
     async def __call__(self, exchange: Exchange, forward: Handler) -> Answer:
         """Answer one request."""
         if exchange.operation.kind is OperationClass.RECORD_READ:
-            return await self._read(exchange, forward)
+            try:
+                return await self._read(exchange, forward)
+            except (Overloaded, UpstreamLost, UpstreamRefused):
+                stale = await self._stale.on_error(exchange)
+                cors = self._origins.lines(exchange.headers.get("Origin"))
+                if stale is None or cors is None:
+                    raise
+                return self._serve_stale(exchange, stale, cors, Hit.STALE_IF_ERROR)
         answer = await forward(exchange)
         is_read = exchange.method in ("GET", "HEAD")
         answer.headers = with_status(answer.headers, forwarded(Forward.BYPASS if is_read else Forward.METHOD))
@@ -122,6 +135,9 @@ class ReadCache:
                 ttl_s = found.ttl_s(self._clock.monotonic(), self._clock.now())
                 status = hit(ttl_s, how)
                 return self._serve(exchange, look, found, cors, status, is_own=row is not None)
+            if why is Forward.STALE and (stale := self._stale.while_revalidating(exchange, look, found)):
+                self._stale.refresh(look.slot, partial(self._filler.fill, exchange, forward, look))
+                return self._serve_stale(exchange, stale, cors, Hit.STALE_WHILE_REVALIDATE)
             if why is Reason.WRITE:
                 return await self._pass_on(exchange, forward, Reason.WRITE)
             assert isinstance(why, Forward)
@@ -163,6 +179,12 @@ class ReadCache:
         if standing is Standing.BROKEN or found.ttl_s(self._clock.monotonic(), self._clock.now()) <= 0:
             return Forward.STALE
         return None
+
+    def _serve_stale(self, exchange: Exchange, stale: Stale, cors: tuple[Header, ...], how: Hit) -> Answer:
+        look = stale.look
+        exchange.cache = "hit"
+        self._meter.cache_hit(look.plan.collection, how)
+        return self._serve(exchange, look, stale.stored, cors, hit(-stale.stale_s, how), is_own=False)
 
     def _serve(
         self,

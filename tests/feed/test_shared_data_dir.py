@@ -1,4 +1,4 @@
-"""A PocketBase on this machine that Hapta does not run: its data folder tells of changes, if it is the one."""
+"""A PocketBase on this machine that Hapta does not run: its data folder tells of changes, if it is its own."""
 
 import sys
 from collections.abc import Iterator

@@ -13,6 +13,7 @@ from hapta.cache.generations import Generations
 from hapta.cache.known_rows import KnownRows
 from hapta.cache.plan import HooksMode
 from hapta.cache.shelf import Shelf
+from hapta.cache.stale import StaleLimits
 from hapta.cache.store import ResponseStore
 from hapta.cache.tags import Tag
 from hapta.cache.weight import HeaderPool
@@ -31,6 +32,7 @@ from hapta.stages.origins import OriginMemo
 from hapta.stages.own_emails import OwnEmails
 from hapta.stages.remake import Remaker
 from hapta.stages.row_writes import RowWrites
+from hapta.stages.stale import StaleAnswers
 from tests.support.exchanges import exchange, fields
 from tests.unit.cache.plan_world import USERS, VIEWS, schema
 
@@ -219,13 +221,23 @@ class World:
             clock=self.clock,
         )
         self.origins = OriginMemo(CorsConfig(), self.clock)
+        lookup = Lookup(self.book, self.feed, self.auth_records)
+        self.stale_limits = StaleLimits()
+        self.stale = StaleAnswers(
+            lookup,
+            self.store,
+            limits_of=lambda _: self.stale_limits,
+            collection_of=self.collection_of,
+            clock=self.clock,
+        )
         self.reads = ReadCache(
-            Lookup(self.book, self.feed, self.auth_records),
+            lookup,
             self.filler,
             self.remaker,
             self.store,
             self.origins,
             OwnEmails(self.auth_records, self.generations),
+            self.stale,
             id_of=self.book.id_of,
             meter=self.meter,
             clock=self.clock,
