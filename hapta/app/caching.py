@@ -32,6 +32,8 @@ from hapta.observe.cache_metrics import EVERYTHING
 from hapta.observe.events import Events
 from hapta.observe.metrics import Metrics
 from hapta.stages.cache import ReadCache
+from hapta.stages.denials import Denials, Wording
+from hapta.stages.edge_reads import EdgeReads
 from hapta.stages.edge_refusal import EdgeRefusal
 from hapta.stages.fill import Filler
 from hapta.stages.invalidate import Invalidation
@@ -142,12 +144,11 @@ class Caching:
             if files_dir is not None and config.cache.is_enabled and config.cache.files.is_enabled
             else None
         )
-        self._refusals = EdgeRefusal(
-            self.book,
-            self,
-            hooks_of=self.hooks_of,
-            origins=origins,
-            on_refused=metrics.cache.edge_refused,
+        denials = Denials(self.book, self, hooks_of=self.hooks_of)
+        on_refused = metrics.cache.edge_refused
+        self._refusals = EdgeRefusal(denials, Wording(self.book, origins), self, on_refused=on_refused)
+        self._denied_reads = EdgeReads(
+            self.book, denials, Wording(self.book, origins), self, on_refused=on_refused
         )
         self.lookup = Lookup(self.book, self, self.auth_records)
         self._stale = StaleAnswers(
@@ -191,6 +192,7 @@ class Caching:
         return [
             *([self.files.stage] if self.files is not None else []),
             self._refusals,
+            self._denied_reads,
             self._reads,
             self._writes,
         ]

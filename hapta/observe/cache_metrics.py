@@ -76,7 +76,7 @@ class CacheMetrics(Collector):
         self.bypasses[collection, reason] += 1
 
     def edge_refused(self, collection: str, action: str) -> None:
-        """A write was refused without asking PocketBase."""
+        """A request for records was refused without asking PocketBase."""
         self.refusals[collection, action] += 1
 
     def collect(self) -> Iterator[Metric]:
@@ -107,7 +107,7 @@ def _by_label(
 def _refused(counts: Mapping[tuple[str, str], int], label: Callable[[str], str]) -> Metric:
     family = CounterMetricFamily(
         "hapta_edge_refusals",
-        "Writes that a rule provably denies, refused without asking PocketBase.",
+        "Requests for records that a rule provably denies, answered without asking PocketBase.",
         labels=["collection", "action"],
     )
     named: defaultdict[tuple[str, str], int] = defaultdict(int)

@@ -8,6 +8,7 @@ import pytest
 from hapta.cache.plan import HooksMode
 from hapta.model.exchange import Answer, Exchange
 from hapta.model.identity import SUPERUSERS_ID, Identity
+from hapta.stages.denials import Denials, Wording
 from hapta.stages.edge_refusal import EdgeRefusal
 from tests.support.exchanges import exchange, fields
 from tests.unit.cache.plan_world import POSTS
@@ -30,10 +31,9 @@ class Edge:
         self.world = World(posts=rules)
         self.refused: list[tuple[str, str]] = []
         self.stage = EdgeRefusal(
-            self.world.book,
+            Denials(self.world.book, self.world.feed, hooks_of=self.world.hooks_of),
+            Wording(self.world.book, self.world.origins),
             self.world.feed,
-            hooks_of=self.world.hooks_of,
-            origins=self.world.origins,
             on_refused=lambda *refused: self.refused.append(refused),
         )
         self.world.pocketbase.headers = [
