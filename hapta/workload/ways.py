@@ -8,6 +8,8 @@ _HITS: Mapping[str, str] = {
     "patched": "stored, brought up to date with a write",
     "refilled": "made of the answer to a write",
     "from-list": "made of records other answers showed",
+    "stale-if-error": "stale, for PocketBase did not answer",
+    "stale-while-revalidate": "stale, and fetched anew meanwhile",
 }
 _REST: Mapping[str, str] = {
     "edge": "by Hapta alone, without its cache",

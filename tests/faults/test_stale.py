@@ -1,4 +1,4 @@
-"""Stale answers with a real PocketBase that hangs or is gone: marked, bounded in time, where allowed alone."""
+"""Stale answers with a real PocketBase that hangs or is gone: marked, bounded in time, only where allowed."""
 
 import json
 import os
