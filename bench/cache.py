@@ -24,6 +24,7 @@ from hapta.cache.known_rows import KnownRows
 from hapta.cache.plan import HooksMode, Views
 from hapta.cache.plan import Plan as ReadPlan
 from hapta.cache.shelf import Shelf
+from hapta.cache.stale import NEVER
 from hapta.cache.store import ResponseStore
 from hapta.cache.tags import Tag, any_row, anywhere, record
 from hapta.cache.weight import HeaderPool
@@ -42,6 +43,7 @@ from hapta.stages.origins import OriginMemo
 from hapta.stages.own_emails import OwnEmails
 from hapta.stages.remake import Remaker
 from hapta.stages.row_writes import Outcome, RowWrites
+from hapta.stages.stale import StaleAnswers
 
 _REPEAT = 5
 _RESPONSES = 100_000
@@ -153,13 +155,17 @@ class _Bench:
             clock=clock,
         )
         auth_records = AuthRecords(_Nobody())
+        lookup = Lookup(self._book, coherent, auth_records)
         self._stage = ReadCache(
-            Lookup(self._book, coherent, auth_records),
+            lookup,
             filler,
             remaker,
             self._store,
             OriginMemo(CorsConfig(), clock),
             OwnEmails(auth_records, self._generations),
+            StaleAnswers(
+                lookup, self._store, limits_of=lambda _: NEVER, collection_of=schema.by_id.get, clock=clock
+            ),
             id_of=self._book.id_of,
             meter=CacheMetrics(),
             clock=clock,

@@ -280,6 +280,9 @@ class _Holds:
     def holds(self) -> bool:
         return True
 
+    def is_void(self) -> bool:
+        return False
+
     def changes(self) -> None:
         return None
 

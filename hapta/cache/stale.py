@@ -13,7 +13,8 @@ So, whatever is allowed:
    empty rule nothing can be made private, for there is no condition a row could cease to meet, and what was
    deleted was everybody's to read until then. So each collection it depends on must be a base collection with
    both rules empty: not an auth collection, where an e-mail may have been hidden since; nor a view, whose SQL
-   is a condition of its own; and nothing that hooks or a ``fields`` list may have shaped.
+   is a condition of its own; and nothing that hooks or a ``fields`` list may have shaped. And it must show
+   something: that a record is not there is not told to who has just made it.
 5. Where it is only too *old* no change was heard of, and rules may be any.
 
 How stale: what is too old became so at the end of its lifetime. When something changed is not remembered for
@@ -58,7 +59,8 @@ def stale_s(
     if not plan.is_shared_with_guests or plan.ends_at_midnight or stored.fence.is_void():
         return None
     if stored.fence.standing() is not Standing.HOLDS:
-        return monotonic - stored.stored_at if _is_open(plan, collection_of) else None
+        is_open = stored.status == 200 and _is_open(plan, collection_of)
+        return monotonic - stored.stored_at if is_open else None
     ttl_s = stored.ttl_s(monotonic, wall)
     return -ttl_s if ttl_s <= 0 else None
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from hapta.cache.answers import answer_headers, not_modified
 from hapta.cache.generations import Standing
+from hapta.cache.key import Key
 from hapta.cache.overlay import Row, own_answer
 from hapta.cache.plan import Bypass, Reason
 from hapta.cache.status import Forward, Hit, forwarded, hit, with_status
@@ -136,7 +137,7 @@ class ReadCache:
                 status = hit(ttl_s, how)
                 return self._serve(exchange, look, found, cors, status, is_own=row is not None)
             if why is Forward.STALE and (stale := self._stale.while_revalidating(exchange, look, found)):
-                self._stale.refresh(look.slot, partial(self._filler.fill, exchange, forward, look))
+                self._stale.refresh(look.slot, partial(self._refetch, exchange, forward, look.slot))
                 return self._serve_stale(exchange, stale, cors, Hit.STALE_WHILE_REVALIDATE)
             if why is Reason.WRITE:
                 return await self._pass_on(exchange, forward, Reason.WRITE)
@@ -179,6 +180,15 @@ class ReadCache:
         if standing is Standing.BROKEN or found.ttl_s(self._clock.monotonic(), self._clock.now()) <= 0:
             return Forward.STALE
         return None
+
+    async def _refetch(
+        self, exchange: Exchange, forward: Handler, slot: Key
+    ) -> tuple[Filled, bool] | Bypass | None:
+        """Planned anew: a plan holds only for as long as nothing was awaited."""
+        look = await self._lookup.look_up(exchange, is_own=False)
+        if isinstance(look, Bypass) or look.slot != slot:
+            return None
+        return await self._filler.fill(exchange, forward, look)
 
     def _serve_stale(self, exchange: Exchange, stale: Stale, cors: tuple[Header, ...], how: Hit) -> Answer:
         look = stale.look

@@ -1,4 +1,4 @@
-"""A PocketBase on this machine that Hapta does not run: its data folder tells of changes, if it is its own."""
+"""Of a PocketBase on this machine that Hapta does not run the data folder tells of changes, where it is that one."""
 
 import sys
 from collections.abc import Iterator

@@ -1,14 +1,24 @@
 """When an answer that is no longer good is given all the same, and when it must not be."""
 
+import orjson
 import pytest
 
 from hapta.cache.stale import StaleLimits
-from hapta.cache.tags import any_row
+from hapta.cache.tags import any_row, births
 from hapta.model.errors import Overloaded, RateLimited, UpstreamLost, UpstreamRefused
 from hapta.model.identity import Identity
 from tests.support.exchanges import fields
-from tests.unit.cache.plan_world import POSTS, USERS
-from tests.unit.stages.cache_world import POSTS_LIST, USERS_LIST, World, caller, page, status_of, turns
+from tests.unit.cache.plan_world import POSTS, TEAMS, USERS
+from tests.unit.stages.cache_world import (
+    POSTS_LIST,
+    USERS_LIST,
+    World,
+    caller,
+    page,
+    refusal,
+    status_of,
+    turns,
+)
 
 POST = {"id": "p1", "collectionId": POSTS, "title": "old", "author": "u1", "team": "t1"}
 USER = {"id": "u1", "collectionId": USERS, "emailVisibility": False}
@@ -244,3 +254,26 @@ async def test_a_refresh_ends_with_hapta() -> None:
     assert status_of(await world.read()).endswith("stale-while-revalidate")
     await world.stale.close()
     await world.filler.close()
+
+
+async def test_a_refresh_is_planned_under_the_rules_of_when_it_begins() -> None:
+    world = World()
+    world.stale_limits = StaleLimits(0.0, 60.0)
+    await stored(world)
+    change(world)
+    assert "detail=stale-while-revalidate" in status_of(await world.read())
+    world.change_schema(posts={"listRule": "team.name = 'public'"})  # before its first turn
+    await turns()
+    world.generations.move({any_row(TEAMS)})
+    world.pocketbase.body = page()
+    assert (await world.read()).body == page(), "a row that the rule shows no more"
+
+
+async def test_that_a_record_is_not_there_is_not_said_when_it_may_be() -> None:
+    world = World()
+    world.stale_limits = StaleLimits(60.0, 60.0)
+    world.pocketbase.status, world.pocketbase.body = 404, refusal(404)
+    assert "stored" in status_of(await world.read(f"{POSTS_LIST}/p1"))
+    world.generations.move({births(POSTS)})
+    world.pocketbase.status, world.pocketbase.body = 200, orjson.dumps(POST)
+    assert (await world.read(f"{POSTS_LIST}/p1")).status == 200
