@@ -4,6 +4,7 @@ Values stay the bytes they came as: nothing is decoded but the figures of a list
 unchanged is the same bytes, or it is not parsed. Names are written in order, as PocketBase does.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +18,8 @@ from hapta.model.schema import Collection
 EXPAND: Final = "expand"
 _EMAIL, _VISIBILITY = "email", "emailVisibility"
 _TRUE, _FALSE = msgspec.Raw(b"true"), msgspec.Raw(b"false")
+_AS_STORED: Final = re.compile(rb"0|-?[1-9][0-9]{0,14}|[^-0-9].*", re.DOTALL)
+"""JSON that a column takes as it is: SQLite makes numbers of its own of others that look like one."""
 _ALWAYS: Final = ("collectionId", "collectionName", "id")
 _MEMBERS: Final = frozenset({"items", "page", "perPage", "totalItems", "totalPages"})
 
@@ -133,7 +136,8 @@ def public_fields(collection: Collection, row: Fields) -> Fields | None:
         row: as its writer or a superuser was shown it.
 
     Returns:
-        ``None`` if the schema does not say what is shown: a member of it is unknown, or one is missing.
+        ``None`` if the schema does not say what is shown: a member of it is unknown, or one is missing; or if
+        the row may be read in other words than its writer was shown, as are -0 and the JSON text ``1e5``.
     """
     is_hidden = {field["name"]: bool(field.get("hidden")) for field in collection.fields}
     if not own(row).keys() <= {*_ALWAYS, *is_hidden}:
@@ -147,6 +151,12 @@ def public_fields(collection: Collection, row: Fields) -> Fields | None:
             wanted.remove(_EMAIL)
     if not wanted <= row.keys():
         return None
+    for field in collection.fields:
+        raw = bytes(row.get(field["name"], b""))
+        if (field["type"] == "number" and raw == b"-0") or (
+            field["type"] == "json" and not _AS_STORED.fullmatch(raw)
+        ):
+            return None
     return {name: raw for name, raw in row.items() if name in wanted}
 
 

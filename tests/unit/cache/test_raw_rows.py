@@ -179,3 +179,27 @@ class TestPublic:
         base = Collection("pbc_x", "x", "base", False, {}, fields, "", {})
         row = self.row(base)
         assert self.public(base, row) == row
+
+    @pytest.mark.parametrize("kind", ["number", "json"])
+    @pytest.mark.parametrize("raw", ["0", "12", "-7", "123456789012345"])
+    def test_numbers_that_are_read_as_they_were_written(self, kind: str, raw: str) -> None:
+        assert self.written_as(kind, raw)
+
+    @pytest.mark.parametrize(
+        ("kind", "raw"),
+        [("number", "-0"), *(("json", each) for each in ("-0", "1e5", "1.0", "0.5", "1234567890123456789"))],
+    )
+    def test_numbers_of_which_sqlite_makes_others(self, kind: str, raw: str) -> None:
+        assert not self.written_as(kind, raw)
+
+    @pytest.mark.parametrize("raw", ["null", "true", '"1e5"', "[-0,1e5]", '{"a":-0}'])
+    def test_json_that_looks_like_no_number_is_a_text(self, raw: str) -> None:
+        assert self.written_as("json", raw)
+
+    def written_as(self, kind: str, raw: str) -> bool:
+        """Whether a writer who is shown this is shown what others will read."""
+        fields = [{"name": "data", "type": kind, "hidden": False}]
+        about = {"id": "c", "name": "c", "type": "base", "system": False, "updated": ""}
+        collection = Collection.parse({**about, "fields": fields})
+        row = f'{{"collectionId":"c","collectionName":"c","data":{raw},"id":"x"}}'
+        return public_fields(collection, parse_row(row.encode())) is not None
