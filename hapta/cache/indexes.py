@@ -16,7 +16,8 @@ _UNIQUE_OF_ONE = re.compile(
 def scanned_fields(collection: Collection) -> frozenset[str]:
     """Fields that stand in some index: rows that a sort leaves alike may come in their order."""
     words = {word for index in _indexes(collection) for word in _words(index)}
-    return frozenset(str(field["name"]) for field in collection.fields if field["name"] in words)
+    names = (str(field["name"]) for field in collection.fields)
+    return frozenset(name for name in names if name.casefold() in words)
 
 
 def unique_fields(collection: Collection) -> frozenset[str]:
@@ -28,7 +29,7 @@ def unique_fields(collection: Collection) -> frozenset[str]:
 
 @lru_cache(1024)
 def _words(index: str) -> frozenset[str]:
-    return frozenset(_WORD.findall(index))
+    return frozenset(word.casefold() for word in _WORD.findall(index))
 
 
 @lru_cache(1024)

@@ -1,4 +1,4 @@
-"""Of a PocketBase on this machine that Hapta does not run the data folder tells of changes, where it is that one."""
+"""The data folder of a PocketBase beside Hapta: what changes there is told at once, if it is that of this one."""
 
 import sys
 from collections.abc import Iterator
