@@ -278,10 +278,10 @@ class Caching:
         self.views.forget()
 
     def _on_change(self, event: Change) -> None:
-        if self.echoes.hold(event):
-            return
-        if self.echoes.is_echo(event):
+        if self.echoes.is_echo(event):  # of one that is over, also while the next is under way
             self.rows.echoed(event.collection_id, event.record_id)
+        elif self.echoes.hold(event):
+            self.rows.held(event.collection_id, event.record_id, event.action, event.record)
         else:
             self._on_news(event)
 

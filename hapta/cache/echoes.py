@@ -8,7 +8,8 @@ one counts as news. All others are news.
 * An event about a row that one own write is changing just now is *held* until that one is answered: nothing
   that depends on the row is served meanwhile.
 * A write whose row was changed by another one meanwhile, own or foreign, is *contended*: nobody knows which
-  of both states was last.
+  of both states was last, nor whether its event came already. So none is expected of it: one that comes is
+  news.
 * A create whose id nobody knows before its answer cannot hold its event. The event moves the tags, with a
   :class:`~hapta.cache.changes.Change` that is told what it was when the answer comes.
 """
@@ -220,8 +221,14 @@ class Echoes:
         return False
 
     def news_of(self, event: Event) -> Change | None:
-        """What its tags are moved with, where it may turn out to be the echo of a create under way."""
-        if event.action != "create" or event.record is None or event.collection_id not in self._creating:
+        """What its tags are moved with, where it may turn out to be the echo of a create under way; what that
+        created has changed since, if the event tells of anything else."""
+        if event.collection_id not in self._creating:
+            return None
+        if event.action != "create":
+            self._note_end(event.collection_id, event.record_id)
+            return None
+        if event.record is None:
             return None
         change = Change(event.collection_id, event.record_id, "create")
         self._early[event.collection_id, event.record_id] = (event.record, change)
@@ -232,10 +239,11 @@ class Echoes:
 
     def end(self, write: OwnWrite, row: Row | None, held: list[Event]) -> tuple[bool, list[Event]]:
         """As :meth:`OwnWrite.answered`."""
-        record = write.record
+        record, early = write.record, None
         if record is None:
-            self._release_create(write.collection)
             record = row.get("id") if row is not None else None
+            early = self._early.pop((write.collection, record), None) if isinstance(record, str) else None
+            self._release_create(write.collection)
             if not isinstance(record, str):
                 return False, held
             is_sole = self._is_untouched_since(write, record)
@@ -246,12 +254,11 @@ class Echoes:
         if row is None:
             return False, held
         news = self._sort(write, row, held)
-        early = self._early.pop((write.collection, record), None) if write.record is None else None
         if early is not None:
             write.is_echoed = _shows(early[0], row)
             write.early = early[1] if write.is_echoed else None
             is_sole = is_sole and write.is_echoed
-        elif not write.is_echoed:
+        elif not write.is_echoed and not write.is_contended:
             self._expect(write, record, row)
         return is_sole and not news, news
 
@@ -283,6 +290,8 @@ class Echoes:
         self._creating[collection] -= 1
         if not self._creating[collection]:
             del self._creating[collection]
+            for key in [key for key in self._early if key[0] == collection]:
+                del self._early[key]
 
     def _is_untouched_since(self, write: OwnWrite, record: str) -> bool:
         """Whether no own write to what it created is under way, or has ended since it began."""

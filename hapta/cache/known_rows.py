@@ -328,6 +328,21 @@ class KnownRows:
         self._generations.move(changed, keeps_files=keeps_files, change=change)
         self.keep(collection, record_id, known, values)
 
+    def held(self, collection: str, record_id: str, action: str, row: Row | None) -> None:
+        """An event came that may be the echo of the own write to the row under way, and is told when that is
+        answered. If it is none, it may have brought the row to lists that are not open: these are moved now.
+        """
+        if collection not in self._watched or action == "create":
+            return
+        values = None if row is None else self.values_of(collection, row)
+        if values is None:
+            self.reach_all(collection)
+            return
+        brought = self.tags(collection, None, values)
+        brought -= self.tags(collection, self.get(collection, record_id), None)
+        if brought:
+            self._generations.move(brought)
+
     def echoed(self, collection: str, record_id: str) -> None:
         """The event of an own write came: it says nothing new."""
         known = self.get(collection, record_id)

@@ -2,10 +2,12 @@
 
 import time
 
+import pytest
+
 from hapta.cache.generations import Generations
 from hapta.cache.known_rows import MAX_VALUES, KnownRows
 from hapta.cache.restrictions import Restriction
-from hapta.cache.tags import any_row, anywhere, record
+from hapta.cache.tags import any_row, anywhere, record, restricted
 from hapta.model.clock import ManualClock
 from tests.unit.cache.plan_world import COMMENTS, POSTS, schema
 
@@ -41,6 +43,25 @@ def test_a_row_that_wanders_is_forgotten() -> None:
     assert rows.get(COMMENTS, "c1") is not None
     rows.learn(COMMENTS, [{"id": "c1", "post": "one more"}])
     assert rows.get(COMMENTS, "c1") is None
+
+
+@pytest.mark.parametrize("row", [{"id": "c1", "post": "p2"}, None])
+def test_an_event_that_waits_for_a_write_moves_the_lists_it_may_have_brought_the_row_to(
+    row: dict[str, str] | None,
+) -> None:
+    clock = ManualClock()
+    generations = Generations(clock)
+    rows = KnownRows(generations, clock)
+    rows.watch(COMMENTS, BY_POST)
+    rows.learn(COMMENTS, [{"id": "c1", "post": "p1"}])
+    write = rows.begin(frozenset({record(COMMENTS, "c1"), anywhere(COMMENTS)}), COMMENTS, "c1", "update")
+    fence = generations.fence({restricted(COMMENTS, "post", "p2"), anywhere(COMMENTS)})
+    assert fence is not None
+    rows.held(COMMENTS, "c1", "update", {"id": "c1", "post": "p1"})
+    assert fence.holds()
+    rows.held(COMMENTS, "c1", "update", row)
+    assert not fence.holds()
+    write.close(has_changed=True, row={"id": "c1", "post": "p1"}, is_sole=False)
 
 
 def test_whoever_wants_full_events_is_told_once_for_each_collection() -> None:
