@@ -50,6 +50,7 @@ class Table:
     sql: str = ""
     narrower: str = ""
     rules: dict[str, str | None] = field(default_factory=dict)
+    indexes: list[str] = field(default_factory=list)
 
     def field(self, name: str) -> Field:
         """The field of this name."""

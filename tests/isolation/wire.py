@@ -46,12 +46,14 @@ class Wire:
     async def ask(
         self, method: str, target: str, headers: Mapping[str, str] | None = None, body: Any = None
     ) -> Reply:
-        """Send one request; a body goes as JSON."""
-        content = b"" if body is None else json.dumps(body).encode()
+        """Send one request; a body goes as JSON, but for bytes: their type is among the headers."""
+        is_raw = isinstance(body, bytes)
+        content: bytes = body if is_raw else b"" if body is None else json.dumps(body).encode()
         lines = [f"{method} {target} HTTP/1.1", f"Host: {self._host}:{self._port}"]
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         if body is not None:
-            lines += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
+            lines += [] if is_raw else ["Content-Type: application/json"]
+            lines.append(f"Content-Length: {len(content)}")
         message = "\r\n".join([*lines, "", ""]).encode() + content
         async with asyncio.timeout(_TIMEOUT_S):
             while self._idle:

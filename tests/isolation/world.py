@@ -147,7 +147,7 @@ class World:
                     "system": True,
                 }
             )
-        return given | {"fields": fields}
+        return given | {"fields": fields} | ({"indexes": table.indexes} if table.indexes else {})
 
     def _field(self, field: Field) -> dict[str, Any]:
         options = dict(field.options)

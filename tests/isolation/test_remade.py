@@ -1,0 +1,49 @@
+"""What Hapta makes without PocketBase is what PocketBase would have answered."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.isolation import stage
+from tests.isolation.planted_remade import REMADE
+from tests.isolation.remade import made, run
+from tests.support.hapta import Hapta
+
+FOUND_WITHIN = 24
+"""Worlds in which a planted bug has to show itself; most do in the first three."""
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    "worlds",
+    [
+        pytest.param(9, id="9 worlds"),
+        pytest.param(400, id="400 worlds", marks=[pytest.mark.all_modes, pytest.mark.timeout(3600)]),
+    ],
+)
+async def test_what_is_made_of_writes_and_rows_is_what_pocketbase_answers(
+    tmp_path: Path, worlds: int
+) -> None:
+    with stage.running(tmp_path) as urls:
+        async with stage.doors(urls) as doors:
+            figures = await run(doors, 2026, range(worlds), say=print)
+    print(figures)
+    assert not figures.differences, "\n".join(map(str, figures.differences))
+    counts = made(figures)
+    assert counts["patched"] > 20 * worlds, counts
+    assert counts["from-list"] > 10 * worlds, counts
+    assert counts["refilled"] > worlds, counts
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("name", REMADE)
+async def test_a_bug_planted_into_it_is_found(tmp_path: Path, name: str) -> None:
+    def command(hapta: Hapta) -> list[str]:
+        arguments = hapta.command[hapta.command.index("serve") + 1 :]
+        return [sys.executable, "-m", "tests.isolation.planted_serve", name, *arguments]
+
+    with stage.running(tmp_path, command) as urls:
+        async with stage.doors(urls) as doors:
+            figures = await run(doors, 3, range(FOUND_WITHIN), say=print)
+    assert figures.differences, f"not within {FOUND_WITHIN} worlds: {figures}"
