@@ -13,9 +13,11 @@ displaces (*aggregated victims* of [2], with its early pruning). Victims are tak
 the one with less of a claim, protected ones having a bonus. In [1] they come from probation alone, and what
 is protected and forgotten stays for as long as nothing in probation is used again.
 
+A gzip variant stands beside the response it was made of, weighs with it, and leaves with it.
+
 Invariants, after each call: every key is in exactly one segment; each segment's weight is the sum of its
-responses'; all of them and the sketch weigh no more than ``max_bytes``. There is no clock-driven work: what
-happens depends on the calls alone, and on the hash of the keys.
+responses' and their variants'; all of them and the sketch weigh no more than ``max_bytes``. There is no
+clock-driven work: what happens depends on the calls alone, and on the hash of the keys.
 
 1. Einziger, Friedman, Manes: TinyLFU, a highly efficient cache admission policy. ACM TOS 13 (2017).
 2. Einziger, Eytan, Friedman, Manes: Lightweight robust size aware cache management. ACM TOS 18 (2022).
@@ -30,6 +32,7 @@ from typing import TypeAlias
 
 from hapta.cache.sketch import Sketch
 from hapta.cache.stored import Stored
+from hapta.cache.variant import Variant
 from hapta.model.clock import Clock
 
 Key: TypeAlias = Hashable
@@ -51,7 +54,7 @@ class Tally:
 
     Attributes:
         responses: stored now.
-        weight: bytes of these.
+        weight: bytes of these and their variants.
         evicted: were stored and had to make room; those discarded or replaced are not counted.
         not_admitted: had no room: too large, or less in demand than what is stored.
     """
@@ -72,25 +75,26 @@ class Tally:
 class _Segment:
     """Responses from the least to the most recently used, and their weight."""
 
-    __slots__ = ("most", "responses", "weight")
+    __slots__ = ("most", "responses", "weigh", "weight")
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, weigh: Callable[[Key, Stored], int]) -> None:
         self.most = most
+        self.weigh = weigh
         self.weight = 0
         self.responses: OrderedDict[Key, Stored] = OrderedDict()
 
     def add(self, key: Key, stored: Stored) -> None:
         self.responses[key] = stored
-        self.weight += stored.weight
+        self.weight += self.weigh(key, stored)
 
     def take(self, key: Key) -> Stored:
         stored = self.responses.pop(key)
-        self.weight -= stored.weight
+        self.weight -= self.weigh(key, stored)
         return stored
 
     def take_oldest(self) -> tuple[Key, Stored]:
         key, stored = self.responses.popitem(last=False)
-        self.weight -= stored.weight
+        self.weight -= self.weigh(key, stored)
         return key, stored
 
 
@@ -119,9 +123,10 @@ class ResponseStore:
         self.max_response_bytes = room // LARGEST_SHARE
         window = int(room * window_share)
         self._main_most = room - window
-        self._window = _Segment(window)
-        self._probation = _Segment(self._main_most)
-        self._protected = _Segment(int(self._main_most * _PROTECTED_SHARE))
+        self._variants: dict[Key, Variant] = {}
+        self._window = _Segment(window, self._weigh)
+        self._probation = _Segment(self._main_most, self._weigh)
+        self._protected = _Segment(int(self._main_most * _PROTECTED_SHARE), self._weigh)
         self._segments = (self._protected, self._probation, self._window)
         self._tallies: dict[str, Tally] = {}
 
@@ -163,29 +168,37 @@ class ResponseStore:
         segment = self._segment_of(key)
         return None if segment is None else segment.responses[key]
 
+    def requests(self, key: Key) -> int:
+        """About how many times the key was asked for lately."""
+        return self._sketch.estimate(self._hash_of(key))
+
+    def variant(self, key: Key, stored: Stored) -> Variant | None:
+        """What was made of this very response, if it is the one under the key."""
+        variant = self._variants.get(key)
+        return variant if variant is not None and variant.of is stored else None
+
+    def attach(self, key: Key, variant: Variant) -> bool:
+        """Keep a variant beside its response, if that is still there; whether it is now kept. Room is made
+        for it as for a larger response in place of a smaller one."""
+        segment, stored = self._segment_of(key), variant.of
+        if segment is None or segment.responses[key] is not stored:
+            return False
+        if stored.weight + variant.weight > self.max_response_bytes:
+            return False
+        self._forget(key, segment.take(key))
+        self._variants[key] = variant
+        return self._place(key, stored, segment) and key in self._variants
+
     def put(self, key: Key, stored: Stored) -> bool:
         """Store a response in place of what is there; whether it is now stored."""
         tally = self._tallies.setdefault(stored.collection, Tally())
         segment = self._segment_of(key)
         if segment is not None:
-            self._forget(segment.take(key))
+            self._forget(key, segment.take(key))
         if stored.weight > self.max_response_bytes:
             tally.not_admitted += 1
             return False
-        tally.responses += 1
-        tally.weight += stored.weight
-        if segment is not None and segment is not self._window:  # it was admitted before
-            segment.add(key, stored)
-            self._demote()
-            while self._main_weight() > self._main_most:
-                self._evict_one()
-        elif stored.weight > self._window.most:
-            self._admit(key, stored)
-        else:
-            self._window.add(key, stored)
-            while self._window.weight > self._window.most:
-                self._admit(*self._window.take_oldest())
-        return key in self
+        return self._place(key, stored, segment)
 
     def discard(self, key: Key) -> Stored | None:
         """Drop the response under this key, if there is one."""
@@ -193,7 +206,7 @@ class ResponseStore:
         if segment is None:
             return None
         stored = segment.take(key)
-        self._forget(stored)
+        self._forget(key, stored)
         return stored
 
     def purge(self, collection: str) -> int:
@@ -220,16 +233,18 @@ class ResponseStore:
         keys = [key for key, _ in self.responses()]
         assert len(keys) == len(set(keys)) == len(self), "a key in two segments"
         for segment in self._segments:
-            assert segment.weight == sum(s.weight for s in segment.responses.values()), (
+            assert segment.weight == sum(self._weigh(*each) for each in segment.responses.items()), (
                 "weights do not add up"
             )
             assert 0 <= segment.weight <= segment.most, "a segment above its share"
         assert self._main_weight() <= self._main_most, "the main part above its share"
         assert self.weight <= self.max_bytes, "above the budget"
         held: dict[str, tuple[int, int]] = {}
-        for _, stored in self.responses():
+        for key, stored in self.responses():
             count, weight = held.get(stored.collection, (0, 0))
-            held[stored.collection] = (count + 1, weight + stored.weight)
+            held[stored.collection] = (count + 1, weight + self._weigh(key, stored))
+        for key, variant in self._variants.items():
+            assert self.peek(key) is variant.of, "a variant without its response"
         for collection, tally in self._tallies.items():
             assert (tally.responses, tally.weight) == held.pop(collection, (0, 0)), "a tally that is wrong"
         assert not held, "a collection without a tally"
@@ -240,8 +255,30 @@ class ResponseStore:
                 return segment
         return None
 
+    def _weigh(self, key: Key, stored: Stored) -> int:
+        variant = self._variants.get(key)
+        return stored.weight if variant is None else stored.weight + variant.weight
+
     def _main_weight(self) -> int:
         return self._probation.weight + self._protected.weight
+
+    def _place(self, key: Key, stored: Stored, segment: _Segment | None) -> bool:
+        """Put it where the one before it was, or else into the window; whether it is now stored."""
+        tally, weight = self._tallies[stored.collection], self._weigh(key, stored)
+        tally.responses += 1
+        tally.weight += weight
+        if segment is not None and segment is not self._window:  # it was admitted before
+            segment.add(key, stored)
+            self._demote()
+            while self._main_weight() > self._main_most:
+                self._evict_one()
+        elif weight > self._window.most:
+            self._admit(key, stored)
+        else:
+            self._window.add(key, stored)
+            while self._window.weight > self._window.most:
+                self._admit(*self._window.take_oldest())
+        return key in self
 
     def _demote(self) -> None:
         protected = self._protected
@@ -251,17 +288,18 @@ class ResponseStore:
     def _admit(self, key: Key, candidate: Stored) -> None:
         monotonic, wall = self._clock.monotonic(), self._clock.now()
         if candidate.is_dead(monotonic, wall):
-            self._count_out(candidate)
+            self._count_out(key, candidate)
             return
-        self._evict_dead(candidate.weight, monotonic, wall)
-        needed = self._main_weight() + candidate.weight - self._main_most
+        weight = self._weigh(key, candidate)
+        self._evict_dead(weight, monotonic, wall)
+        needed = self._main_weight() + weight - self._main_most
         victims = self._victims(key, needed) if needed > 0 else []
         if victims is None:
-            self._forget(candidate)
+            self._forget(key, candidate)
             self._tallies[candidate.collection].not_admitted += 1
             return
         for segment, victim in victims:
-            self._count_out(segment.take(victim))
+            self._count_out(victim, segment.take(victim))
         self._probation.add(key, candidate)
 
     def _evict_dead(self, weight: int, monotonic: float, wall: float) -> None:
@@ -271,7 +309,7 @@ class ResponseStore:
                 oldest = next(iter(segment.responses.values()))
                 if not oldest.is_dead(monotonic, wall):
                     break
-                self._count_out(segment.take_oldest()[1])
+                self._count_out(*segment.take_oldest())
 
     def _victims(self, key: Key, needed: int) -> list[tuple[_Segment, Key]] | None:
         """What has to go for the candidate; ``None`` if that is worth at least as much."""
@@ -295,7 +333,7 @@ class ResponseStore:
 
     def _oldest(self, segment: _Segment, bonus: int) -> Iterator[tuple[int, _Segment, Key, int]]:
         for key, stored in segment.responses.items():
-            yield self._claim(key) + bonus, segment, key, stored.weight
+            yield self._claim(key) + bonus, segment, key, self._weigh(key, stored)
 
     def _claim(self, key: Key) -> int:
         """Requests for the key beyond the first."""
@@ -303,16 +341,18 @@ class ResponseStore:
 
     def _evict_one(self) -> None:
         segment = self._probation if self._probation.responses else self._protected
-        self._count_out(segment.take_oldest()[1])
+        self._count_out(*segment.take_oldest())
 
-    def _count_out(self, stored: Stored) -> None:
-        self._forget(stored)
+    def _count_out(self, key: Key, stored: Stored) -> None:
+        self._forget(key, stored)
         self._tallies[stored.collection].evicted += 1
 
-    def _forget(self, stored: Stored) -> None:
+    def _forget(self, key: Key, stored: Stored) -> None:
+        """It is in no segment any more: count it out, and drop its variant."""
         tally = self._tallies[stored.collection]
         tally.responses -= 1
-        tally.weight -= stored.weight
+        tally.weight -= self._weigh(key, stored)
+        self._variants.pop(key, None)
 
 
 def _width(max_bytes: int) -> int:
