@@ -27,6 +27,7 @@ from hapta.cache.shelf import Shelf
 from hapta.cache.stale import NEVER
 from hapta.cache.store import ResponseStore
 from hapta.cache.tags import Tag, any_row, anywhere, record
+from hapta.cache.variant import compressed
 from hapta.cache.weight import HeaderPool
 from hapta.config import CorsConfig
 from hapta.identity.auth_records import AuthRecords
@@ -44,6 +45,7 @@ from hapta.stages.own_emails import OwnEmails
 from hapta.stages.remake import Remaker
 from hapta.stages.row_writes import Outcome, RowWrites
 from hapta.stages.stale import StaleAnswers
+from hapta.stages.variants import Variants
 
 _REPEAT = 5
 _RESPONSES = 100_000
@@ -156,6 +158,7 @@ class _Bench:
         )
         auth_records = AuthRecords(_Nobody())
         lookup = Lookup(self._book, coherent, auth_records)
+        self._variants = Variants(self._store, is_enabled=True, meter=CacheMetrics())
         self._stage = ReadCache(
             lookup,
             filler,
@@ -166,6 +169,7 @@ class _Bench:
             StaleAnswers(
                 lookup, self._store, limits_of=lambda _: NEVER, collection_of=schema.by_id.get, clock=clock
             ),
+            self._variants,
             id_of=self._book.id_of,
             meter=CacheMetrics(),
             clock=clock,
@@ -176,6 +180,8 @@ class _Bench:
             "a hit: a view of 0.5 KB": await self._each(lambda: self._stage(_read(_VIEW), _view)),
             "a hit: a list of 15 KB": await self._each(lambda: self._stage(_read(_LIST), _list)),
             "a 304 for the same list": await self._each(lambda: self._stage(self._conditional(), _list)),
+            "a hit: the same list in gzip": await self._coded_hit(),
+            "putting that list into gzip, once, in a thread": self._least(lambda: compressed(_LIST_BODY)),
             "a hit after a write elsewhere": await self._each(self._hit_after_a_write),
             "a fetch and its storing, 30 expanded rows": await self._each(self._miss),
             "the same list, patched with a write to one of them": await self._each(self._patch),
@@ -218,6 +224,17 @@ class _Bench:
 
     def _conditional(self) -> Exchange:
         return _read(_LIST, "If-None-Match", "*")
+
+    async def _coded_hit(self) -> float:
+        async def hit() -> Answer:
+            return await self._stage(_read(_LIST, "Accept-Encoding", "gzip, deflate, br"), _list)
+
+        for _ in range(3):
+            await hit()
+        await self._variants.settled()
+        answer = await hit()
+        assert (b"Content-Encoding", b"gzip") in answer.headers, "the list was to have a variant"
+        return await self._each(hit)
 
     async def _hit_after_a_write(self) -> None:
         self._write()

@@ -43,6 +43,7 @@ from hapta.stages.own_emails import OwnEmails
 from hapta.stages.remake import Remaker
 from hapta.stages.row_writes import RowWrites
 from hapta.stages.stale import StaleAnswers
+from hapta.stages.variants import Variants
 from hapta.upstream.superuser import SuperuserClient
 
 
@@ -112,6 +113,7 @@ class Caching:
             refills=config.cache.refill,
             clock=clock,
         )
+        self._variants = Variants(self.store, is_enabled=config.cache.gzip, meter=metrics.cache)
         self.filler = Filler(
             self.store,
             self.generations,
@@ -166,6 +168,7 @@ class Caching:
             origins,
             self.own_emails,
             self._stale,
+            self._variants,
             id_of=self.book.id_of,
             meter=metrics.cache,
             clock=clock,
@@ -210,6 +213,7 @@ class Caching:
         """Fetch no more."""
         await self._stale.close()
         await self.filler.close()
+        await self._variants.close()
         if self.files is not None:
             await self.files.stop()
         await self.own_emails.close()

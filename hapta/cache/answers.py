@@ -2,12 +2,17 @@
 
 import math
 import re
+from itertools import compress, product
 
 from hapta.cache.stored import Stored
 from hapta.model.exchange import Header
 
 _ENTITY_TAG = re.compile(r'[ \t]*(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?:,|\Z)|[ \t]*,')
 
+_VARY = {
+    chosen: b", ".join(compress((b"Origin", b"Authorization", b"Accept-Encoding"), chosen))
+    for chosen in product((False, True), repeat=3)
+}
 _LONGEST = 1024
 """Characters that are looked through: a hit is not to cost a hundred times as much by a header of 32 KiB."""
 
@@ -36,22 +41,28 @@ def not_modified(stored: Stored, if_none_match: str | None) -> bool:
 
 
 def answer_headers(
-    stored: Stored, *, is_private: bool, reads_authorization: bool = False, now: float, is_304: bool = False
+    stored: Stored,
+    *,
+    is_private: bool,
+    reads_authorization: bool = False,
+    varies_by_coding: bool = False,
+    now: float,
+    is_304: bool = False,
 ) -> list[Header]:
     """The header lines of an answer from the store, without ``Cache-Status`` and CORS.
 
     Args:
         is_private: the partition is one identity.
         reads_authorization: the partition depends on who asks.
+        varies_by_coding: there may be a gzip variant, now or later.
         now: monotonic seconds.
         is_304: only what a 304 must have (RFC 9110 §15.4.5); it has no body.
     """
     lines = [] if is_304 else list(stored.headers)
     lines.append((b"ETag", stored.etag))
     lines.append((b"Cache-Control", b"private, no-cache" if is_private else b"no-cache"))
-    if is_private or reads_authorization:
-        lines.append((b"Vary", b"Origin, Authorization" if stored.varies_by_origin else b"Authorization"))
-    elif stored.varies_by_origin:
-        lines.append((b"Vary", b"Origin"))
+    varies = stored.varies_by_origin, is_private or reads_authorization, varies_by_coding
+    if any(varies):
+        lines.append((b"Vary", _VARY[varies]))
     lines.append((b"Age", b"%d" % max(0, math.floor(now - stored.stored_at))))
     return lines

@@ -187,7 +187,10 @@ class ResponseStore:
             return False
         self._forget(key, segment.take(key))
         self._variants[key] = variant
-        return self._place(key, stored, segment) and key in self._variants
+        if self._place(key, stored, segment):
+            return key in self._variants
+        self._place(key, stored, segment)  # there was no room for both: it loses its variant, not its place
+        return False
 
     def put(self, key: Key, stored: Stored) -> bool:
         """Store a response in place of what is there; whether it is now stored."""

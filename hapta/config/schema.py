@@ -412,6 +412,10 @@ class CacheConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """A view of a record that a list showed, or a write answered with, is made of that where everybody may
     see it; false: PocketBase is asked."""
 
+    gzip: bool = True
+    """Stored responses that several may have and that are asked for again are kept in gzip as well, for
+    clients that take it; false: all are sent as they are."""
+
     in_doubt_s: Seconds = 300.0
     """Seconds for which nothing a write may have changed is served from the store, when its answer from
     PocketBase was lost."""

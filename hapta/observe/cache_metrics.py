@@ -57,6 +57,8 @@ class CacheMetrics(Collector):
         self.misses: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.bypasses: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.refusals: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.variants: defaultdict[str, int] = defaultdict(int)
+        self.saved_bytes: defaultdict[str, int] = defaultdict(int)
         self._state: Callable[[], CacheState | None] = lambda: None
 
     def follow(self, state: CacheState) -> None:
@@ -75,6 +77,14 @@ class CacheMetrics(Collector):
         """A read was passed on, for one of :class:`hapta.cache.plan.Reason`."""
         self.bypasses[collection, reason] += 1
 
+    def variant_made(self, collection: str) -> None:
+        """A stored response was put into gzip."""
+        self.variants[collection] += 1
+
+    def variant_served(self, collection: str, saved_bytes: int) -> None:
+        """A body left in gzip, shorter by so much."""
+        self.saved_bytes[collection] += saved_bytes
+
     def edge_refused(self, collection: str, action: str) -> None:
         """A request for records was refused without asking PocketBase."""
         self.refusals[collection, action] += 1
@@ -85,11 +95,21 @@ class CacheMetrics(Collector):
         if state is None:
             return
         yield _by_label("hits", "Reads served without PocketBase.", "how", self.hits, state)
-        yield _by_label(
-            "misses", "Reads fetched from PocketBase for the store.", "reason", self.misses, state
-        )
+        yield _by_collection("gzip_variants", "Stored responses put into gzip.", self.variants, state)
+        yield _by_collection("gzip_saved_bytes", "Bytes not sent thanks to gzip.", self.saved_bytes, state)
+        yield _by_label("misses", "Reads fetched for the store.", "reason", self.misses, state)
         yield _by_label("bypasses", "Reads passed on, nothing stored.", "reason", self.bypasses, state)
         yield from _stored(state)
+
+
+def _by_collection(what: str, text: str, counts: Mapping[str, int], state: CacheState) -> Metric:
+    family = CounterMetricFamily(f"hapta_cache_{what}", text, labels=["collection"])
+    named: defaultdict[str, int] = defaultdict(int)
+    for collection, count in counts.items():
+        named[state.label(collection)] += count
+    for name, count in named.items():
+        family.add_metric([name], count)
+    return family
 
 
 def _by_label(

@@ -29,6 +29,7 @@ from hapta.stages.origins import OriginMemo
 from hapta.stages.own_emails import OwnEmails
 from hapta.stages.remake import Remaker
 from hapta.stages.stale import Stale, StaleAnswers
+from hapta.stages.variants import Variants
 
 _LOOKS = 4
 """Times a read looks: again for an answer of its own, and after a fetch it could not share."""
@@ -58,6 +59,7 @@ class ReadCache:
         origins: CORS lines.
         emails: for members' answers made of what others share.
         stale: what may be given though it is no longer good.
+        variants: the forms of what is kept.
         id_of: the id of a collection, from a name or id; one word for all that are unknown.
         meter: counts.
         clock: both times.
@@ -72,6 +74,7 @@ class ReadCache:
         origins: OriginMemo,
         emails: OwnEmails,
         stale: StaleAnswers,
+        variants: Variants,
         *,
         id_of: Callable[[str], str],
         meter: CacheMeter,
@@ -84,6 +87,7 @@ class ReadCache:
         self._origins = origins
         self._emails = emails
         self._stale = stale
+        self._variants = variants
         self._id_of = id_of
         self._meter = meter
         self._clock = clock
@@ -206,11 +210,15 @@ class ReadCache:
         *,
         is_own: bool,
     ) -> Answer:
-        is_304 = not_modified(stored, _if_none_match(exchange))
+        if_none_match = _if_none_match(exchange)
+        if varies_by_coding := self._variants.may_have_one(look, stored, is_own=is_own):
+            stored = self._variants.choose(exchange, look, stored, if_none_match)
+        is_304 = not_modified(stored, if_none_match)
         headers = answer_headers(
             stored,
             is_private=look.is_private or is_own,
             reads_authorization=not look.plan.is_shared_with_guests or look.plan.shows_own_email,
+            varies_by_coding=varies_by_coding,
             now=self._clock.monotonic(),
             is_304=is_304,
         )

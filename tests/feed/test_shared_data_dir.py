@@ -1,4 +1,4 @@
-"""The data folder of a PocketBase beside Hapta: what changes there is told at once, if it is that of this one."""
+"""The data folder of a PocketBase beside Hapta tells at once what changes there, if it is really its own."""
 
 import sys
 from collections.abc import Iterator

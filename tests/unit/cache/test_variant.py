@@ -107,3 +107,22 @@ def test_the_budget_is_kept_whatever_is_attached() -> None:
         assert held.weight <= MIB
         held.check_invariants()
     assert held.tallies["posts"].evicted > 0
+
+
+def test_in_a_full_store_a_response_never_loses_its_place_to_its_variant() -> None:
+    held = store(2**20)
+    for number in range(2_000):  # all in demand, so nobody is admitted in their place
+        key = f"k{number % 400}"
+        if held.get(key) is None:
+            held.put(key, stored(key, random.Random(number).randbytes(2_000)))
+    tried = 0
+    for number in range(300):
+        key = f"new{number}"
+        one = stored(key, TEXT)
+        if not held.put(key, one):
+            continue
+        tried += 1
+        held.attach(key, variant_of(one))
+        assert held.peek(key) is one
+        held.check_invariants()
+    assert tried > 5

@@ -39,7 +39,11 @@ def test_what_was_counted_is_shown_by_name(figures: tuple[CacheMetrics, Collecto
         metrics.cache_miss(collection, "stale")
         metrics.cache_bypass(collection, "write")
         metrics.edge_refused(collection, "create")
+        metrics.variant_made(collection)
+        metrics.variant_served(collection, 50)
     for labels in ({"collection": "posts"}, {"collection": "other"}):
+        assert registry.get_sample_value("hapta_cache_gzip_variants_total", labels) == 2
+        assert registry.get_sample_value("hapta_cache_gzip_saved_bytes_total", labels) == 100
         counted = (("hits", "how", "shared"), ("misses", "reason", "stale"), ("bypasses", "reason", "write"))
         for name, label, value in counted:
             more = {**labels, label: value}

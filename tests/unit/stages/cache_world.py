@@ -33,6 +33,7 @@ from hapta.stages.own_emails import OwnEmails
 from hapta.stages.remake import Remaker
 from hapta.stages.row_writes import RowWrites
 from hapta.stages.stale import StaleAnswers
+from hapta.stages.variants import Variants
 from tests.support.exchanges import exchange, fields
 from tests.unit.cache.plan_world import USERS, VIEWS, schema
 
@@ -149,6 +150,7 @@ class Meter:
 
     def __init__(self) -> None:
         self.seen: list[str] = []
+        self.variants = self.saved_bytes = 0
 
     def cache_hit(self, collection: str, how: str) -> None:
         self.seen.append("hit" if how == "shared" else f"hit {how}")
@@ -158,6 +160,12 @@ class Meter:
 
     def cache_bypass(self, collection: str, reason: str) -> None:
         self.seen.append(f"bypass {reason}")
+
+    def variant_made(self, collection: str) -> None:
+        self.variants += 1
+
+    def variant_served(self, collection: str, saved_bytes: int) -> None:
+        self.saved_bytes += saved_bytes
 
 
 class World:
@@ -230,6 +238,7 @@ class World:
             collection_of=self.collection_of,
             clock=self.clock,
         )
+        self.variants = Variants(self.store, is_enabled=True, meter=self.meter)
         self.reads = ReadCache(
             lookup,
             self.filler,
@@ -238,6 +247,7 @@ class World:
             self.origins,
             OwnEmails(self.auth_records, self.generations),
             self.stale,
+            self.variants,
             id_of=self.book.id_of,
             meter=self.meter,
             clock=self.clock,
