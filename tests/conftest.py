@@ -5,6 +5,8 @@ records there and leaves the seeded ones as they are. A test that compares write
 that stops or breaks something ``make_pocketbase`` and ``make_hapta``.
 """
 
+import fcntl
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,8 +30,18 @@ MakeTwins = Callable[..., Twins]
 
 @pytest.fixture(scope="session")
 def pocketbase_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The seeded folder instances are copied from."""
-    return make_template(tmp_path_factory.mktemp("template"))
+    """The seeded folder instances are copied from; test processes side by side share one.
+
+    Seeding hashes the passwords of all accounts in one batch: several at once may outlast its deadline.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return make_template(tmp_path_factory.mktemp("template"))
+    shared = tmp_path_factory.getbasetemp().parent / "template"
+    with shared.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not shared.exists():
+            make_template(tmp_path_factory.mktemp("template")).rename(shared)
+    return shared
 
 
 @pytest.fixture(scope="session")

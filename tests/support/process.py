@@ -1,5 +1,6 @@
 """Child processes of a test: a free port, a log file, waiting until something is true."""
 
+import os
 import random
 import socket
 import subprocess
@@ -9,6 +10,9 @@ from pathlib import Path
 
 _PORTS = range(18_000, 30_000)
 """Below the usual ephemeral range: no outgoing connection takes a port between choice and bind."""
+if _worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    # nor does another test process: every one chooses among ports of its own
+    _PORTS = _PORTS[int(_worker.removeprefix("gw")) % 8 :: 8]
 
 
 def free_port() -> int:
