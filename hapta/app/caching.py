@@ -307,6 +307,7 @@ class Caching:
 
     def _on_schema(self, _: Schema) -> None:
         self.forget_all()
+        self.shelf.clear()
         self._tell_unmet()
 
     def _tell_unmet(self) -> None:

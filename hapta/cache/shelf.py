@@ -29,6 +29,8 @@ Record: TypeAlias = tuple[str, str]
 
 MAX_BYTES: Final = 1024 * 1024
 """Of an answer that is taken apart."""
+MAX_TARGET: Final = 500
+"""Characters of the target of an answer that is noted: with a place stands its key."""
 MAX_PLACES: Final = 20_000
 MAX_WRITTEN: Final = 2_000
 MAX_PARSED: Final = 4
@@ -65,6 +67,16 @@ class Whole:
     shown: Mapping[Record, Fields]
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """An answer that shows a record; of its plan no more than is needed to find it, for a plan is large."""
+
+    slot: Key
+    collection: str
+    is_view: bool
+    expands: tuple[Expand, ...]
+
+
 class Shelf:
     """Where records stand.
 
@@ -78,7 +90,7 @@ class Shelf:
         self._store = store
         self._generations = generations
         self._clock = clock
-        self._places: OrderedDict[Record, tuple[Key, Plan]] = OrderedDict()
+        self._places: OrderedDict[Record, _Place] = OrderedDict()
         self._uniques: OrderedDict[tuple[str, str, str], str] = OrderedDict()
         self._whole: dict[str, tuple[Key, Plan]] = {}
         self._parsed: OrderedDict[Key, tuple[Stored, Whole]] = OrderedDict()
@@ -89,14 +101,15 @@ class Shelf:
 
     def note(self, slot: Key, plan: Plan, body: bytes) -> None:
         """An answer that guests share was stored: a 200 that tells rows as they are."""
-        if len(body) > MAX_BYTES or plan.local is None:
+        if len(body) > MAX_BYTES or plan.local is None or len(plan.target) > MAX_TARGET:
             return
         answer = orjson.loads(body)
         uniques = plan.local.uniques
+        place = _Place(slot, plan.collection, plan.record is not None, plan.expands)
         for collection, row in _shown(plan, answer):
             found = (collection, row["id"])
             self._places.pop(found, None)
-            self._places[found] = (slot, plan)
+            self._places[found] = place
             for field in uniques.get(collection, ()):
                 value = row.get(field)
                 if field != "id" and isinstance(value, str) and len(value) < MAX_UNIQUE:
@@ -108,6 +121,11 @@ class Shelf:
                 table.popitem(last=False)
         if plan.record is None and not plan.parts and not plan.local.is_filtered and _is_whole(answer):
             self._whole[plan.collection] = (slot, plan)
+
+    def clear(self) -> None:
+        """The schema is another: what is stored under the same key may show other collections."""
+        for table in (self._places, self._uniques, self._whole, self._parsed, self._written):
+            table.clear()
 
     def whole(self, collection: str) -> tuple[Key, Plan] | None:
         """Where a list of all records of a collection that everybody may list is stored, or was."""
@@ -157,24 +175,23 @@ class Shelf:
         place = self._places.get(key)
         if place is None:
             return None
-        slot, plan = place
-        stored = self._store.peek(slot)
+        stored = self._store.peek(place.slot)
         if stored is None or not stored.is_live(self._clock.monotonic(), self._clock.now()):
             return None
-        fields = _take(plan, stored, key)
+        fields = _take(place, stored, key)
         if fields is None:
             del self._places[key]
             return None
         return Found(fields, stored.stored_at, is_written=False)
 
 
-def _take(plan: Plan, stored: Stored, wanted: Record) -> Fields | None:
+def _take(place: _Place, stored: Stored, wanted: Record) -> Fields | None:
     if stored.status != 200 or len(stored.body) > MAX_BYTES:
         return None
     try:
-        rows = [parse_row(stored.body)] if plan.record is not None else ListBody.parse(stored.body).rows
+        rows = [parse_row(stored.body)] if place.is_view else ListBody.parse(stored.body).rows
         for row in rows:
-            for collection, record_id, fields in seen(row, plan.expands, plan.collection):
+            for collection, record_id, fields in seen(row, place.expands, place.collection):
                 if (collection, record_id) == wanted:
                     return fields
     except OddBody:
