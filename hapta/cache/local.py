@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from hapta.cache.condition import Condition
 from hapta.cache.ordering import Ordering
 from hapta.cache.paging import Paging
+
+MAX_EFFORT: Final = 50_000_000
+"""Of :attr:`Local.effort` times bytes at once: some 60 ms, in which nobody else is served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,7 @@ class Local:
         paging: which part of a list is asked for; ``None`` for a view, or where that is better left to
             PocketBase.
         is_filtered: the client's filter leaves records out.
+        effort: what it takes to ask a record, for each of its bytes: the characters of what the client wrote.
         demand: a field of ``uniques`` and the text that every record listed has in it; at most one has.
     """
 
@@ -33,4 +38,9 @@ class Local:
     uniques: Mapping[str, frozenset[str]]
     paging: Paging | None
     is_filtered: bool
+    effort: int
     demand: tuple[str, str] | None
+
+    def is_too_much(self, size: int) -> bool:
+        """Whether PocketBase had better be asked than records of so many bytes."""
+        return size * self.effort > MAX_EFFORT

@@ -78,6 +78,8 @@ def patched(
         and all(_is_nowhere(plan, plan.local, body, change) for change, _ in changes)
     ):
         return body
+    if plan.local.is_too_much(sum(change.weight for change, _ in changes)):
+        return None
     try:
         if status != 200:
             for change, tags in changes:

@@ -46,6 +46,8 @@ MAX_TARGET = 12_288
 """Characters of a canonical target: it stands in the key."""
 MAX_LOCAL_FILTER = 1_000
 """Characters of a filter that is kept to be asked about single records."""
+_SORT_EFFORT = 5
+"""How much more than by a filter a record is asked by a sort: once for each other it is compared with."""
 _WEAKER = frozenset({PartKind.ANY_AUTH, PartKind.AUTH_COLLECTION, PartKind.AUTH_FIELD})
 """Parts that a caller's own record contains."""
 
@@ -318,6 +320,7 @@ class _Draft:
             uniques,
             parse_paging(values),
             is_filtered=bool(text),
+            effort=len(text) + _SORT_EFFORT * len(values.get("sort", "")),
             demand=None if demand is None else (demand.field, demand.value or ""),
         )
 

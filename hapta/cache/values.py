@@ -47,7 +47,6 @@ _UNSURE_TEXT = re.compile("[\0\ufffd\ud800-\udfff]")
 _DATE = re.compile(r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z)?")
 _TEXTS = frozenset({"text", "email", "url", "editor", "select", "relation"})
 _DATES = frozenset({"date", "autodate"})
-_ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
 def is_sure(text: str) -> bool:
@@ -57,7 +56,9 @@ def is_sure(text: str) -> bool:
 
 def lower(text: str) -> str:
     """As SQLite folds case: ASCII letters only."""
-    return text.lower() if text.isascii() else text.translate(_ASCII_LOWER)
+    if text.isascii():
+        return text.lower()
+    return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
 
 
 def field_path(name: str) -> Path | None:

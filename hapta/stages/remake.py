@@ -122,8 +122,9 @@ class Remaker:
         body = patched(look.plan, found.status, found.body, changes, auth_id=_auth_id(look), find=source.find)
         if body is None:
             return None
+        stored_at = min(found.stored_at, source.known_at)
         stored = self._keep(
-            look, found.status, _lines_of(found), body, stored_at=found.stored_at, ends_at=found.ends_at
+            look, found.status, _lines_of(found), body, stored_at=stored_at, ends_at=found.ends_at
         )
         return None if stored is None else Made(stored, Hit.PATCHED)
 
@@ -173,6 +174,8 @@ class Remaker:
         if plan.parts or not (place := self._shelf.whole(plan.collection)):
             return None
         stored = self._fresh(*place)
+        if stored is not None and local.is_too_much(len(stored.body)):
+            return None
         whole = None if stored is None else self._shelf.records(*place, stored)
         if stored is None or whole is None:
             return None

@@ -268,10 +268,10 @@ class World:
 
     def told(self, event: Event) -> None:
         """The change feed says so."""
-        if self.echoes.hold(event):
-            return
         if self.echoes.is_echo(event):
             self.rows.echoed(event.collection_id, event.record_id)
+        elif self.echoes.hold(event):
+            self.rows.held(event.collection_id, event.record_id, event.action, event.record)
         else:
             self.news(event)
 
@@ -290,6 +290,7 @@ class World:
     def change_schema(self, **rules: Mapping[str, str | None]) -> None:
         self.schema = Schema.of(self.schema.version + 1, schema(**rules).by_id.values())
         self.generations.move_everything()
+        self.shelf.clear()
 
     async def ask(self, one: Exchange) -> Answer:
         async def inner(exchange: Exchange) -> Answer:
