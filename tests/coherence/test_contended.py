@@ -55,7 +55,7 @@ def row_id(number: int) -> str:
 
 @dataclass
 class Sent:
-    """One write, or the life of a remark, in moments of one count. Edits of posts have a mark, likes none."""
+    """One write, or the life of a remark; in moments of one count. Of writes to posts an edit has a mark."""
 
     sent: float
     acknowledged: float = NEVER

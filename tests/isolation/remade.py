@@ -250,13 +250,13 @@ async def run(doors: Doors, seed: int, worlds: Iterable[int], *, say: Say = lamb
     """
     total = Figures()
     superuser = await doors.superuser()
-    for world in worlds:
+    for each in worlds:
         figures = Figures(worlds=1)
-        await RemadeRun(seed, world, doors, superuser, figures).run()
+        await RemadeRun(seed, each, doors, superuser, figures).run()
         for difference in figures.differences:
             say(str(difference))
         total.add(figures)
-        say(f"world {world}: {figures}; {made(figures)}")
+        say(f"world {each}: {figures}; {made(figures)}")
         if total.differences:
             break
     return total

@@ -129,8 +129,8 @@ class OwnWrites:
             parts.append(("@jsonPayload", json.dumps(body)))
         else:
             for name, value in body.items():
-                each_of = value if isinstance(value, list) else [value]
-                parts += [(name, each if isinstance(each, str) else json.dumps(each)) for each in each_of]
+                several = value if isinstance(value, list) else [value]
+                parts += [(name, each if isinstance(each, str) else json.dumps(each)) for each in several]
         lines = []
         for name, text in parts:
             lines += [f"--{_BOUNDARY}", f'Content-Disposition: form-data; name="{name}"', "", text]

@@ -1,6 +1,4 @@
-"""What is read out of the SQL of indexes."""
-
-from typing import Any
+"""What CREATE INDEX statements tell."""
 
 import pytest
 
@@ -9,35 +7,35 @@ from hapta.model.schema import Collection
 
 
 def collection(*indexes: str) -> Collection:
-    fields: list[dict[str, Any]] = [
-        {"name": name, "type": "text", "hidden": False} for name in ("id", "title", "cat", "slug")
-    ]
-    about = {"id": "c", "name": "notes", "type": "base", "system": False, "updated": ""}
-    return Collection.parse({**about, "fields": fields, "indexes": list(indexes)})
+    fields = [{"name": name, "type": "text"} for name in ("id", "slug", "title", "n")]
+    raw = {"id": "c", "name": "c", "type": "base", "system": False, "updated": ""}
+    return Collection.parse({**raw, "fields": fields, "indexes": list(indexes)})
 
 
 @pytest.mark.parametrize(
-    "index",
+    ("index", "is_unique"),
     [
-        "CREATE INDEX a ON notes (cat, title)",
-        "CREATE INDEX a ON notes (CAT, Title)",
-        "create unique index a on notes (lower(`cat`) desc) where [TITLE] != ''",
+        ("CREATE UNIQUE INDEX `i` ON `c` (`slug`)", True),
+        ("create unique index if not exists i on c (slug);", True),
+        ('CREATE UNIQUE INDEX "i" ON [c] ( "slug" DESC )', True),
+        ("CREATE UNIQUE INDEX `i` ON `c` (`slug` COLLATE NOCASE)", True),
+        ("CREATE UNIQUE INDEX `i` ON `c` (`slug`) WHERE `slug` != ''", False),
+        ("CREATE UNIQUE INDEX `i` ON `c` (`slug` COLLATE NOCASE) WHERE slug != ''", False),
+        ("CREATE UNIQUE INDEX `i` ON `c` (`slug`, `title`)", False),
+        ("CREATE UNIQUE INDEX `i` ON `c` (lower(`slug`))", False),
+        ("CREATE INDEX `i` ON `c` (`slug`)", False),
     ],
 )
-def test_columns_have_names_in_any_case(index: str) -> None:
-    assert scanned_fields(collection(index)) == {"cat", "title"}
+def test_a_field_is_unique_by_an_index_of_it_alone_and_of_all_rows(index: str, is_unique: bool) -> None:
+    assert unique_fields(collection(index)) == ({"id", "slug"} if is_unique else {"id"})
+    assert "slug" in scanned_fields(collection(index))
 
 
-@pytest.mark.parametrize(
-    ("index", "found"),
-    [
-        ("CREATE UNIQUE INDEX a ON notes (slug)", {"slug"}),
-        ("CREATE UNIQUE INDEX IF NOT EXISTS `a` ON `notes` (`slug` COLLATE NOCASE DESC);", {"slug"}),
-        ("CREATE UNIQUE INDEX a ON notes (slug) WHERE slug != ''", set()),
-        ("CREATE UNIQUE INDEX a ON notes (lower(slug))", set()),
-        ("CREATE UNIQUE INDEX a ON notes (slug, cat)", set()),
-        ("CREATE INDEX a ON notes (slug)", set()),
-    ],
-)
-def test_unique_is_what_an_index_of_one_column_makes_so(index: str, found: set[str]) -> None:
-    assert unique_fields(collection(index)) == {"id", *found}
+def test_a_field_that_any_index_names_is_scanned() -> None:
+    found = scanned_fields(collection("CREATE INDEX `i` ON `c` (`n` DESC) WHERE lower(title) = 'a'"))
+    assert found == {"n", "title"}
+    assert scanned_fields(collection()) == frozenset()
+
+
+def test_sqlite_knows_a_field_in_any_letter_case() -> None:
+    assert scanned_fields(collection("CREATE INDEX `i` ON `c` (`SLUG`, Title)")) == {"slug", "title"}
