@@ -23,7 +23,7 @@ from hapta.cache.plan import Bypass, Part, PartKind, Plan
 from hapta.cache.planner import Planner
 from hapta.cache.rules import Rules
 from hapta.cache.stored import Stored
-from hapta.stages import fill
+from hapta.stages import lookup
 from hapta.stages.own_emails import OwnEmails
 from tests.isolation.accounts import AccountsWorld
 from tests.isolation.patching import replace_everywhere
@@ -123,7 +123,7 @@ def _depend_on_own_collection_alone() -> None:
 
 
 def _forget_callers_record() -> None:
-    replace_everywhere(fill._tags, lambda look: look.plan.tags)
+    replace_everywhere(lookup.tags_of, lambda look: look.plan.tags)
 
 
 def _forget_expanded_rows() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import hapta.cache.changes as changes
 import hapta.cache.patch as patch
 from hapta.cache import derive, echoes, indexes, raw_rows, shelf
+from hapta.cache.assembly import Fields, ListBody
 from hapta.cache.condition import ALWAYS
 from hapta.cache.echoes import Echoes, Event
 from hapta.model.schema import Collection
@@ -36,7 +37,7 @@ def _count_nothing() -> None:
 def _keep_emails() -> None:
     original = raw_rows.public_fields
 
-    def public_fields(collection: Collection, row: raw_rows.Fields) -> raw_rows.Fields | None:
+    def public_fields(collection: Collection, row: Fields) -> Fields | None:
         found = original(collection, row)
         if found is None or "email" not in row:
             return found
@@ -61,14 +62,14 @@ def _expand_without_view_rule() -> None:
 
 
 def _derive_without_filter() -> None:
-    derive._members = lambda local, records, auth_id: list(records)  # type: ignore[assignment]
+    derive._members = lambda local, records, auth_id: list(records)
 
 
 def _take_a_page_for_all() -> None:
     original = shelf._parse_whole
 
     def parse_whole(plan: Any, stored: Any) -> shelf.Whole | None:
-        page = shelf.ListBody.parse(stored.body)
+        page = ListBody.parse(stored.body)
         page.page, page.total_items, page.total_pages = 1, len(page.rows), int(bool(page.rows))
         return original(plan, replace_body(stored, page.render()))
 
@@ -93,13 +94,18 @@ def _any_event_is_an_echo() -> None:
 
 
 def _touch(forgotten: Callable[[Collection, frozenset[str], Any], frozenset[str]]) -> Callable[[], None]:
+    """What the write left alone is not compared with what is stored, either."""
     original = changes.touched_fields
 
     def touched_fields(collection: Collection, members: Any) -> frozenset[str] | None:
         found = original(collection, members)
         return None if found is None else forgotten(collection, found, members)
 
-    return lambda: replace_everywhere(original, touched_fields)
+    def apply() -> None:
+        patch._Patch.check_untouched = lambda self, change, row: None  # type: ignore[method-assign]
+        replace_everywhere(original, touched_fields)
+
+    return apply
 
 
 def _not_modified(collection: Collection, found: frozenset[str], members: Any) -> frozenset[str]:
@@ -108,11 +114,6 @@ def _not_modified(collection: Collection, found: frozenset[str], members: Any) -
 
 def _not_dated(collection: Collection, found: frozenset[str], members: Any) -> frozenset[str]:
     return found - {str(field["name"]) for field in collection.fields if field.get("type") == "autodate"}
-
-
-def _trust_writes() -> None:
-    """What the write left alone is not compared with what is stored."""
-    patch._Patch.check_untouched = lambda self, change, row: None  # type: ignore[method-assign]
 
 
 REMADE: dict[str, Callable[[], None]] = {
@@ -126,7 +127,7 @@ REMADE: dict[str, Callable[[], None]] = {
     "derive-page": _take_a_page_for_all,
     "unique-where": _unique_in_part,
     "echo-any": _any_event_is_an_echo,
-    "touched-modifier": lambda: (_trust_writes(), _touch(_not_modified)())[0],
-    "touched-date": lambda: (_trust_writes(), _touch(_not_dated)())[0],
+    "touched-modifier": _touch(_not_modified),
+    "touched-date": _touch(_not_dated),
 }
 """By name: what plants it into this process."""

@@ -103,7 +103,8 @@ class OwnWrites:
 
     async def _send(self, direct: bool, caller: Caller, method: str, target: str, body: Any) -> Change:
         send = self._doors.direct if direct else self._doors.through
-        sent, headers = body, {}
+        sent = body
+        headers: dict[str, str] = {}
         if method in ("POST", "PATCH") and "requests" not in body and self._rng.random() < 0.2:
             sent, headers = self._multipart(body)
         answer = await send(caller, method, target, headers, sent)
