@@ -10,7 +10,7 @@ from tests.isolation.tables import Field, Table
 from tests.isolation.world import LOGGED_IN, World
 from tests.support.pocketbase import PASSWORD
 
-DIRECT = 0.08
+DIRECT = 0.12
 """Share of those behind Hapta's back."""
 _WORDS = (*("posts",) * 6, "comments", "comments", "people", "people", "teams")
 _TELLING = ("level", "public", "likes", "title", "owner", "n", "active", "emailVisibility", "name", "slug")

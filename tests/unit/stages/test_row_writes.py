@@ -68,7 +68,7 @@ def test_an_update_tells_its_row_and_what_it_touched(writes: Writes) -> None:
     assert changes is not None
     ((change, tags),) = changes
     assert (change.action, change.record, tags) == ("update", "p1", TAGS)
-    assert change.touched == {"title", "created"}
+    assert change.touched == frozenset({"title", "created"})
     assert len(writes.world.journal) == 1
 
 
