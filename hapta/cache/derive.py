@@ -12,7 +12,7 @@ from functools import cmp_to_key
 
 from hapta.cache.assembly import Fields, ListBody, OddBody, Refused, compose
 from hapta.cache.local import Local
-from hapta.cache.patch import Find, shows_all
+from hapta.cache.patched_answer import Find, shows_all
 from hapta.cache.plan import Plan
 
 

@@ -13,7 +13,8 @@ from hapta.cache.derive import Record, derived
 from hapta.cache.generations import Generations, Standing
 from hapta.cache.key import Key
 from hapta.cache.known_rows import KnownRows
-from hapta.cache.patch import patched, shows_all
+from hapta.cache.patch import patched
+from hapta.cache.patched_answer import shows_all
 from hapta.cache.plan import PartKind, Plan
 from hapta.cache.reading import OddAnswer, read_answer
 from hapta.cache.shelf import Shelf

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 import hapta.cache.changes as changes
-import hapta.cache.patch as patch
+import hapta.cache.patched_answer as patched_answer
+import hapta.cache.patched_list as patched_list
 from hapta.cache import derive, echoes, indexes, raw_rows, shelf
 from hapta.cache.assembly import Fields, ListBody
 from hapta.cache.condition import ALWAYS
@@ -23,15 +24,15 @@ from tests.isolation.patching import replace_everywhere
 
 
 def _ignore_sort() -> None:
-    patch._List._keeps_place = lambda self, change, at: True  # type: ignore[method-assign]
+    patched_list.PatchedList._keeps_place = lambda self, change, at: True  # type: ignore[method-assign]
 
 
 def _keep_what_left() -> None:
-    patch._Patch.stays = lambda self, change: True  # type: ignore[method-assign]
+    patched_answer.PatchedAnswer.stays = lambda self, change: True  # type: ignore[method-assign]
 
 
 def _count_nothing() -> None:
-    patch._List._count = lambda self, by: None  # type: ignore[method-assign]
+    patched_list.PatchedList._count = lambda self, by: None  # type: ignore[method-assign]
 
 
 def _keep_emails() -> None:
@@ -58,7 +59,7 @@ def _compose_without_view_rule() -> None:
 
 
 def _expand_without_view_rule() -> None:
-    replace_everywhere(patch.shows_all, lambda plan, row, auth_id: True)
+    replace_everywhere(patched_answer.shows_all, lambda plan, row, auth_id: True)
 
 
 def _derive_without_filter() -> None:
@@ -102,7 +103,7 @@ def _touch(forgotten: Callable[[Collection, frozenset[str], Any], frozenset[str]
         return None if found is None else forgotten(collection, found, members)
 
     def apply() -> None:
-        patch._Patch.check_untouched = lambda self, change, row: None  # type: ignore[method-assign]
+        patched_answer.PatchedAnswer.check_untouched = lambda self, change, row: None  # type: ignore[method-assign]
         replace_everywhere(original, touched_fields)
 
     return apply
