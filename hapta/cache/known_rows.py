@@ -351,6 +351,10 @@ class KnownRows:
 
     # for writes
 
+    def mark(self, collection: str, record_id: str) -> Mark | None:
+        """Where the tags of a row stand; ``None`` while they are in doubt."""
+        return self._generations.mark((record(collection, record_id), all_rows(collection)))
+
     def get(self, collection: str, record_id: str) -> _Known | None:
         """What is known of a row and not void."""
         key = (collection, record_id)
@@ -380,7 +384,7 @@ class KnownRows:
         """
         key = (collection, record_id)
         old = self._forget(key)
-        mark = self._generations.mark((record(collection, record_id), all_rows(collection)))
+        mark = self.mark(collection, record_id)
         if mark is None or values is None or (known is None and not values) or known is not old is not None:
             return
         now = self._clock.monotonic()

@@ -13,6 +13,7 @@ from msgspec import Raw
 from hapta.cache.assembly import OddBody, parse_row, public_fields
 from hapta.cache.changes import Change, Journal, touched_fields
 from hapta.cache.echoes import Echoes, Event, OwnWrite
+from hapta.cache.generations import Mark
 from hapta.cache.known_rows import KnownRows, RowWrite
 from hapta.cache.shelf import Shelf
 from hapta.cache.tags import Tag, all_rows
@@ -46,9 +47,10 @@ class FollowedWrite:
     Args:
         collection: of the row; ``None``: it is not followed.
         members: of its body, where that is a JSON object.
+        mark: where the row stood when it was announced.
     """
 
-    __slots__ = ("_collection", "_members", "_own", "_site", "_write")
+    __slots__ = ("_collection", "_mark", "_members", "_own", "_site", "_write")
 
     def __init__(
         self,
@@ -57,12 +59,14 @@ class FollowedWrite:
         collection: Collection | None = None,
         own: OwnWrite | None = None,
         members: Members | None = None,
+        mark: Mark | None = None,
     ) -> None:
         self._site = site
         self._write = write
         self._collection = collection
         self._own = own
         self._members = members
+        self._mark = mark
 
     @property
     def wants_outcome(self) -> bool:
@@ -87,6 +91,8 @@ class FollowedWrite:
             return
         row = outcome.row if has_changed and outcome is not None else None
         is_sole, news = own.answered(row)
+        if own.record is not None and (self._mark is None or not self._mark.is_current()):
+            is_sole = False  # a batch, or what goes with a deleted row, was answered meanwhile
         change = None
         if is_sole and outcome is not None:
             change = self._change(own, collection, outcome)
@@ -189,4 +195,5 @@ class RowWrites:
         if collection is None or not is_followed or all_rows(collection.id) in announced:
             return FollowedWrite(self, write)
         own = self._echoes.begin(collection.id, record, action)
-        return FollowedWrite(self, write, collection, own, members)
+        mark = None if record is None else self.rows.mark(collection.id, record)
+        return FollowedWrite(self, write, collection, own, members, mark)

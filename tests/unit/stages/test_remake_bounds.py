@@ -64,3 +64,35 @@ async def test_what_stands_where_is_forgotten_with_the_schema() -> None:
     assert len(world.shelf) == 0
     world.pocketbase.body = orjson.dumps(row("p1"))
     assert status_of(await world.read(f"{POSTS_LIST}/p1")) == "fwd=uri-miss; stored"
+
+
+async def test_what_a_batch_did_meanwhile_is_not_undone_by_the_answer_to_a_single_write() -> None:
+    """The batch was committed later and answered earlier; its event is still to come."""
+    world = World(is_remade=True)
+    world.pocketbase.body = orjson.dumps(row("p2"))
+    await world.read(f"{POSTS_LIST}/p2")
+    world.pocketbase.body = orjson.dumps(row("p1", title="first"))
+    body = {"requests": [{"method": "PATCH", "url": f"{POSTS_LIST}/p1", "body": {"title": "second"}}]}
+
+    async def meanwhile() -> None:
+        world.pocketbase.then = None
+        await world.write("POST", "/api/batch", orjson.dumps(body), **{"Content-Type": "application/json"})
+
+    world.pocketbase.then = meanwhile
+    await world.write(
+        "PATCH", f"{POSTS_LIST}/p1", b'{"title":"first"}', **{"Content-Type": "application/json"}
+    )
+    world.pocketbase.body = orjson.dumps(row("p1", title="second"))
+    answer = await world.read(f"{POSTS_LIST}/p1")
+    assert answer.body == orjson.dumps(row("p1", title="second"))
+
+
+async def test_a_view_is_made_of_the_answer_to_a_write_that_was_alone() -> None:
+    world = World(is_remade=True)
+    world.pocketbase.body = orjson.dumps(row("p2"))
+    await world.read(f"{POSTS_LIST}/p2")
+    world.pocketbase.body = orjson.dumps(row("p1", title="first"))
+    await world.write(
+        "PATCH", f"{POSTS_LIST}/p1", b'{"title":"first"}', **{"Content-Type": "application/json"}
+    )
+    assert "refilled" in status_of(await world.read(f"{POSTS_LIST}/p1"))
