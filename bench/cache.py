@@ -88,6 +88,13 @@ class _Coherent:
     async def confirm(self) -> None:
         """Nothing is missing."""
 
+    def is_confirmed_since(self, instant: float) -> bool:
+        del instant
+        return True
+
+    async def confirm_since(self, instant: float) -> None:
+        """It is."""
+
     def touch(self) -> None:
         """Nobody asks."""
 
@@ -126,11 +133,13 @@ class _Bench:
         self._store = ResponseStore(_BUDGET, clock)
         rows, pool = KnownRows(self._generations, clock), HeaderPool()
         shelf = Shelf(self._store, self._generations, clock)
+        journal = Journal(clock)
         remaker = Remaker(
             self._store,
             self._generations,
             rows,
             shelf,
+            journal,
             coherent,
             pool,
             lifetime_s=lambda _: 3600.0,
@@ -139,7 +148,7 @@ class _Bench:
             refills=True,
             clock=clock,
         )
-        self._writes = RowWrites(rows, Echoes(clock), Journal(), shelf, _must_not_happen)
+        self._writes = RowWrites(rows, Echoes(clock), journal, shelf, _must_not_happen)
         self._posts = schema.by_id["posts"]
         filler = Filler(
             self._store,

@@ -99,12 +99,14 @@ class Caching:
         )
         self.own_emails = OwnEmails(self.auth_records, self.generations)
         pool = HeaderPool()
+        self.journal = Journal(clock)
         self.shelf = Shelf(self.store, self.generations, clock)
         self.remaker = Remaker(
             self.store,
             self.generations,
             self.rows,
             self.shelf,
+            self.journal,
             self,
             pool,
             lifetime_s=self.lifetime_s,
@@ -174,7 +176,6 @@ class Caching:
             clock=clock,
         )
         self.echoes = Echoes(clock)
-        self.journal = Journal()
         self._writes = Invalidation(
             self,
             RowWrites(self.rows, self.echoes, self.journal, self.shelf, self._on_news),
@@ -358,6 +359,15 @@ class Caching:
                 await self._schema.confirmed()
             except SchemaUnconfirmed:
                 return
+
+    def is_confirmed_since(self, instant: float) -> bool:
+        return self._schema.is_confirmed(self._clock.monotonic() - instant)
+
+    async def confirm_since(self, instant: float) -> None:
+        try:
+            await self._schema.confirmed(self._clock.monotonic() - instant)
+        except SchemaUnconfirmed:
+            return
 
     def touch(self) -> None:
         self._feed.touch()

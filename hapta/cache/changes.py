@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 
 from hapta.cache.canonical import Fields
 from hapta.cache.tags import Tag
+from hapta.model.clock import Clock
 from hapta.model.schema import Collection
 
 Values: TypeAlias = Mapping[str, object]
@@ -101,10 +102,16 @@ class Journal:
     """The latest changes, in a budget of bytes; the oldest are forgotten first.
 
     Args:
+        clock: monotonic time.
         max_bytes: of all of them.
+
+    Attributes:
+        told_at: monotonic seconds when the last one was told: the schema it was read under is that old.
     """
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, clock: Clock, max_bytes: int = MAX_BYTES) -> None:
+        self.told_at = float("-inf")
+        self._clock = clock
         self._max_bytes = max_bytes
         self._changes: deque[Change] = deque()
         self._weight = 0
@@ -121,6 +128,7 @@ class Journal:
     def add(self, change: Change) -> None:
         """Number it, after all that were added before; it has been told."""
         self._written += 1
+        self.told_at = self._clock.monotonic()
         change.number = self._written
         self._changes.append(change)
         self._weight += change.weight

@@ -196,6 +196,10 @@ class Echoes:
         others.append(write)
         return write
 
+    def other_ended(self, collection: str, record: str) -> None:
+        """A write that is not followed here may have changed this row, and was answered."""
+        self._note_end(collection, record)
+
     def hold(self, event: Event) -> bool:
         """Whether an own write under way keeps the event until it is over: nothing is to be done now."""
         writes = self._open.get((event.collection_id, event.record_id), ())

@@ -31,8 +31,9 @@ from hapta.stages.remake import Remaker
 from hapta.stages.stale import Stale, StaleAnswers
 from hapta.stages.variants import Variants
 
-_LOOKS = 4
-"""Times a read looks: again for an answer of its own, and after a fetch it could not share."""
+_LOOKS = 5
+"""Times a read looks: again when the schema was confirmed, for an answer of its own, and after a fetch it
+could not share."""
 
 
 class CacheMeter(Protocol):
@@ -109,7 +110,7 @@ class ReadCache:
         return answer
 
     async def _read(self, exchange: Exchange, forward: Handler) -> Answer:
-        identity, is_own, how = exchange.identity, False, Hit.SHARED
+        identity, is_own, how, is_asked = exchange.identity, False, Hit.SHARED, False
         cors = self._origins.lines(exchange.headers.get("Origin"))
         for _ in range(_LOOKS):
             look = await self._lookup.look_up(exchange, is_own=is_own)
@@ -119,8 +120,13 @@ class ReadCache:
                 return await self._pass_on(exchange, forward, Reason.ORIGIN)
             found = self._store.get(look.slot)
             why = self._why_not(found)
-            if isinstance(why, Forward) and (made := self._remaker.make(look, found)) is not None:
-                found, why, how = made.stored, None, made.hit
+            if isinstance(why, Forward) and self._remaker.may_make(look):
+                if not self._remaker.is_sure and not is_asked:
+                    is_asked = True
+                    await self._remaker.make_sure()
+                    continue  # what was looked up is older than the answer
+                if self._remaker.is_sure and (made := self._remaker.make(look, found)) is not None:
+                    found, why, how = made.stored, None, made.hit
             row = None if is_own else _member(found, identity)
             if found is not None and row is not None:
                 if row not in found.places:

@@ -47,6 +47,13 @@ class Coherence(Protocol):
     async def confirm(self) -> None:
         """Confirm the schema if that is all that is missing; says nothing of the outcome."""
 
+    def is_confirmed_since(self, instant: float) -> bool:
+        """Whether the schema is known to be what it was at some moment after this monotonic instant."""
+        ...
+
+    async def confirm_since(self, instant: float) -> None:
+        """Ask for it; says nothing of the outcome."""
+
     def touch(self) -> None:
         """Something is answered on the strength of it."""
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hapta.cache.assembly import Fields, compose, render_row, values
+from hapta.cache.changes import Journal
 from hapta.cache.derive import Record, derived
 from hapta.cache.generations import Generations, Standing
 from hapta.cache.key import Key
@@ -45,6 +46,7 @@ class Remaker:
         generations: of all tags.
         rows: told of the rows that are seen.
         shelf: where records stand.
+        journal: what own writes told.
         coherence: whether changes are heard of.
         pool: of header lines.
         lifetime_s: seconds for which answers about a collection (by id) stay fresh.
@@ -60,6 +62,7 @@ class Remaker:
         generations: Generations,
         rows: KnownRows,
         shelf: Shelf,
+        journal: Journal,
         coherence: Coherence,
         pool: HeaderPool,
         *,
@@ -73,6 +76,7 @@ class Remaker:
         self._generations = generations
         self._rows = rows
         self._shelf = shelf
+        self._journal = journal
         self._coherence = coherence
         self._pool = pool
         self._lifetime_s = lifetime_s
@@ -90,16 +94,28 @@ class Remaker:
         if self._refills or self._patches:
             self._shelf.note(look.slot, look.plan, stored.body)
 
+    def may_make(self, look: Look) -> bool:
+        """Whether there is any hope."""
+        return look.plan.local is not None and not look.is_own and (self._patches or self._refills)
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether what own writes told was read under rules that held then: a rule or field that was changed
+        around Hapta just before could have hidden it."""
+        return self._coherence.is_confirmed_since(self._journal.told_at)
+
+    async def make_sure(self) -> None:
+        """Ask PocketBase for that; says nothing of the outcome."""
+        await self._coherence.confirm_since(self._journal.told_at)
+
     def make(self, look: Look, found: Stored | None) -> Made | None:
-        """The answer to a read for which nothing stored can be served.
+        """The answer to a read for which nothing stored can be served; to be asked where it :meth:`may_make`
+        one and :attr:`is_sure`.
 
         Args:
             found: what is stored and may be served no more, if anything is.
         """
-        plan = look.plan
-        if plan.local is None or look.is_own:
-            return None
-        made = None
+        plan, made = look.plan, None
         if self._patches and found is not None and self._is_broken(found):
             made = self._patched(look, found)
         if made is None and self._refills:

@@ -50,7 +50,7 @@ class FollowedWrite:
         mark: where the row stood when it was announced.
     """
 
-    __slots__ = ("_collection", "_mark", "_members", "_own", "_site", "_write")
+    __slots__ = ("_collection", "_mark", "_members", "_others", "_own", "_site", "_write")
 
     def __init__(
         self,
@@ -60,6 +60,7 @@ class FollowedWrite:
         own: OwnWrite | None = None,
         members: Members | None = None,
         mark: Mark | None = None,
+        others: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self._site = site
         self._write = write
@@ -67,6 +68,7 @@ class FollowedWrite:
         self._own = own
         self._members = members
         self._mark = mark
+        self._others = others
 
     @property
     def wants_outcome(self) -> bool:
@@ -88,6 +90,7 @@ class FollowedWrite:
         own, collection = self._own, self._collection
         if own is None or collection is None:
             self._write.close(has_changed=has_changed, row=None if outcome is None else outcome.row)
+            self._end_others()
             return
         row = outcome.row if has_changed and outcome is not None else None
         is_sole, news = own.answered(row)
@@ -107,7 +110,12 @@ class FollowedWrite:
         """Its answer was lost."""
         news = [] if self._own is None else self._own.answered(None)[1]
         self._write.lose(doubted_for_s)
+        self._end_others()
         self._tell(news)
+
+    def _end_others(self) -> None:
+        for collection, record in self._others:
+            self._site.echoes.other_ended(collection, record)
 
     def _tell(self, news: list[Event]) -> None:
         for event in news:
@@ -158,7 +166,7 @@ class RowWrites:
         self.journal = journal
         self.shelf = shelf
         self.on_news = on_news
-        self._echoes = echoes
+        self.echoes = echoes
 
     def begin(
         self,
@@ -193,7 +201,11 @@ class RowWrites:
         )
         # rows of its own that go with a deleted one have changes nobody tells
         if collection is None or not is_followed or all_rows(collection.id) in announced:
-            return FollowedWrite(self, write)
-        own = self._echoes.begin(collection.id, record, action)
+            return FollowedWrite(self, write, others=_records(announced))
+        own = self.echoes.begin(collection.id, record, action)
         mark = None if record is None else self.rows.mark(collection.id, record)
         return FollowedWrite(self, write, collection, own, members, mark)
+
+
+def _records(announced: frozenset[Tag]) -> tuple[tuple[str, str], ...]:
+    return tuple((tag[1], tag[2]) for tag in announced if tag[0] == "record")

@@ -19,7 +19,7 @@ def generations() -> Generations:
 
 @pytest.fixture
 def journal() -> Journal:
-    return Journal()
+    return Journal(ManualClock())
 
 
 def fetched(generations: Generations, *tags: Tag) -> Fence:
@@ -123,7 +123,7 @@ def test_only_the_latest_changes_are_remembered(generations: Generations, journa
 
 
 def test_the_journal_forgets_the_oldest_and_weighs_no_more_than_it_may(generations: Generations) -> None:
-    journal = Journal(100_000)
+    journal = Journal(ManualClock(), 100_000)
     fence = fetched(generations, LIST)
     oldest = wrote(generations, journal, LIST, size=40_000)
     wrote(generations, journal, LIST, size=40_000)

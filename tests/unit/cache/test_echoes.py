@@ -204,3 +204,9 @@ def test_a_second_answer_says_nothing(echoes: Echoes) -> None:
     write = echoes.begin(POSTS, "p1", "update")
     write.answered(ROW)
     assert write.answered(ROW) == (False, [])
+
+
+def test_a_create_whose_row_a_batch_wrote_to_before_its_answer_was_not_alone(echoes: Echoes) -> None:
+    create = echoes.begin(POSTS, None, "create")
+    echoes.other_ended(POSTS, "p1")
+    assert create.answered(ROW)[0] is False

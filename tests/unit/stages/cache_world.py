@@ -116,9 +116,19 @@ class Feed:
         self.uncovered: set[str] = set()
         self.touched = 0
         self.comes_back = False
+        self.is_sure = True
+        self.asked_since: list[float] = []
+        self.on_asked: Callable[[], None] = lambda: None
 
     async def confirm(self) -> None:
         self.is_live = self.is_live or self.comes_back
+
+    def is_confirmed_since(self, instant: float) -> bool:
+        return self.is_sure
+
+    async def confirm_since(self, instant: float) -> None:
+        self.asked_since.append(instant)
+        self.on_asked()
 
     def touch(self) -> None:
         self.touched += 1
@@ -195,7 +205,7 @@ class World:
             on_warning=lambda _: None,
             rows=self.rows,
         )
-        self.echoes, self.journal = Echoes(self.clock), Journal()
+        self.echoes, self.journal = Echoes(self.clock), Journal(self.clock)
         self.shelf = Shelf(self.store, self.generations, self.clock)
         pool = HeaderPool()
         self.remaker = Remaker(
@@ -203,6 +213,7 @@ class World:
             self.generations,
             self.rows,
             self.shelf,
+            self.journal,
             self.feed,
             pool,
             lifetime_s=lambda _: 300.0,

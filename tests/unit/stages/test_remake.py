@@ -260,3 +260,34 @@ async def test_a_lost_write_ends_it(site: Site) -> None:
     site.world.pocketbase.error = None
     status, _ = await site.read()
     assert "hit" not in status
+
+
+async def test_what_a_write_told_counts_once_the_rules_of_then_are_confirmed(site: Site) -> None:
+    await site.read()
+    feed = site.world.feed
+    feed.is_sure, feed.on_asked = False, lambda: setattr(feed, "is_sure", True)
+    await site.change("a", title="new")
+    assert await site.is_right() == PATCHED
+    assert feed.asked_since == [site.world.journal.told_at]
+
+
+async def test_rules_that_changed_before_the_write_are_heard_of_in_time(site: Site) -> None:
+    await site.read()
+    feed = site.world.feed
+    await site.change("a", title="new")
+
+    def closed() -> None:
+        feed.is_sure = True
+        site.world.change_schema(posts={**WRITABLE, "listRule": None})
+
+    feed.is_sure, feed.on_asked = False, closed
+    status, _ = await site.read()
+    assert status == "fwd=bypass; detail=rule"
+
+
+async def test_as_long_as_pocketbase_does_not_confirm_them_nothing_is_made(site: Site) -> None:
+    await site.read()
+    site.world.feed.is_sure = False
+    await site.change("a", title="new")
+    assert await site.is_right() == "fwd=stale; stored"
+    assert len(site.world.feed.asked_since) == 1
