@@ -38,8 +38,14 @@ async def test_what_is_made_of_writes_and_rows_is_what_pocketbase_answers(
     assert counts["refilled"] > worlds, counts
 
 
+SLOW_TO_SHOW = {"echo-any", "derive-page"}
+
+
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("name", REMADE)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.all_modes if name in SLOW_TO_SHOW else []) for name in REMADE],
+)
 async def test_a_bug_planted_into_it_is_found(tmp_path: Path, name: str) -> None:
     def command(hapta: Hapta) -> list[str]:
         arguments = hapta.command[hapta.command.index("serve") + 1 :]
