@@ -103,11 +103,18 @@ class Shelf:
         """An answer that guests share was stored: a 200 that tells rows as they are."""
         if len(body) > MAX_BYTES or plan.local is None or len(plan.target) > MAX_TARGET:
             return
-        answer = orjson.loads(body)
+        try:
+            answer = orjson.loads(body)
+            shown = [(collection, row["id"], row) for collection, row in _shown(plan, answer)]
+            is_whole = plan.record is None and _is_whole(answer)
+        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+            return  # whatever it is, it is not PocketBase's
         uniques = plan.local.uniques
         place = _Place(slot, plan.collection, plan.record is not None, plan.expands)
-        for collection, row in _shown(plan, answer):
-            found = (collection, row["id"])
+        for collection, record_id, row in shown:
+            if not isinstance(record_id, str):
+                continue
+            found = (collection, record_id)
             self._places.pop(found, None)
             self._places[found] = place
             for field in uniques.get(collection, ()):
@@ -115,11 +122,11 @@ class Shelf:
                 if field != "id" and isinstance(value, str) and len(value) < MAX_UNIQUE:
                     key = (collection, field, value)
                     self._uniques.pop(key, None)
-                    self._uniques[key] = row["id"]
+                    self._uniques[key] = record_id
         for table in (self._places, self._uniques):
             while len(table) > MAX_PLACES:
                 table.popitem(last=False)
-        if plan.record is None and not plan.parts and not plan.local.is_filtered and _is_whole(answer):
+        if is_whole and not plan.parts and not plan.local.is_filtered:
             self._whole[plan.collection] = (slot, plan)
 
     def clear(self) -> None:

@@ -42,7 +42,7 @@ def test_through_hapta_one_object_on_standard_output_and_the_rest_on_standard_er
     assert process.returncode == 0, errors
     found = json.loads(output)
     assert (found["profile"], found["requests"], found["stale"], found["leaks"]) == ("S", 60, 0, 0)
-    assert found["upstream_requests"] >= 50
+    assert found["upstream_requests"] >= 20, "cold, and some of them logins and writes"
     assert "Hapta at http://127.0.0.1:" in found["target"]
     assert "logging in 20 users" in errors
     assert list(tmp_path.iterdir()) == []

@@ -129,3 +129,12 @@ async def test_the_one_that_had_it_may_have_another_value_now() -> None:
     answer = await site.world.read(BY_TITLE)
     assert orjson.loads(answer.body)["items"] == []  # type: ignore[arg-type]
     assert len(site.world.pocketbase.asked) == asked + 1
+
+
+@pytest.mark.parametrize(
+    "body", [b"{}", b"[]", b"1", b'{"items":1}', b'{"items":[1]}', b'{"items":[{}]}', b'{"items":[{"id":1}]}']
+)
+async def test_what_pocketbase_never_answers_shows_nothing(site: Site, body: bytes) -> None:
+    site.world.pocketbase.body = body
+    assert (await site.world.read(BY_N)).body == body
+    assert len(site.world.shelf) == 0
