@@ -143,11 +143,11 @@ def _counted(found: Mapping[str, Any]) -> Iterator[str]:
         right = (cell.rjust(width) for cell, width in zip(figures, widths[1:], strict=True))
         yield "  ".join([name.ljust(widths[0]), *right])
     yield ""
-    for what in ("misses", "bypasses"):
+    for what, title in (("how", "hits"), ("misses", "misses"), ("bypasses", "bypasses")):
         reasons = found["totals"][what]
         if reasons:
             shown = ", ".join(f"{reason} {count:,}" for reason, count in sorted(reasons.items()))
-            yield f"{what}: {shown}"
+            yield f"{title}: {shown}"
     share = found["used_bytes"] / found["budget_bytes"]
     yield f"{found['used_bytes']:,} of {found['budget_bytes']:,} bytes used ({share:.0%})"
     yield from _troubles(found)

@@ -28,6 +28,7 @@ PLAN: dict[str, Any] = {
 }
 ROW: dict[str, Any] = {
     "hits": 1500,
+    "how": {"shared": 1200, "patched": 300},
     "misses": {"uri-miss": 3, "stale": 2},
     "bypasses": {"feed": 1},
     "invalidations": 4,
@@ -116,10 +117,11 @@ def test_what_is_never_stored_says_why_and_nothing_in_it_can_drive_the_terminal(
 
 
 def test_figures_are_a_table_with_sums_and_reasons(running: StandIn, capsys: Captured) -> None:
-    head, posts, total, _, misses, bypasses, used = counted(running, capsys)
+    head, posts, total, _, hits, misses, bypasses, used = counted(running, capsys)
     assert head.split()[:5] == ["collection", "hits", "ratio", "misses", "bypasses"]
     assert posts.split() == ["posts", "1,500", "99.6%", "5", "1", "4", "7", "12,345", "8", "9"]
     assert total.split()[0] == "(all)"
+    assert hits == "hits: patched 300, shared 1,200"
     assert misses == "misses: stale 2, uri-miss 3"
     assert bypasses == "bypasses: feed 1"
     assert used == "6,710,886 of 67,108,864 bytes used (10%)"
