@@ -145,7 +145,7 @@ def test_figures_end_with_what_is_wrong(running: StandIn, capsys: Captured) -> N
 
 
 def test_no_reads_are_no_ratio(running: StandIn, capsys: Captured) -> None:
-    none = {**ROW, "hit_ratio": None, "misses": {}, "bypasses": {}}
+    none = {**ROW, "hit_ratio": None, "how": {}, "misses": {}, "bypasses": {}}
     _, total, _, _ = counted(running, capsys, totals=none, collections={})
     assert total.split()[:3] == ["(all)", "1,500", "-"]
 
