@@ -91,6 +91,7 @@ class SchemaWatch:
             None if notify_dir is None else NotifyWatch(notify_dir, self._on_notified, self._on_settings)
         )
         self._is_proven = is_proven
+        self._is_proving = False
         self._notified = asyncio.Event()
         self._tasks = TaskSet()
         self._lock = asyncio.Lock()
@@ -168,14 +169,17 @@ class SchemaWatch:
         self._is_proven = False
         if self._notify is None or not self._notify.start():
             return False
-        for _ in range(_PROOFS):
-            self._notified.clear()
-            await act()
-            try:
+        self._is_proving = True  # whoever needs the schema afterwards asks for it
+        try:
+            for _ in range(_PROOFS):
+                self._notified.clear()
+                await act()
                 async with asyncio.timeout(_NOTIFIED_WITHIN_S):
                     await self._notified.wait()
-            except TimeoutError:
-                return False
+        except TimeoutError:
+            return False
+        finally:
+            self._is_proving = False
         self._is_proven = True
         return True
 
@@ -277,6 +281,8 @@ class SchemaWatch:
     def _on_notified(self) -> None:
         self._notified.set()
         self.invalidate()
+        if self._is_proving:
+            return
         self._tasks.spawn(self._follow(), name="schema was changed")
 
     async def _follow(self) -> None:
