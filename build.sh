@@ -97,7 +97,7 @@ run_tests() {
   fi
   # most of a test's time is waiting; a file stays with one process, and what is named runs as it is named
   local beside=()
-  if [ $# -eq 0 ]; then beside=(-n 2 --dist loadfile --no-loadscope-reorder); fi
+  if [ $# -eq 0 ]; then beside=(-n 2 --dist loadfile); fi
   if .venv/bin/python -m pytest ${beside[@]+"${beside[@]}"} ${marks[@]+"${marks[@]}"} "$@"; then return; fi
   if [ -z "${CI:-}" ] || [ $# -gt 0 ]; then return 1; fi
   # on a shared machine a deadline can be missed through no fault of the code: what fails twice has failed
