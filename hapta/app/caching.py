@@ -20,7 +20,7 @@ from hapta.cache.tags import Tag
 from hapta.cache.weight import HeaderPool
 from hapta.cache.writes import WriteTags
 from hapta.config import CacheCollectionConfig, Config
-from hapta.feed import Change, ChangeFeed, SchemaUnconfirmed, SchemaWatch
+from hapta.feed import ChangeFeed, SchemaUnconfirmed, SchemaWatch
 from hapta.feed.views import ViewWatch
 from hapta.filecache.wanted import Left
 from hapta.identity.auth_records import AuthRecords
@@ -176,16 +176,17 @@ class Caching:
             clock=clock,
         )
         self.echoes = Echoes(clock)
+        row_writes = RowWrites(self.rows, self.echoes, self.journal, self.shelf, self._on_news)
         self._writes = Invalidation(
             self,
-            RowWrites(self.rows, self.echoes, self.journal, self.shelf, self._on_news),
+            row_writes,
             self.generations,
             in_doubt_s=config.cache.in_doubt_s,
         )
         self._events = events
         self._told: set[str] = set()
         self._tell_unmet()
-        feed.on_change(self._on_change)
+        feed.on_change(row_writes.told)
         feed.on_gap(self._on_gap)
         schema.on_change(self._on_schema)
 
@@ -281,14 +282,6 @@ class Caching:
         """Superusers did something: SQL may make a view read other tables under the same schema."""
         self.auth_records.forget_all()
         self.views.forget()
-
-    def _on_change(self, event: Change) -> None:
-        if self.echoes.is_echo(event):  # of one that is over, also while the next is under way
-            self.rows.echoed(event.collection_id, event.record_id)
-        elif self.echoes.hold(event):
-            self.rows.held(event.collection_id, event.record_id, event.action, event.record)
-        else:
-            self._on_news(event)
 
     def _on_news(self, event: Event) -> None:
         collection, record, action = event.collection_id, event.record_id, event.action

@@ -1,5 +1,6 @@
 """An answer taken apart, to be changed row by row (:mod:`hapta.cache.patch`); a view has one row."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -25,7 +26,7 @@ Find: TypeAlias = Callable[[str, str], Fields | None]
 """Own members of a record as everybody is shown it now, by ids of its collection and of itself."""
 
 
-class PatchedAnswer:
+class PatchedAnswer(ABC):
     """An answer taken apart."""
 
     rows: list[Fields]
@@ -37,17 +38,17 @@ class PatchedAnswer:
         self._find = find
         self.shown: dict[tuple[str, str], Fields] | None = None
 
+    @abstractmethod
     def apply(self, change: Change, kinds: set[str]) -> None:
         """Carry one out.
 
         Args:
             kinds: of the tags it moved.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def render(self) -> bytes:
         """What came of it."""
-        raise NotImplementedError
 
     def put(self, change: Change) -> int:
         """Replace the row wherever it is shown; in how many places."""
@@ -122,6 +123,8 @@ class PatchedAnswer:
 
 
 class PatchedView(PatchedAnswer):
+    """A view."""
+
     def __init__(self, plan: Plan, local: Local, body: bytes, auth_id: str | None, find: Find) -> None:
         super().__init__(plan, local, auth_id, find)
         self.rows = [parse_row(body)]

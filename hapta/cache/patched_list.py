@@ -12,6 +12,8 @@ _OF_LISTS = frozenset({"any", "where", "anywhere"})
 
 
 class PatchedList(PatchedAnswer):
+    """A list."""
+
     def __init__(self, plan: Plan, local: Local, body: bytes, auth_id: str | None, find: Find) -> None:
         super().__init__(plan, local, auth_id, find)
         self._page = ListBody.parse(body)

@@ -106,7 +106,9 @@ class Shelf:
         try:
             answer = orjson.loads(body)
             shown = [(collection, row["id"], row) for collection, row in _shown(plan, answer)]
-            is_whole = plan.record is None and _is_whole(answer)
+            is_whole = plan.record is None and _is_whole(
+                answer["page"], answer["perPage"], answer["totalItems"], len(answer["items"])
+            )
         except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
             return  # whatever it is, it is not PocketBase's
         uniques = plan.local.uniques
@@ -221,11 +223,9 @@ def _expanded(row: Mapping[str, Any], expands: tuple[Expand, ...]) -> Iterator[t
             yield from _expanded(each, expand.children)
 
 
-def _is_whole(answer: Mapping[str, Any]) -> bool:
+def _is_whole(page: int, per_page: int, total: int, shown: int) -> bool:
     """Whether a list has all its rows on this page."""
-    total, shown = answer["totalItems"], len(answer["items"])
-    is_all: bool = total == shown if total >= 0 else shown < answer["perPage"]
-    return is_all and answer["page"] == 1
+    return page == 1 and (total == shown if total >= 0 else shown < per_page)
 
 
 def _parse_whole(plan: Plan, stored: Stored) -> Whole | None:
@@ -238,9 +238,7 @@ def _parse_whole(plan: Plan, stored: Stored) -> Whole | None:
             for row in page.rows
             for collection, record_id, fields in seen(row, plan.expands, plan.collection)
         }
-        is_whole = page.page == 1 and (
-            page.total_items == len(page.rows) if page.total_items >= 0 else len(page.rows) < page.per_page
-        )
+        is_whole = _is_whole(page.page, page.per_page, page.total_items, len(page.rows))
         records = [Known(own(row), values(row)) for row in page.rows]
     except (OddBody, ValueError):
         return None

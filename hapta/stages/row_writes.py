@@ -6,6 +6,7 @@ and the event of the change feed that says the same again is no news (:mod:`hapt
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from msgspec import Raw
@@ -26,6 +27,7 @@ EVENT_WITHIN_S: Final = 0.025
 two milliseconds of each other."""
 
 
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What an answer says became of the row.
 
@@ -34,11 +36,8 @@ class Outcome:
         body: the same as it was written.
     """
 
-    __slots__ = ("body", "row")
-
-    def __init__(self, row: Members, body: bytes) -> None:
-        self.row = row
-        self.body = body
+    row: Members
+    body: bytes
 
 
 class FollowedWrite:
@@ -89,7 +88,7 @@ class FollowedWrite:
         """
         own, collection = self._own, self._collection
         if own is None or collection is None:
-            self._write.close(has_changed=has_changed, row=None if outcome is None else outcome.row)
+            self._write.close(has_changed=has_changed)
             self._end_others()
             return
         row = outcome.row if has_changed and outcome is not None else None
@@ -144,7 +143,7 @@ class FollowedWrite:
 
 
 class RowWrites:
-    """Where own writes are announced.
+    """Where own writes are announced, and events about rows are told from their echoes.
 
     Args:
         rows: what is known of rows.
@@ -205,6 +204,15 @@ class RowWrites:
         own = self.echoes.begin(collection.id, record, action)
         mark = None if record is None else self.rows.mark(collection.id, record)
         return FollowedWrite(self, write, collection, own, members, mark)
+
+    def told(self, event: Event) -> None:
+        """The change feed tells of a row."""
+        if self.echoes.is_echo(event):  # of one that is over, also while the next is under way
+            self.rows.echoed(event.collection_id, event.record_id)
+        elif self.echoes.hold(event):
+            self.rows.held(event.collection_id, event.record_id, event.action, event.record)
+        else:
+            self.on_news(event)
 
 
 def _records(announced: frozenset[Tag]) -> tuple[tuple[str, str], ...]:

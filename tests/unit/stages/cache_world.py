@@ -263,8 +263,8 @@ class World:
             meter=self.meter,
             clock=self.clock,
         )
-        own = RowWrites(self.rows, self.echoes, self.journal, self.shelf, self.news)
-        self.writes = Invalidation(self, own, self.generations, in_doubt_s=300.0)
+        self.row_writes = RowWrites(self.rows, self.echoes, self.journal, self.shelf, self.news)
+        self.writes = Invalidation(self, self.row_writes, self.generations, in_doubt_s=300.0)
 
     @property
     def version(self) -> int:
@@ -276,15 +276,6 @@ class World:
 
     def collection_of(self, collection_id: str) -> Collection | None:
         return self.schema.by_id.get(collection_id)
-
-    def told(self, event: Event) -> None:
-        """The change feed says so."""
-        if self.echoes.is_echo(event):
-            self.rows.echoed(event.collection_id, event.record_id)
-        elif self.echoes.hold(event):
-            self.rows.held(event.collection_id, event.record_id, event.action, event.record)
-        else:
-            self.news(event)
 
     def news(self, event: Event) -> None:
         """It is no echo."""
