@@ -28,7 +28,6 @@ from hapta.cache.stale import NEVER
 from hapta.cache.store import ResponseStore
 from hapta.cache.tags import Tag, any_row, anywhere, record
 from hapta.cache.variant import compressed
-from hapta.cache.weight import HeaderPool
 from hapta.config import CorsConfig
 from hapta.identity.auth_records import AuthRecords
 from hapta.model.clock import SystemClock
@@ -39,6 +38,7 @@ from hapta.model.target import parse_target
 from hapta.observe.cache_metrics import CacheMetrics
 from hapta.stages.cache import ReadCache
 from hapta.stages.fill import Filler
+from hapta.stages.keeping import Keeping
 from hapta.stages.lookup import Look, Lookup
 from hapta.stages.origins import OriginMemo
 from hapta.stages.own_emails import OwnEmails
@@ -131,19 +131,17 @@ class _Bench:
         )
         self._generations = Generations(clock)
         self._store = ResponseStore(_BUDGET, clock)
-        rows, pool = KnownRows(self._generations, clock), HeaderPool()
+        rows = KnownRows(self._generations, clock)
+        keeping = Keeping(rows, lifetime_s=lambda _: 3600.0, has_overlay=True)
         shelf = Shelf(self._store, self._generations, clock)
         journal = Journal(clock)
         remaker = Remaker(
             self._store,
             self._generations,
-            rows,
+            keeping,
             shelf,
             journal,
             coherent,
-            pool,
-            lifetime_s=lambda _: 3600.0,
-            has_overlay=True,
             patches=True,
             refills=True,
             clock=clock,
@@ -153,16 +151,13 @@ class _Bench:
         filler = Filler(
             self._store,
             self._generations,
-            rows,
+            keeping,
             remaker,
             coherent,
             coherent,
-            pool,
-            lifetime_s=lambda _: 3600.0,
             token_end=lambda _: None,
             host="pocketbase",
             max_body_bytes=4 * 1024 * 1024,
-            has_overlay=True,
             clock=clock,
         )
         auth_records = AuthRecords(_Nobody())

@@ -17,7 +17,6 @@ from hapta.cache.shelf import Shelf
 from hapta.cache.stale import NEVER, StaleLimits
 from hapta.cache.store import ResponseStore, Tally
 from hapta.cache.tags import Tag
-from hapta.cache.weight import HeaderPool
 from hapta.cache.writes import WriteTags
 from hapta.config import CacheCollectionConfig, Config
 from hapta.feed import ChangeFeed, SchemaUnconfirmed, SchemaWatch
@@ -37,6 +36,7 @@ from hapta.stages.edge_reads import EdgeReads
 from hapta.stages.edge_refusal import EdgeRefusal
 from hapta.stages.fill import Filler
 from hapta.stages.invalidate import Invalidation
+from hapta.stages.keeping import Keeping
 from hapta.stages.lookup import Look, Lookup
 from hapta.stages.origins import OriginMemo
 from hapta.stages.own_emails import OwnEmails
@@ -98,19 +98,16 @@ class Caching:
             rows=self.rows if config.cache.restricted_tags else None,
         )
         self.own_emails = OwnEmails(self.auth_records, self.generations)
-        pool = HeaderPool()
+        keeping = Keeping(self.rows, lifetime_s=self.lifetime_s, has_overlay=config.cache.overlay)
         self.journal = Journal(clock)
         self.shelf = Shelf(self.store, self.generations, clock)
         self.remaker = Remaker(
             self.store,
             self.generations,
-            self.rows,
+            keeping,
             self.shelf,
             self.journal,
             self,
-            pool,
-            lifetime_s=self.lifetime_s,
-            has_overlay=config.cache.overlay,
             patches=config.cache.patch,
             refills=config.cache.refill,
             clock=clock,
@@ -119,16 +116,13 @@ class Caching:
         self.filler = Filler(
             self.store,
             self.generations,
-            self.rows,
+            keeping,
             self.remaker,
             self,
             self,
-            pool,
-            lifetime_s=self.lifetime_s,
             token_end=_token_end,
             host=urlsplit(base_url).netloc,
             max_body_bytes=config.cache.max_response_bytes,
-            has_overlay=config.cache.overlay,
             clock=clock,
         )
         origins = OriginMemo(config.cors, clock)

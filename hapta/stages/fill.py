@@ -18,18 +18,17 @@ from cachetools import TTLCache
 from hapta.cache.flights import Flights
 from hapta.cache.generations import Fence, Generations, Standing
 from hapta.cache.key import Key
-from hapta.cache.known_rows import KnownRows
 from hapta.cache.plan import Bypass, Reason
-from hapta.cache.reading import OddAnswer, Read, read_answer
+from hapta.cache.reading import Read
 from hapta.cache.store import ResponseStore
 from hapta.cache.stored import Stored, concerns_nobody, may_store
 from hapta.cache.tags import births
-from hapta.cache.weight import HeaderPool
 from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError, OperatorError, UpstreamLost, UpstreamRefused
 from hapta.model.exchange import Exchange, Handler
 from hapta.model.identity import Identity
 from hapta.stages.fetch import Fetched, ask, fill_request
+from hapta.stages.keeping import Keeping
 from hapta.stages.lookup import Coherence, Look, own_slot, tags_of
 from hapta.stages.remake import Remaker
 
@@ -41,8 +40,6 @@ _MIDNIGHT_MARGIN_S = 5.0
 """So far may Hapta's clock and PocketBase's differ around midnight."""
 _LARGE_KEPT, _LARGE_KEPT_S = 1024, 60.0
 """Targets whose answers were too large: nobody waits for another's fetch of them."""
-_TAG_BYTES = 400
-"""Memory of one tag in a fence, on average."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +109,13 @@ class Filler:
     Args:
         store: what is kept.
         generations: what writes moved.
-        rows: told of the rows that are seen.
+        keeping: makes stored responses of answers.
         remaker: told of what is stored.
         coherence: whether changes are heard of.
         vouching: asks once more before one caller's answer is shared.
-        pool: of header lines.
-        lifetime_s: seconds for which answers about a collection (by id) stay fresh.
         token_end: Unix seconds at which a PocketBase token ends.
         host: the ``Host`` field of fetches.
         max_body_bytes: larger bodies are passed on.
-        has_overlay: members' answers may be made of what others share.
         clock: both times.
     """
 
@@ -129,34 +123,28 @@ class Filler:
         self,
         store: ResponseStore,
         generations: Generations,
-        rows: KnownRows,
+        keeping: Keeping,
         remaker: Remaker,
         coherence: Coherence,
         vouching: Vouching,
-        pool: HeaderPool,
         *,
-        lifetime_s: Callable[[str], float],
         token_end: Callable[[str], float | None],
         host: str,
         max_body_bytes: int,
-        has_overlay: bool,
         clock: Clock,
     ) -> None:
         self._store = store
         self._generations = generations
-        self._rows = rows
+        self._keeping = keeping
         self._remaker = remaker
         self._coherence = coherence
         self._vouching = vouching
-        self._lifetime_s = lifetime_s
         self._token_end = token_end
         self._host = host
         self._max_body_bytes = max_body_bytes
-        self._has_overlay = has_overlay
         self._clock = clock
         self._flights: Flights[Filled] = Flights()
         self._large: TTLCache[Key, bool] = TTLCache(_LARGE_KEPT, _LARGE_KEPT_S, timer=clock.monotonic)
-        self._pool = pool
 
     async def close(self) -> None:
         """End the fetches under way."""
@@ -231,25 +219,21 @@ class Filler:
         is_for_all = fence.extend(found.tags) and is_for_all
         is_good = is_for_all and fence.standing() is not Standing.BROKEN
         if fence.holds():
-            self._rows.learn(look.plan.collection, found.rows)
+            self._keeping.learn(look, found)
         if not is_for_all:
             found = replace(found, places={}, body=body)  # its leader's, as it came
         shows_leader = _shows_leader(look, found)
         slot = _slot(look, shows_leader=shows_leader)
-        stored = Stored.of(
-            self._pool,
-            key=slot,
-            collection=look.plan.collection,
+        stored = self._keeping.stored(
+            look,
+            slot,
+            found,
+            fence,
             status=fetched.status,
             headers=fetched.headers,
-            body=body if found.body is None else found.body,
+            body=body,
             stored_at=began,
-            lifetime_s=self._lifetime_s(look.plan.collection),
-            fence=fence,
-            fence_bytes=len(fence) * _TAG_BYTES,
             ends_at=ends_at,
-            members=found.members,
-            places=found.places,
         )
         is_kept = is_good and self._store.put(slot, stored)
         if is_kept:
@@ -269,17 +253,7 @@ class Filler:
         is_view = look.plan.record is not None
         if not may_store("GET", fetched.status, fetched.headers, is_view=is_view, body=body):
             return None
-        try:
-            return read_answer(
-                look.plan,
-                fetched.status,
-                body,
-                leader=None if look.caller is None else (look.caller.collection, look.caller.record),
-                is_overlaid=self._has_overlay and not look.is_private,
-                wants_rows=look.plan.collection in self._rows.collections,
-            )
-        except OddAnswer:
-            return None
+        return self._keeping.read(look, fetched.status, body)
 
     def _is_told_again(self, look: Look, ends_at: float | None) -> bool:
         """Whether the answer says the same to whoever asks next."""

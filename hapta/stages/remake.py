@@ -5,7 +5,7 @@ All need what PocketBase would answer now to follow with certainty from what is 
 under a fence taken at the same instant: nothing is awaited between the look at what it is made of and that.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hapta.cache.assembly import Fields, compose, render_row, values
@@ -13,21 +13,18 @@ from hapta.cache.changes import Journal
 from hapta.cache.derive import Record, derived
 from hapta.cache.generations import Generations, Standing
 from hapta.cache.key import Key
-from hapta.cache.known_rows import KnownRows
 from hapta.cache.patch import patched
 from hapta.cache.patched_answer import shows_all
 from hapta.cache.plan import PartKind, Plan
-from hapta.cache.reading import OddAnswer, read_answer
 from hapta.cache.shelf import Shelf
 from hapta.cache.status import Hit
 from hapta.cache.store import ResponseStore
 from hapta.cache.stored import Stored
 from hapta.cache.tags import births
-from hapta.cache.weight import HeaderPool, Headers
+from hapta.cache.weight import Headers
 from hapta.model.clock import Clock
+from hapta.stages.keeping import Keeping
 from hapta.stages.lookup import Coherence, Look, tags_of
-
-_TAG_BYTES = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +41,10 @@ class Remaker:
     Args:
         store: where they go.
         generations: of all tags.
-        rows: told of the rows that are seen.
+        keeping: makes stored responses of answers.
         shelf: where records stand.
         journal: what own writes told.
         coherence: whether changes are heard of.
-        pool: of header lines.
-        lifetime_s: seconds for which answers about a collection (by id) stay fresh.
-        has_overlay: members' answers may be made of what others share.
         patches: stored answers are brought up to date.
         refills: views are made of what was seen or written.
         clock: both times.
@@ -60,27 +54,21 @@ class Remaker:
         self,
         store: ResponseStore,
         generations: Generations,
-        rows: KnownRows,
+        keeping: Keeping,
         shelf: Shelf,
         journal: Journal,
         coherence: Coherence,
-        pool: HeaderPool,
         *,
-        lifetime_s: Callable[[str], float],
-        has_overlay: bool,
         patches: bool,
         refills: bool,
         clock: Clock,
     ) -> None:
         self._store = store
         self._generations = generations
-        self._rows = rows
+        self._keeping = keeping
         self._shelf = shelf
         self._journal = journal
         self._coherence = coherence
-        self._pool = pool
-        self._lifetime_s = lifetime_s
-        self._has_overlay = has_overlay
         self._patches = patches
         self._refills = refills
         self._clock = clock
@@ -224,19 +212,9 @@ class Remaker:
         tags = tags_of(look)
         if not self._coherence.covers(tags):
             return None
-        try:
-            found = read_answer(
-                plan,
-                status,
-                body,
-                leader=None if caller is None else (caller.collection, caller.record),
-                is_overlaid=self._has_overlay and not look.is_private,
-                wants_rows=plan.collection in self._rows.collections,
-            )
-        except OddAnswer:
-            return None
-        fence = self._generations.fence(tags)
-        if fence is None:
+        found = self._keeping.read(look, status, body)
+        fence = None if found is None else self._generations.fence(tags)
+        if found is None or fence is None:
             return None
         if status == 200 and plan.record is not None:
             fence.waive({births(plan.collection)})
@@ -246,21 +224,17 @@ class Remaker:
             return None
         if caller is not None and caller.record in found.members:
             return None
-        self._rows.learn(plan.collection, found.rows)
-        stored = Stored.of(
-            self._pool,
-            key=look.slot,
-            collection=plan.collection,
+        self._keeping.learn(look, found)
+        stored = self._keeping.stored(
+            look,
+            look.slot,
+            found,
+            fence,
             status=status,
             headers=headers,
-            body=body if found.body is None else found.body,
+            body=body,
             stored_at=stored_at,
-            lifetime_s=self._lifetime_s(plan.collection),
-            fence=fence,
-            fence_bytes=len(fence) * _TAG_BYTES,
             ends_at=ends_at,
-            members=found.members,
-            places=found.places,
         )
         self._store.put(look.slot, stored)
         return stored

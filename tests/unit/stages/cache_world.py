@@ -16,7 +16,6 @@ from hapta.cache.shelf import Shelf
 from hapta.cache.stale import StaleLimits
 from hapta.cache.store import ResponseStore
 from hapta.cache.tags import Tag
-from hapta.cache.weight import HeaderPool
 from hapta.cache.writes import WriteTags
 from hapta.config import CorsConfig
 from hapta.identity.auth_records import AuthRecords
@@ -27,6 +26,7 @@ from hapta.model.schema import Collection, Schema
 from hapta.stages.cache import ReadCache
 from hapta.stages.fill import Filler
 from hapta.stages.invalidate import Invalidation
+from hapta.stages.keeping import Keeping
 from hapta.stages.lookup import Look, Lookup
 from hapta.stages.origins import OriginMemo
 from hapta.stages.own_emails import OwnEmails
@@ -207,17 +207,14 @@ class World:
         )
         self.echoes, self.journal = Echoes(self.clock), Journal(self.clock)
         self.shelf = Shelf(self.store, self.generations, self.clock)
-        pool = HeaderPool()
+        keeping = Keeping(self.rows, lifetime_s=lambda _: 300.0, has_overlay=has_overlay)
         self.remaker = Remaker(
             self.store,
             self.generations,
-            self.rows,
+            keeping,
             self.shelf,
             self.journal,
             self.feed,
-            pool,
-            lifetime_s=lambda _: 300.0,
-            has_overlay=has_overlay,
             patches=is_remade,
             refills=is_remade,
             clock=self.clock,
@@ -227,16 +224,13 @@ class World:
         self.filler = Filler(
             self.store,
             self.generations,
-            self.rows,
+            keeping,
             self.remaker,
             self.feed,
             self,
-            pool,
-            lifetime_s=lambda _: 300.0,
             token_end=lambda _: self.token_end,
             host="pocketbase.test",
             max_body_bytes=max_body_bytes,
-            has_overlay=has_overlay,
             clock=self.clock,
         )
         self.origins = OriginMemo(CorsConfig(), self.clock)
