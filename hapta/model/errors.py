@@ -7,7 +7,7 @@ person who runs Hapta: one clear line that says what, where and what to do.
 
 import math
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
 
 
 class HaptaError(Exception):
@@ -17,6 +17,7 @@ class HaptaError(Exception):
         status: HTTP status.
         code: stable word for the log.
         message: one sentence for people.
+        data: what is wrong with which field, by its name.
         headers: further response headers.
         closes_connection: the connection must not carry another request.
     """
@@ -29,6 +30,7 @@ class HaptaError(Exception):
     def __init__(self, message: str | None = None, *, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message or self.message)
         self.message = message or self.message
+        self.data: Mapping[str, Any] = {}
         self.headers: dict[str, str] = dict(headers or {})
 
     def for_another(self) -> Self:

@@ -21,7 +21,7 @@ _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 def error_body(error: HaptaError) -> bytes:
     """PocketBase's error form (``tools/router/error.go``), byte for byte in its key order."""
-    return orjson.dumps({"data": {}, "message": error.message, "status": error.status})
+    return orjson.dumps({"data": error.data, "message": error.message, "status": error.status})
 
 
 def error_answer(error: HaptaError) -> Answer:

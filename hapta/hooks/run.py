@@ -1,0 +1,111 @@
+"""Runs hooks: within their deadline, each failure meaning what its kind says.
+
+Deadlines are cooperative: a hook that waits is cancelled, one that computes without awaiting holds up the
+whole process and is found out afterwards. Heavy work belongs into the pool (``api.offload``).
+"""
+
+import asyncio
+import traceback
+from typing import Any, Protocol
+
+from hapta.hooks.registry import Hook
+from hapta.hooks.reject import HookFailed, Reject
+from hapta.model.clock import Clock
+from hapta.model.errors import HaptaError
+
+
+class HookMeter(Protocol):
+    """Counts runs of hooks."""
+
+    def hook_done(self, plugin: str, kind: str, outcome: str, seconds: float) -> None:
+        """One ended: ``passed``, ``rejected``, ``failed`` or ``timed_out``."""
+
+
+class HookLog(Protocol):
+    """The event log."""
+
+    def error(self, event: str, **fields: object) -> None: ...
+
+
+class Overrun(Exception):
+    """A hook took longer than its deadline."""
+
+
+class HookRunner:
+    """Runs single hooks.
+
+    Args:
+        guard_deadline_s, watcher_deadline_s: of hooks that have no deadline of their own.
+    """
+
+    def __init__(
+        self,
+        *,
+        guard_deadline_s: float,
+        watcher_deadline_s: float,
+        meter: HookMeter,
+        log: HookLog,
+        clock: Clock,
+    ) -> None:
+        self._guard_deadline_s = guard_deadline_s
+        self._watcher_deadline_s = watcher_deadline_s
+        self._meter = meter
+        self._log = log
+        self._clock = clock
+
+    async def guard(self, hook: Hook, *args: Any, request_id: str = "") -> Any:
+        """Run a guard; what it returns.
+
+        Raises:
+            Reject: it refuses.
+            HookFailed: it crashed, or took too long.
+            HaptaError: PocketBase did not answer it.
+        """
+        try:
+            return await self._run(hook, args, hook.deadline_s or self._guard_deadline_s)
+        except (Reject, HaptaError):
+            raise
+        except Exception as exc:
+            self._tell(hook, exc, request_id)
+            raise HookFailed from exc
+
+    async def watch(self, hook: Hook, *args: Any, request_id: str = "") -> None:
+        """Run a watcher; its failures are logged and counted."""
+        try:
+            await self._run(hook, args, hook.deadline_s or self._watcher_deadline_s)
+        except Exception as exc:
+            self._tell(hook, exc, request_id)
+
+    async def _run(self, hook: Hook, args: tuple[Any, ...], deadline_s: float) -> Any:
+        began, outcome = self._clock.monotonic(), "failed"
+        try:
+            try:
+                async with asyncio.timeout(deadline_s) as deadline:
+                    result = await hook.function(*args)
+            except TimeoutError as exc:
+                if not deadline.expired():
+                    raise
+                outcome = "timed_out"
+                raise Overrun(f"took longer than {deadline_s:g} s") from exc
+            if (took := self._clock.monotonic() - began) > deadline_s:
+                outcome = "timed_out"
+                raise Overrun(f"took {took:.1f} s without awaiting, more than {deadline_s:g} s")
+            outcome = "passed"
+            return result
+        except Reject:
+            outcome = "rejected"
+            raise
+        finally:
+            seconds = self._clock.monotonic() - began
+            self._meter.hook_done(hook.plugin, hook.kind.name, outcome, seconds)
+
+    def _tell(self, hook: Hook, exc: Exception, request_id: str) -> None:
+        is_overrun = isinstance(exc, Overrun)
+        fields: dict[str, object] = {"plugin": hook.plugin, "hook": hook.name, "kind": hook.kind.name}
+        fields["where"] = f"{hook.file}:{hook.line}"
+        if request_id:
+            fields["request_id"] = request_id
+        if not is_overrun:
+            fields["trace"] = "".join(traceback.format_exception(exc))
+        reason = str(exc) if is_overrun else f"{type(exc).__name__}: {exc}"
+        self._log.error("hook_failed", message=f"{hook.name}: {reason}", **fields)

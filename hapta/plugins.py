@@ -1,0 +1,29 @@
+"""Everything a plugin may import.
+
+A plugin is a file or folder in ``plugins/`` with a function ``setup(api: PluginApi)``; ``docs/hooks.md`` has
+the kinds of hooks, ``plugins/examples/`` some to read.
+"""
+
+from hapta.hooks.api import PluginApi
+from hapta.hooks.change import Caller, Change, Login, Record, RowChange, Upload, Viewer, Written
+from hapta.hooks.database import BatchWrite, Database, DatabaseError
+from hapta.hooks.reject import FieldError, Reject
+from hapta.hooks.settings import Settings
+
+__all__ = [
+    "BatchWrite",
+    "Caller",
+    "Change",
+    "Database",
+    "DatabaseError",
+    "FieldError",
+    "Login",
+    "PluginApi",
+    "Record",
+    "Reject",
+    "RowChange",
+    "Settings",
+    "Upload",
+    "Viewer",
+    "Written",
+]
