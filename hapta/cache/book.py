@@ -13,6 +13,7 @@ from cachetools import LRUCache
 from hapta.cache.known_rows import KnownRows
 from hapta.cache.plan import Audience, Bypass, Expand, HooksMode, Plan, Views
 from hapta.cache.planner import Planner
+from hapta.cache.shapes import NO_SHAPES, Shapes
 from hapta.cache.writes import WriteTags
 from hapta.model.operation import Operation
 from hapta.model.schema import Collection, Schema
@@ -38,12 +39,14 @@ class Circumstances:
     Attributes:
         schema: as last seen.
         views: what its views read; the same object while nothing changed.
-        hooks_version: moves with every change of what hooks may do.
+        hooks_version: moves with every change of what PocketBase's hooks may do.
+        shapes: how plugins shape rows; the same object while they are the same plugins.
     """
 
     schema: Schema
     views: Views
     hooks_version: int
+    shapes: Shapes = NO_SHAPES
 
     def is_same(self, other: "Circumstances | None") -> bool:
         """Whether plans of the one hold under the other."""
@@ -52,6 +55,7 @@ class Circumstances:
             and self.schema.version == other.schema.version
             and self.views is other.views
             and self.hooks_version == other.hooks_version
+            and self.shapes is other.shapes
         )
 
 
@@ -162,7 +166,12 @@ class PlanBook:
         if present.is_same(self._made_from):
             return
         planner = Planner(
-            present.schema, present.views, self._hooks, self._is_enabled, restricts=self._rows is not None
+            present.schema,
+            present.views,
+            self._hooks,
+            self._is_enabled,
+            restricts=self._rows is not None,
+            shapes=present.shapes,
         )
         write_tags = WriteTags(present.schema, present.views, custom_routes_write=self._custom_routes_write)
         # only now: were one of them not to be made, nothing of before may pass for the present

@@ -29,6 +29,35 @@ def _tells_one_value(way: Way, modifier: Modifier | None) -> Field | None:
     return field
 
 
+def read_viewer(
+    ground: Ground, audience: Collection | None, name: str, findings: Findings, why: str
+) -> None:
+    """Add what a plugin's look at the caller makes an answer depend on.
+
+    Args:
+        audience: the caller's auth collection, ``None`` for guests.
+        name: ``auth``, or ``auth.`` and ``id``, ``collectionId``, ``collectionName`` or a field.
+    """
+    _, point, field_name = name.partition(".")
+    if audience is None:
+        findings.add_part(PartKind.GUEST, f"guests by themselves: {why}")
+    elif not point:
+        findings.add_part(PartKind.ANY_AUTH, f"shared by all who are logged in: {why}")
+    elif field_name == "id":
+        findings.add_part(PartKind.AUTH_RECORD, f"own answers for each user: {why}")
+    elif field_name in _OF_COLLECTION or (field := ground.lookup.field(audience, field_name)) is None:
+        findings.add_part(PartKind.AUTH_COLLECTION, f"shared within {audience.name}: {why}")
+    else:
+        findings.reads_auth_record = True
+        is_single = field["type"] in _SCALARS and not is_multiple(field) and field_name not in _NEVER_TOLD
+        if is_single:
+            findings.add_part(
+                PartKind.AUTH_FIELD, f"shared by users with the same {field_name}: {why}", field_name
+            )
+        else:
+            findings.add_part(PartKind.AUTH_RECORD, f"own answers for each user: {why}")
+
+
 def read_auth(ground: Ground, audience: Collection | None, path: Path, findings: Findings, why: str) -> None:
     """Add what an ``@request.auth`` operand makes an answer depend on.
 

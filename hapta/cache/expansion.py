@@ -35,6 +35,7 @@ class Expansion:
     Args:
         look: looks at what a row of a collection, shown by an expand, depends on: its viewRule, its e-mail.
         is_enabled: the operator lets rows of a collection be stored.
+        is_shaped: plugins shape rows of a collection, so that nothing can be read out of them.
 
     Attributes:
         targets: all collections whose rows the answer may show, without the one read.
@@ -47,8 +48,10 @@ class Expansion:
         findings: Findings,
         look: Callable[[Collection], None],
         is_enabled: Callable[[Collection], bool],
+        is_shaped: Callable[[Collection], bool],
     ) -> None:
         self._ground = ground
+        self._is_shaped = is_shaped
         self._start = start
         self._findings = findings
         self._look = look
@@ -93,7 +96,7 @@ class Expansion:
         target = lookup.related(relation)
         if target is None:
             return None
-        is_shown = not relation.get("hidden") and not target.is_view
+        is_shown = not (relation.get("hidden") or target.is_view or self._is_shaped(here))
         return _Node(hop.name, target, hop.name if is_shown else None)
 
     def _is_open(self, target: Collection, hop: Hop) -> bool:

@@ -28,6 +28,7 @@ class Findings:
         hooks: the strictest of all collections touched.
         ends_at_midnight: a clock that moves at midnight UTC is read.
         reads_auth_record: a rule reads more of the caller's record than its id and collection.
+        is_shaped: plugins shape rows that are shown.
     """
 
     parts: dict[Part, str] = field(default_factory=dict)
@@ -35,6 +36,7 @@ class Findings:
     hooks: HooksMode = HooksMode.NONE
     ends_at_midnight: bool = False
     reads_auth_record: bool = False
+    is_shaped: bool = False
 
     def add_part(self, kind: PartKind, why: str, name: str = "") -> None:
         """The answer depends on this of the caller or the request."""
@@ -62,3 +64,4 @@ class Findings:
         self.add_hooks(other.hooks)
         self.ends_at_midnight |= other.ends_at_midnight
         self.reads_auth_record |= other.reads_auth_record
+        self.is_shaped |= other.is_shaped

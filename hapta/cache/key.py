@@ -41,9 +41,11 @@ def cache_key(
         auth_field: the current value of a field of the caller's record, as in JSON; ``LookupError`` if it is
             not known.
     """
-    if not plan.parts:
+    if not plan.parts and not plan.shaped_by:
         return (plan.collection, plan.target)
     values: list[str | tuple[str, ...]] = [plan.collection, plan.target]
+    if plan.shaped_by:
+        values.append(("shaped", str(plan.shaped_by)))
     for part in plan.parts:
         kind, name = part.kind, part.name
         value: tuple[str, ...] | Bypass

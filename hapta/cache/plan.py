@@ -93,6 +93,7 @@ class Plan:
             rows it shows; the tag of that value is in :meth:`tags_for`.
         tells_rows: the answer shows rows of the collection as they are, their ids included.
         local: what can be worked out from single records; ``None`` where the answer rests on anything more.
+        shaped_by: version of the plugins that shape rows it shows (:mod:`hapta.cache.shapes`); 0: none does.
         why: sentences for ``hapta cache explain``: for each part and tag, what brought it in.
     """
 
@@ -110,6 +111,7 @@ class Plan:
     restriction: Restriction | None = None
     tells_rows: bool = False
     local: Local | None = field(default=None, compare=False)
+    shaped_by: int = 0
     why: tuple[str, ...] = field(default=(), compare=False)
 
     def value_for(self, caller: str | None) -> str | None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
+from hapta.cache.callers import read_viewer
 from hapta.cache.condition import ALWAYS, Condition, both, compile_condition
 from hapta.cache.expansion import Expansion
 from hapta.cache.findings import CannotStore, Findings
@@ -25,6 +26,7 @@ from hapta.cache.query import Query, encode_query, parse_query
 from hapta.cache.restrictions import Restriction, demands, most_specific
 from hapta.cache.rules import Rules, read_expression
 from hapta.cache.scan import Place, Scan
+from hapta.cache.shapes import NO_SHAPES, Shapes
 from hapta.cache.tags import EVERYTHING, all_rows, any_row, anywhere, births, record
 from hapta.filters.errors import FilterError
 from hapta.filters.expands import parse_expand
@@ -61,6 +63,7 @@ class Planner:
         hooks: how server-side code may shape answers with rows of a collection.
         is_enabled: whether the operator lets answers with rows of a collection be stored.
         restricts: lists of rows with one value depend on these alone.
+        shapes: how plugins shape rows.
 
     Attributes:
         warnings: one sentence for each API rule that could not be read so far, for the operator.
@@ -74,6 +77,7 @@ class Planner:
         is_enabled: Callable[[Collection], bool],
         *,
         restricts: bool = True,
+        shapes: Shapes = NO_SHAPES,
     ) -> None:
         self.warnings: list[str] = []
         self._lookup = Lookup(schema)
@@ -81,6 +85,7 @@ class Planner:
         self._rules = Rules(self._ground, self.warnings.append)
         self._is_enabled = is_enabled
         self._restricts = restricts
+        self._shapes = shapes
 
     def plan(self, target: Target, operation: Operation, audience: Audience) -> Plan | Bypass:
         """Plan one read; the same arguments always give the same plan.
@@ -91,7 +96,9 @@ class Planner:
             audience: the id of the caller's auth collection, ``None`` for guests; never superusers.
         """
         try:
-            draft = _Draft(self._lookup, self._ground, self._rules, self._is_enabled, audience)
+            draft = _Draft(
+                self._lookup, self._ground, self._rules, self._is_enabled, self._shapes, audience
+            )
             draft.restricts = self._restricts
             return draft.plan(target, operation)
         except CannotStore as stop:
@@ -107,12 +114,14 @@ class _Draft:
         ground: Ground,
         rules: Rules,
         is_enabled: Callable[[Collection], bool],
+        shapes: Shapes,
         audience: Audience,
     ) -> None:
         self._lookup = lookup
         self._ground = ground
         self._rules = rules
         self._is_enabled = is_enabled
+        self._shapes = shapes
         self._audience = self._audience_of(audience)
         self._findings = Findings()
         self._shows_emails = True
@@ -141,7 +150,15 @@ class _Draft:
         if record_id is None:
             self._search(collection, values)
         self._emails(collection)
-        expansion = Expansion(self._ground, collection, self._findings, self._expanded, self._is_enabled)
+        self._shaped(collection)
+        expansion = Expansion(
+            self._ground,
+            collection,
+            self._findings,
+            self._expanded,
+            self._is_enabled,
+            lambda parent: self._shapes.of(parent) is not None,
+        )
         for path in paths:
             expansion.follow(path)
         return self._finish(collection, record_id, query, expansion, has_fields=bool(fields))
@@ -222,6 +239,22 @@ class _Draft:
         self._findings.merge(self._rules.findings(collection, "viewRule", self._audience))
         self._shown[collection.id] = self._rules.condition(collection, "viewRule")
         self._emails(collection)
+        self._shaped(collection)
+
+    def _shaped(self, collection: Collection) -> None:
+        """What plugins that shape a collection's rows look at."""
+        shape = self._shapes.of(collection)
+        if shape is None:
+            return
+        self._findings.is_shaped = True
+        for name in sorted(shape.depends_on):
+            why = f"a plugin shapes rows of {collection.name} by {name}"
+            read_viewer(self._ground, self._audience, name, self._findings, why)
+        for name in sorted(shape.reads):
+            source = self._lookup.resolve(name)
+            if source is not None:  # rows of one that is not there decide nothing
+                why = f"a plugin reads it to shape rows of {collection.name}"
+                self._ground.read_any(source, self._findings, why)
 
     def _emails(self, collection: Collection) -> None:
         """Auth records show their e-mail to themselves and to managers, under open rules too."""
@@ -245,7 +278,7 @@ class _Draft:
     ) -> Plan:
         findings = self._findings
         tells_ids = not has_fields and findings.hooks is HooksMode.NONE
-        tells_rows = tells_ids and not collection.is_view
+        tells_rows = tells_ids and not collection.is_view and not findings.is_shaped
         local = self._local(collection, query.values, expansion) if tells_rows else None
         restriction = self._listed(collection, tells_rows=tells_rows) if record_id is None else None
         if findings.hooks is HooksMode.AUTH:
@@ -275,12 +308,13 @@ class _Draft:
             expands=expansion.tree() if tells_ids else (),
             has_auth_rows=collection.type == "auth",
             shows_own_email=own_email,
-            can_overlay=own_email and self._is_own_email_all,
+            can_overlay=own_email and self._is_own_email_all and not findings.is_shaped,
             reads_auth_record=findings.reads_auth_record,
             ends_at_midnight=findings.ends_at_midnight,
             restriction=restriction,
             tells_rows=tells_rows,
             local=local,
+            shaped_by=self._shapes.version if findings.is_shaped else 0,
             why=self._why(parts, own_email=own_email),
         )
 
