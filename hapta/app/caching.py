@@ -1,18 +1,20 @@
 """The cache put together: engines, stages, and what the change feed and the schema tell them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from hapta.app.file_caching import FileCaching
 from hapta.app.hooks_mode import HooksModes
+from hapta.app.shaping import Shaping
 from hapta.cache.book import Circumstances, PlanBook
 from hapta.cache.changes import Journal
 from hapta.cache.echoes import Echoes, Event
 from hapta.cache.generations import Generations
 from hapta.cache.known_rows import KnownRows
 from hapta.cache.plan import HooksMode
+from hapta.cache.shapes import Shapes
 from hapta.cache.shelf import Shelf
 from hapta.cache.stale import NEVER, StaleLimits
 from hapta.cache.store import ResponseStore, Tally
@@ -55,6 +57,7 @@ class Caching:
         base_url: of PocketBase.
         files_dir: where files are kept; ``None``: they are not.
         hooks: what PocketBase's hooks may do.
+        shapes: how plugins shape rows.
         feed: the change feed, started.
         schema: the schema watch, started.
     """
@@ -67,6 +70,7 @@ class Caching:
         base_url: str,
         files_dir: Path | None = None,
         hooks: HooksModes,
+        shapes: Callable[[], Shapes],
         feed: ChangeFeed,
         schema: SchemaWatch,
         clock: Clock,
@@ -90,7 +94,7 @@ class Caching:
         )
         self.store = ResponseStore(config.cache.max_bytes, clock)
         self.book = PlanBook(
-            lambda: Circumstances(schema.snapshot, self.views.known, self.hooks.version),
+            lambda: Circumstances(schema.snapshot, self.views.known, self.hooks.version, shapes()),
             hooks=self.hooks.of,
             is_enabled=self._is_enabled,
             custom_routes_write=config.cache.custom_routes_write,
@@ -184,15 +188,21 @@ class Caching:
         feed.on_gap(self._on_gap)
         schema.on_change(self._on_schema)
 
-    def stages(self) -> Sequence[Stage]:
-        """What stands right in front of everything that speaks to PocketBase."""
+    def stages(self, shaping: Shaping) -> Sequence[Stage]:
+        """What stands right in front of everything that speaks to PocketBase.
+
+        Args:
+            shaping: what plugins make of rows; what is stored is made already.
+        """
         if not self._config.is_enabled:
-            return []
+            return [*shaping.outer_stages(), *shaping.inner_stages()]
         return [
+            *shaping.outer_stages(),
             *([self.files.stage] if self.files is not None else []),
             self._refusals,
             self._denied_reads,
             self._reads,
+            *shaping.inner_stages(),
             self._writes,
         ]
 
@@ -215,6 +225,11 @@ class Caching:
         await self.own_emails.close()
         await self.views.stop()
         await self.auth_records.stop()
+
+    def plugins_changed(self) -> None:
+        """Rows are shaped by others: what was stored before is asked for no more, and makes room."""
+        self.forget_all()
+        self.shelf.clear()
 
     def forget_all(self) -> None:
         """Anything may have changed."""

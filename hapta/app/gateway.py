@@ -17,9 +17,12 @@ from hapta.app.limits import Limiting
 from hapta.app.readiness import Readiness
 from hapta.app.reports import Outputs, Reports
 from hapta.app.sessions import Sessions
+from hapta.app.shaping import Shaping
 from hapta.app.spool_dir import spool_directory
 from hapta.app.watch import Watch
 from hapta.config import Loaded
+from hapta.hooks.registry import EMPTY, Registry
+from hapta.hooks.run import HookRunner
 from hapta.identity.overview import Overview
 from hapta.model.address import parse_networks
 from hapta.model.clock import Clock
@@ -39,6 +42,7 @@ from hapta.stages.cors import preflights
 from hapta.stages.hold import hold_bodies
 from hapta.stages.own import health_routes, no_own_route
 from hapta.stages.settings_watch import settings_watch
+from hapta.stages.shaper import PresentShapes
 from hapta.stages.streams import OpenStreams
 from hapta.stages.upstream import Upstream
 from hapta.upstream.spool import SpoolBudget
@@ -71,6 +75,7 @@ class Gateway:
         self._watch: Watch | None = None
         self._sessions: Sessions | None = None
         self._caching: Caching | None = None
+        self._shapes = PresentShapes(self._registry)
         self._control = ControlSocket(loaded.path(loaded.config.server.state_dir))
         self.prepared: Prepared | None = None
 
@@ -221,6 +226,7 @@ class Gateway:
             files_dir=self._loaded.path(config.cache.files.dir or config.server.state_dir)
             / ("" if config.cache.files.dir else "hapta-files"),
             hooks=self._hooks,
+            shapes=self._shapes,
             feed=watch.feed,
             schema=watch.schema,
             clock=self._clock,
@@ -232,6 +238,31 @@ class Gateway:
         sessions.also_tell(self._caching)
         self._outputs.metrics.cache.follow(self._caching)
         return self._caching
+
+    def _registry(self) -> Registry:
+        """The plugins' hooks of now."""
+        return EMPTY
+
+    def _shaping(
+        self, database: EmbeddedDatabase | RemoteDatabase, watch: Watch, caching: Caching
+    ) -> Shaping:
+        runner = HookRunner(
+            guard_deadline_s=5.0,
+            watcher_deadline_s=30.0,
+            meter=_Unmetered(),
+            log=self._outputs.events,
+            clock=self._clock,
+        )
+        return Shaping(
+            self._registry,
+            self._shapes,
+            runner,
+            schema=lambda: watch.schema.snapshot,
+            ground=caching,
+            superuser=database.superuser,
+            clock=self._clock,
+            log=self._outputs.events,
+        )
 
     def _desk(
         self, database: EmbeddedDatabase | RemoteDatabase, watch: Watch, sessions: Sessions, caching: Caching
@@ -292,7 +323,7 @@ class Gateway:
                 ),
                 batch_lock,
                 *limiting.inner_stages(),
-                *caching.stages(),
+                *caching.stages(self._shaping(database, watch, caching)),
                 *watch.stages(),
                 settings_watch(database.settings_may_differ, reports.on_settings_trouble),
                 *sessions.inner_stages(),
@@ -337,6 +368,11 @@ class Gateway:
             self.prepared.release()
         if self._metrics_listener is not None:
             await self._metrics_listener.stop()
+
+
+class _Unmetered:
+    def hook_done(self, plugin: str, kind: str, outcome: str, seconds: float) -> None:
+        """Nobody counts."""
 
 
 async def _still_waiting() -> str | None:

@@ -29,9 +29,7 @@ def _tells_one_value(way: Way, modifier: Modifier | None) -> Field | None:
     return field
 
 
-def read_viewer(
-    ground: Ground, audience: Collection | None, name: str, findings: Findings, why: str
-) -> None:
+def read_viewer(ground: Ground, audience: Collection | None, name: str, findings: Findings, why: str) -> None:
     """Add what a plugin's look at the caller makes an answer depend on.
 
     Args:

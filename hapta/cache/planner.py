@@ -96,9 +96,7 @@ class Planner:
             audience: the id of the caller's auth collection, ``None`` for guests; never superusers.
         """
         try:
-            draft = _Draft(
-                self._lookup, self._ground, self._rules, self._is_enabled, self._shapes, audience
-            )
+            draft = _Draft(self._lookup, self._ground, self._rules, self._is_enabled, self._shapes, audience)
             draft.restricts = self._restricts
             return draft.plan(target, operation)
         except CannotStore as stop:

@@ -121,6 +121,8 @@ class Exchange:
             read (set by the tokens stage).
         batch: the requests in a batch, or why they cannot be read; ``None`` until a stage asks for them (set
             by :func:`hapta.stages.batch.batch_requests`).
+        shaped_for: values of the caller's own record that stand in the key under which the answer is stored,
+            by field: plugins that shape it go by these (set by the cache stage, on its fetches).
         charges: the limits it was charged to, ``None`` where none are kept (set by the limit stage).
         is_answered: PocketBase answered it, whatever becomes of that answer on its way back (set by the
             upstream stage).
@@ -146,6 +148,7 @@ class Exchange:
     upstream_target: str = ""
     wants_plain_answer: bool = False
     batch: Sequence[Mapping[str, Any]] | HaptaError | None = None
+    shaped_for: Mapping[str, object] = field(default_factory=dict)
     charges: Charges | None = None
     is_answered: bool = False
     upstream_s: float = 0.0

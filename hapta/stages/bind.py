@@ -45,8 +45,13 @@ def bind_streams(streams: OpenStreams, has_ended: Callable[[str], bool]) -> Stag
             return await forward(exchange)
         body = await collect(exchange.body.chunks())
         client_ids = _client_ids(body, exchange.headers.get("Content-Type", ""), exchange.target.query)
+        # before PocketBase knows: its first event for that identity may come before its answer
+        take_back = [streams.identify(client_id, identity) for client_id in client_ids]
         answer = await forward(exchange)
-        if answer.status < 300:
+        if answer.status >= 300:
+            for undo in take_back:
+                undo()
+        else:
             owner = owner_of(identity)
             for client_id in client_ids:
                 streams.bind(client_id, owner)

@@ -55,6 +55,7 @@ def fill_request(exchange: Exchange, look: Look, host: str) -> Exchange:
         wants_plain_answer=False,
         is_peer_trusted=False,
         on_client_gone=nobody_leaves,
+        shaped_for=look.auth_fields,
         charges=None,
     )
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 
 from hapta.model.errors import HaptaError
 from hapta.model.exchange import AnswerStream
+from hapta.model.identity import Identity
 from hapta.upstream.client import UpstreamResponse
 
 RETRY_HINT = b"retry: 1000\n\n"
@@ -59,6 +60,23 @@ class OpenStreams:
         if stream is not None:
             self.bind_stream(stream, owner)
 
+    def identify(self, client_id: str, identity: Identity) -> Callable[[], None]:
+        """The stream of ``client_id`` is about to show what ``identity`` may see.
+
+        Returns:
+            How to take that back where PocketBase refuses it.
+        """
+        stream = self._by_client.get(client_id)
+        if stream is None:
+            return _nothing
+        before, stream.identity = stream.identity, identity
+
+        def take_back() -> None:
+            if stream.identity is identity:
+                stream.identity = before
+
+        return take_back
+
     def bind_stream(self, stream: "EventStream", owner: str) -> None:
         """A stream now belongs to ``owner``."""
         self._unbind(stream)
@@ -93,12 +111,17 @@ class OpenStreams:
             stream.end()
 
 
+def _nothing() -> None:
+    """There is no such stream."""
+
+
 class EventStream:
     """An event stream from PocketBase to one client; an :class:`~hapta.model.exchange.AnswerStream`.
 
     Attributes:
         client_id: as PocketBase's first event told it; empty until then.
         owner: what it is bound to; empty for a guest's.
+        identity: whose events it shows; ``None`` for a guest's.
     """
 
     def __init__(self, response: UpstreamResponse, streams: OpenStreams) -> None:
@@ -107,6 +130,7 @@ class EventStream:
         self._is_ending = False
         self.client_id = ""
         self.owner = ""
+        self.identity: Identity | None = None
         response.becomes_stream()
         streams.add(self)
 
