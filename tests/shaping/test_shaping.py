@@ -1,0 +1,54 @@
+"""Nobody is shown by Hapta what the plugin keeps from them, and whoever may see it is shown it."""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MakePocketBase
+from tests.shaping.drama import Drama
+from tests.shaping.planted import PLANTED
+from tests.support.hapta import Hapta
+
+PLUGIN = Path(__file__).with_name("plugin.py")
+MakeDrama = Callable[[str, int], Drama]
+
+
+@pytest.fixture
+def make_drama(
+    make_pocketbase: MakePocketBase, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[MakeDrama]:
+    """``make_drama(BUG, SEED)``: a PocketBase and a Hapta with the plugin and a planted bug, or ``none``."""
+    with ExitStack() as closing:
+
+        def make(bug: str, seed: int) -> Drama:
+            pocketbase, home = make_pocketbase(), tmp_path_factory.mktemp("hapta")
+            plugin = home / "shaped.py"
+            shutil.copy(PLUGIN, plugin)
+            hapta = Hapta(home, pocketbase.url, {"server.trusted_proxies": '["127.0.0.1/32"]'})
+            at = hapta.command.index("hapta")
+            hapta.command[at - 1 : at + 2] = ["-m", "tests.shaping.serve", bug, str(plugin)]
+            assert hapta.command[0] == sys.executable
+            closing.callback(hapta.stop)
+            hapta.start()
+            return Drama(pocketbase, hapta.url, plugin, seed)
+
+        yield make
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_everybody_gets_pocketbases_answer_shaped_for_them(make_drama: MakeDrama, seed: int) -> None:
+    drama = make_drama("none", seed)
+    await drama.all()
+    assert not drama.problems, "\n".join(drama.problems[:5])
+    assert drama.hits > 50
+
+
+@pytest.mark.parametrize("bug", PLANTED)
+async def test_a_planted_bug_is_found(make_drama: MakeDrama, bug: str) -> None:
+    drama = make_drama(bug, 3)
+    await drama.all()
+    assert drama.problems
