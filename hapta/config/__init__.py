@@ -22,6 +22,7 @@ from hapta.config.schema import (
     ServerConfig,
     SessionsConfig,
     UpstreamConfig,
+    WorkersConfig,
 )
 from hapta.config.secrets import SECRET_FIELDS, Secrets
 
@@ -49,6 +50,7 @@ __all__ = [
     "ServerConfig",
     "SessionsConfig",
     "UpstreamConfig",
+    "WorkersConfig",
     "check_secrets",
     "load",
     "parse_rate",
