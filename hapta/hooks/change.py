@@ -63,7 +63,6 @@ class Upload:
             content does not tell.
         declared_type: what the client says.
         length: bytes.
-        sha256: of the content, in hex.
     """
 
     field: str
@@ -71,12 +70,16 @@ class Upload:
     type: str
     declared_type: str
     length: int
-    sha256: str
     read: Callable[[], AsyncIterator[bytes]] = member(repr=False, compare=False)
+    hash_: Callable[[], Awaitable[str]] = member(repr=False, compare=False)
 
     def chunks(self) -> AsyncIterator[bytes]:
         """The content from its beginning, in pieces; may be read again."""
         return self.read()
+
+    async def sha256(self) -> str:
+        """Hash of the content, in hex; worked out once, off the event loop."""
+        return await self.hash_()
 
     async def content(self, most_bytes: int) -> bytes:
         """The whole content.

@@ -53,6 +53,12 @@ def needs_old(collection: Collection, names: Iterable[str]) -> bool:
     return any(name in keys and keys[name][1] in _ON_OLD for name in names)
 
 
+def field_named(collection: Collection, name: str) -> Mapping[str, Any] | None:
+    """The field that a member of this name sets, whatever its modifier."""
+    found = _keys(collection).get(name)
+    return None if found is None else found[0]
+
+
 def resolve(
     collection: Collection,
     members: Mapping[str, Any],
