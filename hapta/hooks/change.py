@@ -18,6 +18,11 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 _SECRET = frozenset({"password", "passwordConfirm", "oldPassword", "tokenKey"})
 
 
+def nothing() -> Mapping[str, Any]:
+    """Python 3.11 takes no mapping for a default, not even one that cannot change."""
+    return NOTHING
+
+
 async def nobody() -> Record | None:
     """There is no such record."""
     return None
@@ -111,8 +116,8 @@ class Change:
     action: Action
     collection: str
     id: str | None = None
-    fields: Mapping[str, Any] = NOTHING
-    files: Mapping[str, tuple[Upload, ...]] = NOTHING
+    fields: Mapping[str, Any] = member(default_factory=nothing)
+    files: Mapping[str, tuple[Upload, ...]] = member(default_factory=nothing)
     caller: Caller | None = None
     address: str = "127.0.0.1"
     request_id: str = ""
