@@ -12,6 +12,8 @@ from hapta.config.schema import (
     Config,
     CorsConfig,
     FeedConfig,
+    FreeTable,
+    HooksConfig,
     LimitConfig,
     LogConfig,
     LoginConfig,
@@ -20,6 +22,7 @@ from hapta.config.schema import (
     ServerConfig,
     SessionsConfig,
     UpstreamConfig,
+    WorkersConfig,
 )
 from hapta.config.secrets import SECRET_FIELDS, Secrets
 
@@ -34,6 +37,8 @@ __all__ = [
     "ConfigErrors",
     "CorsConfig",
     "FeedConfig",
+    "FreeTable",
+    "HooksConfig",
     "LimitConfig",
     "Loaded",
     "LogConfig",
@@ -45,6 +50,7 @@ __all__ = [
     "ServerConfig",
     "SessionsConfig",
     "UpstreamConfig",
+    "WorkersConfig",
     "check_secrets",
     "load",
     "parse_rate",

@@ -6,7 +6,7 @@ of Hapta is given its own struct, never the whole :class:`Config`. Rules that ne
 :mod:`hapta.config.check`.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 from msgspec import field as msgspec_field
@@ -16,8 +16,11 @@ Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 SecondsOrNone = Annotated[float, Meta(ge=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Bytes = Annotated[int, Meta(ge=1, le=2**50)]
+Workers = Annotated[int, Meta(ge=0, le=256)]
 HeaderBytes = Annotated[int, Meta(ge=1024, le=2**20)]
 NonEmpty = Annotated[str, Meta(min_length=1)]
+FreeTable: TypeAlias = dict[str, Any]
+"""A table whose keys are not Hapta's: plain TOML values."""
 
 
 class ServerConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,6 +91,9 @@ class ServerConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     grace_s: SecondsOrNone = 20.0
     """Seconds that requests under way have to finish at shutdown; a second signal ends them at once."""
+
+    threads: Workers = 0
+    """Another name of workers.count, from before there was that table; 0: what stands there."""
 
 
 class UpstreamConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -435,6 +441,52 @@ class CacheConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """By name or id: [cache.collections.<name>]."""
 
 
+class HooksConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Plugins and the hooks they register. Their settings: [plugins.<name>]."""
+
+    dir: NonEmpty = "plugins"
+    """Folder of the plugins; relative to config.toml. It need not exist."""
+
+    reload: bool = True
+    """Plugins whose files change are loaded anew while Hapta runs; one that cannot be loaded leaves the
+    version before it at work."""
+
+    guard_deadline_s: Seconds = 5.0
+    """Seconds a hook that can stop something may take, before what it guards is stopped; hooks can have
+    deadlines of their own."""
+
+    watcher_deadline_s: Seconds = 30.0
+    """Seconds a hook that only watches may take, before it is cancelled."""
+
+
+class WorkersConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Processes for what would keep the gateway from answering: plugins' api.offload. They are started only
+    when something needs them."""
+
+    count: Workers = 0
+    """Processes; 0: one less than this machine has cores, but at least one."""
+
+    max_queue: Count = 256
+    """Jobs waiting for a free process; one more is answered 503."""
+
+    deadline_s: Seconds = 30.0
+    """Seconds for a job that names no deadline of its own, its wait included; then its process is killed and
+    replaced."""
+
+    max_jobs: Count = 1000
+    """Jobs after which a process is replaced by a new one, so that what libraries leak is given back."""
+
+    max_rss_bytes: Annotated[int, Meta(ge=2**26, le=2**50)] = 512 * 1024 * 1024
+    """Bytes of resident memory above which a process is replaced once its job is done."""
+
+    max_result_bytes: Annotated[int, Meta(ge=1024, le=2**31)] = 64 * 1024 * 1024
+    """Bytes of what a job may give back, and of what it may be given; more is an error of that job."""
+
+    nice: Annotated[int, Meta(ge=0, le=19)] = 5
+    """How far the processes stand back for the gateway where cores are short; 0: not at all, 19: as far as
+    can be."""
+
+
 class MetricsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Figures for Prometheus at http://host:port/metrics, on a listener of their own."""
 
@@ -474,5 +526,15 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limits: dict[str, LimitConfig] = msgspec_field(default_factory=dict)
     login: LoginConfig = LoginConfig()
     cache: CacheConfig = CacheConfig()
+    hooks: HooksConfig = HooksConfig()
+    plugins: dict[str, FreeTable] = msgspec_field(default_factory=dict)
+    """Settings of one plugin, by its name: that of its file or folder. Which keys there are says the plugin;
+    is_enabled = false leaves it out, true is needed for those in plugins/examples/. No secrets here."""
+
+    validate: dict[str, FreeTable] = msgspec_field(default_factory=dict)
+    """What the fields of one collection must be, and who may set, change and read them (docs/validation.md).
+    PocketBase's own rules hold as well."""
+
+    workers: WorkersConfig = WorkersConfig()
     metrics: MetricsConfig = MetricsConfig()
     log: LogConfig = LogConfig()
