@@ -7,6 +7,7 @@ of a :class:`~hapta.hooks.reject.HookFailed`, watchers' too.
 import asyncio
 import copy
 import pickle
+import traceback
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from hapta.model.clock import SystemClock
 from hapta.model.schema import Collection
 from hapta.model.tasks import TaskSet
 from hapta.testing.memory import MemoryDatabase
+from hapta.workers.errors import JobFailed, JobTimedOut, NotTransferable
 
 DEADLINE_S: Final = 5.0
 """Of hooks without one of their own; as ``[hooks] guard_deadline_s`` has it."""
@@ -80,16 +82,23 @@ class _Services:
     async def offload(
         self, plugin: str, function: Callable[..., Any], args: tuple[Any, ...], deadline_s: float | None
     ) -> Any:
-        try:  # what the pool could not take along must not pass a test either
+        try:
             pickle.dumps(function)
         except (pickle.PicklingError, AttributeError, TypeError) as exc:
             raise TypeError(f"{function!r} cannot be found from another process") from exc
-        job = asyncio.to_thread(function, *pickle.loads(pickle.dumps(args)))
-        result = await asyncio.wait_for(job, deadline_s)
-        return pickle.loads(pickle.dumps(result))
+        job = asyncio.to_thread(function, *_transferred(args))
+        try:
+            result = await asyncio.wait_for(job, deadline_s)
+        except TimeoutError as exc:
+            raise JobTimedOut(deadline_s or 0.0, was_begun=True) from exc
+        except Exception as exc:
+            trace = "".join(traceback.format_exception(exc))
+            raise JobFailed(type(exc).__name__, str(exc), trace) from exc
+        return _transferred(result)
 
     def spawn(self, plugin: str, coroutine: Coroutine[Any, Any, None], name: str) -> None:
-        self.tasks.spawn(self._watched(coroutine), name=name)
+        task = self.tasks.spawn(self._watched(coroutine), name=name)
+        task.add_done_callback(lambda _: coroutine.close())  # it may have ended before it began
 
     async def _watched(self, coroutine: Coroutine[Any, Any, None]) -> None:
         try:
@@ -271,6 +280,14 @@ def load_plugin(
     source = Source(name, file, is_example=False, is_enabled=True)
     plugin = load(source, settings, {}, services)
     return TestedPlugin(plugin, services, deadline_s)
+
+
+def _transferred(value: Any) -> Any:
+    """What the pool could not take along must not pass a test either."""
+    try:
+        return pickle.loads(pickle.dumps(value))
+    except Exception as exc:
+        raise NotTransferable(str(exc)) from exc
 
 
 def _collection(name: str, *, is_auth: bool = False) -> Collection:

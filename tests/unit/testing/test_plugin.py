@@ -20,6 +20,7 @@ from hapta.testing import (
     make_row_change,
     make_upload,
 )
+from hapta.workers.errors import JobFailed, JobTimedOut, NotTransferable
 
 KEEPER = """
     import asyncio
@@ -135,7 +136,7 @@ async def test_a_crash_and_a_late_hook_fail_as_they_would(tmp_path: Path) -> Non
     with pytest.raises(HookFailed) as caught:
         await keeper.write(make_change("posts", "create", {"title": "crash"}))
     assert str(caught.value.__cause__) == "upside down"
-    with pytest.raises(HookFailed, match="") as caught:
+    with pytest.raises(HookFailed) as caught:
         await keeper.write(make_change("posts", "create", {"title": "slow"}))
     assert "longer than 0.05 s" in str(caught.value.__cause__)
     assert [line.level for line in keeper.log] == ["error", "error"]
@@ -197,16 +198,34 @@ async def test_what_it_spawned_ends_with_it_and_its_failures_are_told(tmp_path: 
     assert "boom" in str(caught.value.exceptions[0])
 
 
-async def test_a_job_the_pool_could_not_run_does_not_pass(tmp_path: Path) -> None:
-    source = """
+@pytest.mark.parametrize(
+    ("job", "failure"),
+    [
+        pytest.param("lambda: 1", TypeError, id="a function that cannot be found"),
+        pytest.param("length, lambda: 1", NotTransferable, id="an argument that cannot be sent"),
+        pytest.param("maker, 1", NotTransferable, id="a result that cannot be sent"),
+        pytest.param("length, 1", JobFailed, id="an exception"),
+        pytest.param("time.sleep, 0.1, deadline_s=0.01", JobTimedOut, id="a late one"),
+    ],
+)
+async def test_a_job_fails_as_it_would_in_the_pool(tmp_path: Path, job: str, failure: type) -> None:
+    source = f"""
+        import time
+
+        def length(text):
+            return len(text)
+
+        def maker(number):
+            return lambda: number
+
         def setup(api):
             @api.validate("posts")
             async def check(change):
-                await api.offload(lambda: 1)
+                await api.offload({job})
     """
     with pytest.raises(HookFailed) as caught:
         await load(tmp_path, source).write(make_change("posts"))
-    assert isinstance(caught.value.__cause__, TypeError)
+    assert type(caught.value.__cause__) is failure
 
 
 async def test_a_folder_is_a_plugin_too(tmp_path: Path) -> None:
