@@ -76,6 +76,10 @@ class HookRunner:
         except Exception as exc:
             self._tell(hook, exc, request_id)
 
+    async def call(self, hook: Hook) -> None:
+        """Run what belongs to a plugin's life; it may fail with anything."""
+        await self._run(hook, (), hook.deadline_s or self._watcher_deadline_s)
+
     async def _run(self, hook: Hook, args: tuple[Any, ...], deadline_s: float) -> Any:
         began, outcome = self._clock.monotonic(), "failed"
         try:

@@ -33,6 +33,7 @@ from hapta.feed.meters import GAP_REASONS
 from hapta.model.operation import OperationClass
 from hapta.observe.cache_metrics import CacheMetrics
 from hapta.observe.file_metrics import FileMetrics
+from hapta.observe.hook_metrics import HookMetrics
 from hapta.observe.session_metrics import SessionMetrics
 from hapta.observe.worker_metrics import WorkerMetrics
 
@@ -133,6 +134,7 @@ class Metrics:
         cache: what the cache did, and what it holds.
         files: the same of the cache of files.
         workers: jobs of the worker pool, and the pool itself.
+        hooks: runs of plugins' hooks.
 
     It is also the feed's meter (``hapta.feed.FeedMeter``).
     """
@@ -153,6 +155,7 @@ class Metrics:
         registry.register(self.files)
         self.workers = WorkerMetrics()
         registry.register(self.workers)
+        self.hooks = HookMetrics(registry)
         self.open_streams = Gauge("hapta_open_streams", "Event streams now open.", registry=registry)
         self.open_connections = Gauge(
             "hapta_open_connections", "Client connections now open.", registry=registry

@@ -85,8 +85,10 @@ def make_upload(
         for start in range(0, len(content), _PIECE_BYTES):
             yield content[start : start + _PIECE_BYTES]
 
-    sha256 = hashlib.sha256(content).hexdigest()
-    return Upload(field, name, type, declared_type or type, len(content), sha256, read)
+    async def sha256() -> str:
+        return hashlib.sha256(content).hexdigest()
+
+    return Upload(field, name, type, declared_type or type, len(content), read, sha256)
 
 
 def make_login(
