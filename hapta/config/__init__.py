@@ -20,6 +20,7 @@ from hapta.config.schema import (
     ServerConfig,
     SessionsConfig,
     UpstreamConfig,
+    WorkersConfig,
 )
 from hapta.config.secrets import SECRET_FIELDS, Secrets
 
@@ -45,6 +46,7 @@ __all__ = [
     "ServerConfig",
     "SessionsConfig",
     "UpstreamConfig",
+    "WorkersConfig",
     "check_secrets",
     "load",
     "parse_rate",

@@ -199,6 +199,16 @@ def _login(config: Config) -> Iterator[ConfigError]:
         )
 
 
+def _workers(config: Config) -> Iterator[ConfigError]:
+    threads, count = config.server.threads, config.workers.count
+    if threads and count and threads != count:
+        problem = (
+            f"{threads} is not the {count} of workers.count, which means the same; leave one of them out"
+        )
+        yield ConfigError(("server.threads", "workers.count"), problem)
+
+
 _RULES: tuple[Callable[[Config], Iterator[ConfigError]], ...] = (
     _hosts, _networks, _public_url, _ports, _access, _keepalive, _order, _limits, _login, _cache,
+    _workers,
 )  # fmt: skip

@@ -16,6 +16,7 @@ Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 SecondsOrNone = Annotated[float, Meta(ge=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Bytes = Annotated[int, Meta(ge=1, le=2**50)]
+Workers = Annotated[int, Meta(ge=0, le=256)]
 HeaderBytes = Annotated[int, Meta(ge=1024, le=2**20)]
 NonEmpty = Annotated[str, Meta(min_length=1)]
 
@@ -88,6 +89,9 @@ class ServerConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     grace_s: SecondsOrNone = 20.0
     """Seconds that requests under way have to finish at shutdown; a second signal ends them at once."""
+
+    threads: Workers = 0
+    """Another name of workers.count, from before there was that table; 0: what stands there."""
 
 
 class UpstreamConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -435,6 +439,34 @@ class CacheConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """By name or id: [cache.collections.<name>]."""
 
 
+class WorkersConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Processes for what would keep the gateway from answering: plugins' api.offload. They are started only
+    when something needs them."""
+
+    count: Workers = 0
+    """Processes; 0: one less than this machine has cores, but at least one."""
+
+    max_queue: Count = 256
+    """Jobs waiting for a free process; one more is answered 503."""
+
+    deadline_s: Seconds = 30.0
+    """Seconds for a job that names no deadline of its own, its wait included; then its process is killed and
+    replaced."""
+
+    max_jobs: Count = 1000
+    """Jobs after which a process is replaced by a new one, so that what libraries leak is given back."""
+
+    max_rss_bytes: Annotated[int, Meta(ge=2**26, le=2**50)] = 512 * 1024 * 1024
+    """Bytes of resident memory above which a process is replaced once its job is done."""
+
+    max_result_bytes: Annotated[int, Meta(ge=1024, le=2**31)] = 64 * 1024 * 1024
+    """Bytes of what a job may give back, and of what it may be given; more is an error of that job."""
+
+    nice: Annotated[int, Meta(ge=0, le=19)] = 5
+    """How far the processes stand back for the gateway where cores are short; 0: not at all, 19: as far as
+    can be."""
+
+
 class MetricsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Figures for Prometheus at http://host:port/metrics, on a listener of their own."""
 
@@ -474,5 +506,6 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limits: dict[str, LimitConfig] = msgspec_field(default_factory=dict)
     login: LoginConfig = LoginConfig()
     cache: CacheConfig = CacheConfig()
+    workers: WorkersConfig = WorkersConfig()
     metrics: MetricsConfig = MetricsConfig()
     log: LogConfig = LogConfig()
