@@ -58,7 +58,7 @@ class Draft:
     Attributes:
         record: id as written in the path; of a create the one asked for, if any.
         members, files: as :class:`~hapta.records.body.RecordBody` has them.
-        query_names: members that the request's query has too.
+        query_members: members that the request's query has too.
         load_old: reads the record as it is now.
     """
 
@@ -67,7 +67,7 @@ class Draft:
     record: str | None
     members: Mapping[str, Any]
     files: Mapping[str, tuple[FilePart, ...]]
-    query_names: frozenset[str]
+    query_members: Mapping[str, Any]
     caller: Caller | None
     address: str
     request_id: str

@@ -7,14 +7,14 @@ and a file takes the place of a member of the same name.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hapta.model.exchange import RequestBody
 from hapta.records import forms, multipart, strict_json
 from hapta.records.body import collect, files_of, kind_of, query_pairs
 from hapta.records.content import BytesContent, FilePart
-from hapta.records.encode import JSON, Encoded, multipart_form
+from hapta.records.encode import JSON, Encoded, check_query, multipart_form
 from hapta.records.errors import UnreadableBatch, UnreadableBody
 
 MAX_REQUESTS: Final = 10_000
@@ -35,7 +35,7 @@ class SubRequest:
         headers: as sent.
         members: of its body, and of its URL's query where that has more (:mod:`hapta.records.body`).
         files: by field, as sent.
-        query_names: names of members that its query has.
+        query_members: those that come of its query, whatever the body made of them.
     """
 
     method: str
@@ -43,7 +43,7 @@ class SubRequest:
     headers: Mapping[str, str]
     members: Mapping[str, Any]
     files: Mapping[str, tuple[FilePart, ...]]
-    query_names: frozenset[str] = frozenset()
+    query_members: Mapping[str, Any] = field(default_factory=dict)
 
 
 async def read_batch_body(body: RequestBody | None, content_type: str, query: str) -> tuple[SubRequest, ...]:
@@ -126,12 +126,15 @@ def _sub_request(request: Any, files: Mapping[str, tuple[FilePart, ...]]) -> Sub
     if any(not isinstance(value, str) for value in (headers or {}).values()):
         raise UnreadableBatch
     in_query = forms.members(query_pairs(url.partition("?")[2]))
-    members = in_query | (body or {})
+    sent = body or {}
+    if not all(forms.goes_over(sent[name], in_query[name]) for name in sent.keys() & in_query.keys()):
+        raise UnreadableBatch
+    members = in_query | sent
     if not members.keys().isdisjoint(files):
         raise UnreadableBatch  # the file alone counts, or both do, as they came
-    if "id" in members and "id" not in (body or {}):
+    if "id" in members and "id" not in sent:
         raise UnreadableBatch  # an upsert looks for the id in the body alone
-    return SubRequest(method, url, headers or {}, members, files, frozenset(in_query))
+    return SubRequest(method, url, headers or {}, members, files, in_query)
 
 
 def encode_batch(requests: Sequence[SubRequest]) -> Encoded:
@@ -142,8 +145,7 @@ def encode_batch(requests: Sequence[SubRequest]) -> Encoded:
     """
     documents, files = [], []
     for at, request in enumerate(requests):
-        if missing := request.query_names - request.members.keys():
-            raise ValueError(f"the query would bring back {', '.join(sorted(missing))}")
+        check_query(request.members, request.query_members)
         if not request.members.keys().isdisjoint(request.files):
             raise ValueError("a file would take the place of a member")
         document: dict[str, Any] = {"method": request.method, "url": request.url}

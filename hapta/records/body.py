@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from hapta.model.errors import BodyTooLarge
@@ -31,15 +31,15 @@ class RecordBody:
         members: by name as sent, modifiers on it; values as PocketBase has them, numbers as doubles
             (:mod:`hapta.records.strict_json`).
         files: by name as sent; in the order in which they came.
-        query_names: names of members that the request's query has too: PocketBase counts the query among a
-            form's values, so where a form is sent again they cannot be taken out of it.
+        query_members: those that come of the request's query, whatever the body made of them: PocketBase
+            counts the query among a form's values, so where a form is sent again they are there again.
         is_empty: there was no body.
     """
 
     kind: Kind
     members: Mapping[str, Any]
     files: Mapping[str, tuple[FilePart, ...]]
-    query_names: frozenset[str] = frozenset()
+    query_members: Mapping[str, Any] = field(default_factory=dict)
     is_empty: bool = False
 
 
@@ -67,16 +67,16 @@ async def read_record_body(body: RequestBody | None, content_type: str, query: s
         text = await collect(body.chunks(), multipart.MAX_TEXT_BYTES)
         return RecordBody(kind, {} if text.strip(b" \t\r\n") == b"null" else forms.payload_members(text), {})
     from_query = query_pairs(query)
-    query_names = frozenset(name for name, _ in from_query)
+    query_members = forms.members(from_query)
     if kind == "form":
         sent = forms.pairs(await collect(body.chunks(), multipart.MAX_TEXT_BYTES))
-        return RecordBody(kind, forms.members([*sent, *from_query]), {}, query_names)
+        return RecordBody(kind, forms.members([*sent, *from_query]), {}, query_members)
     parts = await multipart.read_parts(body, multipart.boundary_of(content_type))
     values = [(part.name, forms.utf8(part.text)) for part in parts if part.filename is None]
     members, files = forms.members([*from_query, *values]), files_of(body, parts)
     if any(name in members and (name[0] in _MODIFIERS or name[-1] in _MODIFIERS) for name in files):
         raise UnreadableBody  # added once as a name and once as a file
-    return RecordBody(kind, members, files, query_names)
+    return RecordBody(kind, members, files, query_members)
 
 
 def kind_of(content_type: str) -> Kind:

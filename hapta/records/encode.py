@@ -5,11 +5,12 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from hapta.records import strict_json
 from hapta.records.content import BytesContent, Content, FilePart, base_name
-from hapta.records.forms import PAYLOAD
+from hapta.records.forms import PAYLOAD, goes_over
 
 JSON: Final = "application/json"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -47,26 +48,36 @@ class Encoded:
 def encode(
     members: Mapping[str, Any],
     files: Mapping[str, Sequence[FilePart]],
-    query_names: Iterable[str] = (),
+    query_members: Mapping[str, Any] = MappingProxyType({}),
 ) -> Encoded:
     """Write a body: JSON, or a form where there are files.
 
     Args:
         members: all of them, by name with its modifier.
         files: by the name they are sent under, which goes before the ``key`` of the file.
-        query_names: :attr:`hapta.records.body.RecordBody.query_names` of the body that was read.
+        query_members: of the body that was read (:class:`hapta.records.body.RecordBody`).
 
     Raises:
-        ValueError: a value that JSON cannot carry unchanged, a name that cannot be sent, or a member left out
-            that the query would bring back.
+        ValueError: a value that JSON cannot carry unchanged, a name that cannot be sent, or a member that
+            cannot be what it is to be because of the query.
     """
     text = strict_json.dump(dict(members))
     parts = [(name, file) for name, several in files.items() for file in several]
     if not parts:
         return Encoded(JSON, (BytesContent(text),))
-    if missing := set(query_names) - members.keys():
-        raise ValueError(f"the query would bring back {', '.join(sorted(missing))}")
+    check_query(members, query_members)
     return multipart_form(text, parts)
+
+
+def check_query(members: Mapping[str, Any], query_members: Mapping[str, Any]) -> None:
+    """See that a form's payload makes ``members`` of what the query of its request has.
+
+    Raises:
+        ValueError: a member that is not among them would come back, or PocketBase would refuse another kind.
+    """
+    for name, value in query_members.items():
+        if name not in members or not goes_over(members[name], value):
+            raise ValueError(f"the query has {name!r} too")
 
 
 def multipart_form(payload: bytes, files: Iterable[tuple[str, FilePart]]) -> Encoded:

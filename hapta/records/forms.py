@@ -59,8 +59,9 @@ def members(values: Iterable[tuple[str, str]]) -> dict[str, Any]:
     look like, JSON payloads go over all of them.
 
     Raises:
-        UnreadableBody: a payload is no object, or two have a member in common: objects under it would be
-            merged (Go's ``encoding/json/v2``), which is no reader's idea of the last one counting.
+        UnreadableBody: a payload is no object; two have a member in common: objects under it would be merged
+            (Go's ``encoding/json/v2``), which is no reader's idea of the last one counting; or one does not
+            go over a value (:func:`goes_over`).
     """
     found: dict[str, list[Any]] = {}
     payload: dict[str, Any] = {}
@@ -72,7 +73,22 @@ def members(values: Iterable[tuple[str, str]]) -> dict[str, Any]:
         if not payload.keys().isdisjoint(more):
             raise UnreadableBody
         payload |= more
-    return {name: one[0] if len(one) == 1 else one for name, one in found.items()} | payload
+    plain = {name: one[0] if len(one) == 1 else one for name, one in found.items()}
+    if not all(goes_over(payload[name], plain[name]) for name in payload.keys() & plain.keys()):
+        raise UnreadableBody
+    return plain | payload
+
+
+def goes_over(value: Any, plain: Any) -> bool:
+    """Whether PocketBase takes a payload's ``value`` for a member that a form has as ``plain``.
+
+    It refuses one of another kind: Go reads JSON into the value that is there.
+    """
+    return value is None or _kind(value) is _kind(plain)
+
+
+def _kind(value: Any) -> type:
+    return float if type(value) is int else list if type(value) is tuple else type(value)
 
 
 def payload_members(text: bytes) -> Mapping[str, Any]:

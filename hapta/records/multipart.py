@@ -163,6 +163,8 @@ class _Scanner:
         while (end := self._buffer.find(b"\r\n\r\n")) < 0:
             if len(self._buffer) > MAX_HEADER_BYTES or not await self._more(len(self._buffer) + 1):
                 raise UnreadableBody
+        if end > MAX_HEADER_BYTES:
+            raise UnreadableBody
         block = bytes(self._buffer[:end])
         self._drop(end + 4)
         return block

@@ -166,7 +166,7 @@ def _date(field: Mapping[str, Any], value: Any) -> str:
         moment = datetime(year, month, day, hour, minute, second, micros, zone).astimezone(UTC)
     except ValueError:
         return ""
-    return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    return f"{moment.year:04d}-{moment:%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 
 def _json(field: Mapping[str, Any], value: Any) -> Any:
@@ -181,6 +181,8 @@ def _json(field: Mapping[str, Any], value: Any) -> Any:
             if _is_lenient_json(value):
                 raise Unsure("a text that some read as JSON") from exc
         else:
+            if json.loads(value) != parsed:
+                raise Unsure("digits beyond a double, which are kept")
             return parsed
     if any(char in _GO_ONLY or (ord(char) > 0xFFFF and not char.isprintable()) for char in value):
         raise Unsure("a text Go quotes as no JSON reader reads it")

@@ -98,7 +98,7 @@ class _Writes:
             record=record,
             members=request.members,
             files=request.files,
-            query_names=request.query_names,
+            query_members=request.query_members,
             caller=self._caller,
             address=str(self._exchange.client),
             request_id=self._exchange.request_id,

@@ -67,7 +67,7 @@ class GuardWrites:
         is_guarded = self._site.guards.concern(registry, collection, action)
         if is_guarded and action != "delete" and not (body.is_empty and not approved.members):
             try:
-                send_instead(exchange, encode(approved.members, approved.files, body.query_names))
+                send_instead(exchange, encode(approved.members, approved.files, body.query_members))
             except ValueError as exc:
                 raise UnreadableBody from exc
         answer = await forward(exchange)
@@ -85,7 +85,7 @@ class GuardWrites:
             record=record,
             members=body.members,
             files=body.files,
-            query_names=body.query_names,
+            query_members=body.query_members,
             caller=self._site.caller(exchange),
             address=str(exchange.client),
             request_id=exchange.request_id,
