@@ -435,6 +435,14 @@ class CacheConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """By name or id: [cache.collections.<name>]."""
 
 
+class ValidationConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Checking of what clients write."""
+
+    schema: bool = True
+    """Creates that PocketBase surely refuses by the rules of the collection's fields are refused without
+    asking it, in its words; false: it is asked."""
+
+
 class MetricsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Figures for Prometheus at http://host:port/metrics, on a listener of their own."""
 
@@ -474,5 +482,6 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limits: dict[str, LimitConfig] = msgspec_field(default_factory=dict)
     login: LoginConfig = LoginConfig()
     cache: CacheConfig = CacheConfig()
+    validation: ValidationConfig = ValidationConfig()
     metrics: MetricsConfig = MetricsConfig()
     log: LogConfig = LogConfig()

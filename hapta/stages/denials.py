@@ -1,4 +1,4 @@
-"""What a rule denies this caller whatever the record is, and how PocketBase words the answer.
+"""What a rule denies this caller whatever the record is, or surely allows, and how PocketBase words it.
 
 A rule denies where it lets only superusers in, or is provably false (:mod:`hapta.filters.fold`): for this
 caller, and for a guest, as whom PocketBase treats a token that died a moment ago. Hooks stand before all of
@@ -17,7 +17,7 @@ from hapta.cache.book import PlanBook
 from hapta.cache.plan import HooksMode
 from hapta.cache.stored import concerns_nobody
 from hapta.filters.errors import FilterError
-from hapta.filters.fold import Facts, provably
+from hapta.filters.fold import Facts, provably, surely
 from hapta.filters.nodes import Group
 from hapta.filters.parser import parse
 from hapta.model.exchange import Answer, Exchange, Header
@@ -104,8 +104,7 @@ class Denials:
         Args:
             name: such as ``listRule``.
         """
-        present = self._book.schema.by_id.get(collection.id)
-        if present is not collection or name not in collection.rules or not self._coherence.is_live:
+        if not self._is_present(collection, name):
             return None
         text = collection.rules[name]
         if text is None:
@@ -114,17 +113,38 @@ class Denials:
         if rule is None:
             return None
         group, fields = rule
-        identity = exchange.identity
         if provably(group, Facts(fields, None)) is not False:
             return None
-        if identity is not None:
-            of = self._book.schema.by_id.get(identity.collection)
-            known = {"id": identity.record, "collectionId": identity.collection}
-            if of is not None:
-                known["collectionName"] = of.name
-            if provably(group, Facts(fields, known)) is not False:
-                return None
+        if exchange.identity is not None and provably(group, self._facts(exchange, fields)) is not False:
+            return None
         return Denial.RULE
+
+    def passes(self, exchange: Exchange, collection: Collection, name: str) -> bool:
+        """Whether a rule lets the request through for certain, whatever the body is.
+
+        For who asks, as whom Hapta knows him: his token lives as surely as for a stored response.
+        """
+        text = collection.rules.get(name)
+        if text is None or not self._is_present(collection, name):
+            return False
+        if not text:
+            return True
+        rule = self._rule(collection, name, text)
+        return rule is not None and surely(rule[0], self._facts(exchange, rule[1]))
+
+    def _is_present(self, collection: Collection, name: str) -> bool:
+        present = self._book.schema.by_id.get(collection.id)
+        return present is collection and name in collection.rules and self._coherence.is_live
+
+    def _facts(self, exchange: Exchange, fields: frozenset[str]) -> Facts:
+        identity = exchange.identity
+        if identity is None:
+            return Facts(fields, None)
+        known = {"id": identity.record, "collectionId": identity.collection}
+        of = self._book.schema.by_id.get(identity.collection)
+        if of is not None:
+            known["collectionName"] = of.name
+        return Facts(fields, known)
 
     def _rule(self, collection: Collection, name: str, text: str) -> tuple[Group, frozenset[str]] | None:
         if self._version != self._book.version:
