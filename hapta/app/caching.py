@@ -147,7 +147,7 @@ class Caching:
         on_refused = metrics.cache.edge_refused
         self._refusals = EdgeRefusal(denials, Wording(self.book, origins), self, on_refused=on_refused)
         self._schema_refusals = (
-            SchemaRefusal(self.book, denials, Wording(self.book, origins), self, on_refused=on_refused)
+            SchemaRefusal(denials, Wording(self.book, origins), self, on_refused=on_refused)
             if config.validation.schema
             else None
         )

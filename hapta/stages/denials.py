@@ -84,12 +84,7 @@ class Denials:
     async def collection(self, exchange: Exchange) -> Collection | None:
         """What is asked about, if it is of the kind that may be answered here; the schema is confirmed if it
         can be."""
-        identity = exchange.identity
-        if (identity is None) is not (exchange.authorization is None):
-            return None  # an Authorization that is no token
-        if identity is not None and identity.is_superuser:
-            return None
-        if not _PLAIN.fullmatch(exchange.target.path):
+        if not _is_ordinary(exchange):
             return None
         if not self._coherence.is_live:
             await self._coherence.confirm()
@@ -97,6 +92,15 @@ class Denials:
         if collection is None or collection.is_system:
             return None
         return collection if self._hooks_of(collection.id) is HooksMode.NONE else None
+
+    def is_about_nothing(self, exchange: Exchange) -> bool:
+        """No collection has the name that is asked for."""
+        return (
+            _is_ordinary(exchange)
+            and self._coherence.is_live
+            and self._book.schema.resolve(exchange.operation.collection or "") is None
+            and self._hooks_of(None) is HooksMode.NONE
+        )
 
     def of(self, exchange: Exchange, collection: Collection, name: str) -> Denial | None:
         """Why a rule denies the request for certain; ``None`` where it may not, or is not certain.
@@ -160,6 +164,15 @@ class Denials:
         return self._rules[key]
 
 
+def _is_ordinary(exchange: Exchange) -> bool:
+    identity = exchange.identity
+    if (identity is None) is not (exchange.authorization is None):
+        return False  # an Authorization that is no token
+    if identity is not None and identity.is_superuser:
+        return False
+    return _PLAIN.fullmatch(exchange.target.path) is not None
+
+
 class Wording:
     """PocketBase's header lines, by status, of answers that are given for it.
 
@@ -175,12 +188,12 @@ class Wording:
         self._version = -1
         self._left_alone: set[tuple[str, str]] = set()
 
-    def is_left_alone(self, collection: Collection, rule: str) -> bool:
-        """Whether PocketBase answered otherwise than was expected."""
+    def is_left_alone(self, collection: str, rule: str) -> bool:
+        """Whether PocketBase answered otherwise than was expected; a collection by its id."""
         if self._version != self._book.version:
             self._version = self._book.version
             self._left_alone.clear()
-        return (collection.id, rule) in self._left_alone
+        return (collection, rule) in self._left_alone
 
     def answer(self, exchange: Exchange, status: int, body: bytes) -> Answer | None:
         """What PocketBase would say; ``None`` while it is not known how."""
@@ -195,14 +208,14 @@ class Wording:
         return Answer(status, lines, body, reason="edge_refusal")
 
     def learn(
-        self, exchange: Exchange, collection: Collection, rule: str, status: int, body: bytes, answer: Answer
+        self, exchange: Exchange, collection: str, rule: str, status: int, body: bytes, answer: Answer
     ) -> None:
         """See whether PocketBase says what it was expected to, and how."""
         if answer.status >= 500 or answer.status == 429 or exchange.method == "HEAD":
             return  # of its state, not of the rule; or without words
         if answer.status != status or answer.body != body:
             if answer.status != 304:
-                self._left_alone.add((collection.id, rule))
+                self._left_alone.add((collection, rule))
             return
         lines = _own_lines(answer.headers)
         if not concerns_nobody(lines):

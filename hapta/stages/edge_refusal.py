@@ -53,13 +53,13 @@ class EdgeRefusal:
             return await forward(exchange)
         # nothing is awaited from here on until it is answered
         denial = self._denials.of(exchange, collection, name)
-        if denial is None or self._wording.is_left_alone(collection, name):
+        if denial is None or self._wording.is_left_alone(collection.id, name):
             return await forward(exchange)
         status = 403 if denial is Denial.SUPERUSERS_ONLY else _DENIED[action]
         answer = self._wording.answer(exchange, status, BODIES[status])
         if answer is None:
             answer = await forward(exchange)
-            self._wording.learn(exchange, collection, name, status, BODIES[status], answer)
+            self._wording.learn(exchange, collection.id, name, status, BODIES[status], answer)
             return answer
         self._coherence.touch()
         self._on_refused(collection.id, action)
