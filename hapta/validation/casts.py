@@ -13,6 +13,7 @@ _PLAIN_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,10})?")
 _TRUE: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _LARGEST: Final = 1e15
 _SMALLEST: Final = 1e-4
+_MOST: Final = 1e300
 
 
 def number_text(value: float) -> str | Unknown:
@@ -36,7 +37,7 @@ def text(value: Any) -> str | Unknown:
 def number(value: Any) -> float | Unknown:
     """As a number; what cannot be read as one is 0."""
     if isinstance(value, int | float):
-        return float(value)
+        return float(value) if abs(value) <= _MOST else UNKNOWN
     if not isinstance(value, str):
         return 0.0
     if _PLAIN_NUMBER.fullmatch(value):

@@ -15,24 +15,14 @@ So an answer is known where all fields' findings are: one that is not might have
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from hapta.model.schema import Collection
 from hapta.validation.casts import text, truth
-from hapta.validation.choices import file_field, relation_field, select_field
-from hapta.validation.dates import date_field
-from hapta.validation.json_values import json_field
-from hapta.validation.numbers import bool_field, geo_point_field, number_field
+from hapta.validation.fields import field_check
 from hapta.validation.refusal import Refusal
-from hapta.validation.texts import (
-    editor_field,
-    email_field,
-    fits_bcrypt,
-    password_field,
-    text_field,
-    url_field,
-)
+from hapta.validation.texts import fits_bcrypt
 from hapta.validation.verdicts import REQUIRED, UNKNOWN, Check, Invalid, Record, Unknown
 
 _MISMATCH: Final = Invalid("validation_values_mismatch", "Values don't match.")
@@ -40,22 +30,6 @@ _FORM_ONLY: Final = frozenset({"passwordConfirm", "oldPassword"})
 _RESERVED: Final = _FORM_ONLY | {"expand", "collectionId", "collectionName"}
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_]+")
 _MOST_CHECKERS: Final = 1_000
-_TYPES: Final[Mapping[str, Callable[[Mapping[str, Any]], Check]]] = {
-    "autodate": lambda _: lambda value, known: None,
-    "bool": bool_field,
-    "date": date_field,
-    "editor": editor_field,
-    "email": email_field,
-    "file": file_field,
-    "geoPoint": geo_point_field,
-    "json": json_field,
-    "number": number_field,
-    "password": password_field,
-    "relation": relation_field,
-    "select": select_field,
-    "text": text_field,
-    "url": url_field,
-}
 
 
 class Checker:
@@ -80,7 +54,7 @@ class Checker:
 
         Presupposes what the caller of this must know: the create rule passes, who asks is no superuser, no
         hooks of PocketBase stand around the collection, and the body is one JSON object PocketBase can read
-        (no name twice in it).
+        (no name twice in it, no half of a surrogate pair).
 
         Args:
             members: of the body, as JSON has them.
@@ -169,19 +143,13 @@ def compile_checker(collection: Collection) -> Checker | None:
     checks: dict[str, Check] = {}
     blank: dict[str, Invalid | Unknown] = {}
     for options in collection.fields:
-        try:
-            name, kind, is_hidden = str(options["name"]), options["type"], options["hidden"]
-            check = _TYPES[kind](options)
-        except (KeyError, TypeError, ValueError):
+        check, name = field_check(options), str(options.get("name"))
+        if check is None or name in _RESERVED or not _PLAIN_NAME.fullmatch(name):
             return None
         is_password = is_auth and name == "password"
-        if (
-            name in _RESERVED
-            or not _PLAIN_NAME.fullmatch(name)
-            or (kind == "password" and is_auth and not is_password)
-        ):
-            return None  # a password that cannot be hashed takes precedence over all else
-        if is_password or not is_hidden:
+        if is_auth and options["type"] == "password" and not is_password:
+            return None  # one that cannot be hashed takes precedence over all that the form says
+        if is_password or not options.get("hidden", True):
             checks[name] = check
         finding = check(None, None)
         if finding is not None:

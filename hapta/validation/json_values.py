@@ -38,6 +38,10 @@ def json_field(options: Mapping[str, Any]) -> Check:
             if not _WORDS.fullmatch(value):
                 return UNKNOWN
             return too_large if len(value) + 2 > most else None
-        return None if len(orjson.dumps(value)) * _LONGER <= most else UNKNOWN
+        try:
+            rendered = orjson.dumps(value)
+        except orjson.JSONEncodeError:  # nested more deeply than it takes
+            return UNKNOWN
+        return None if len(rendered) * _LONGER <= most else UNKNOWN
 
     return check

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from hapta.model.schema import Collection
-from hapta.validation import Refusal, body, compile_checker
+from hapta.validation import Checkers, Refusal, body, compile_checker
 from tests.support.pocketbase import PocketBase, from_template
 
 VALID, LEFT = "valid", "left to PocketBase"
@@ -301,17 +301,57 @@ def test_an_id_of_another_pattern_is_left_to_pocketbase(instance: PocketBase) ->
     assert checker.verdict({}) is None
 
 
+@pytest.mark.parametrize("depth", [200, 300, 900])
+def test_a_value_nested_deeply_is_valid_or_left_to_pocketbase(instance: PocketBase, depth: int) -> None:
+    checker = _checker(instance, {"name": "f", "type": "json"}, {"name": "g", "type": "text"})
+    nested = json.loads("[" * depth + "]" * depth)
+    assert checker.verdict({"f": nested}) is None
+    assert checker.verdict({"g": nested}) is None
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), 10**20, float("inf")])
+def test_numbers_beyond_measure_are_left_to_pocketbase(instance: PocketBase, value: float) -> None:
+    checker = _checker(
+        instance,
+        *({"name": name, "type": name, "required": True} for name in ("text", "email", "editor", "json")),
+        {"name": "number", "type": "number", "onlyInt": True},
+    )
+    for name in ("text", "email", "editor", "number"):
+        assert checker.verdict({name: value}) is None
+
+
 def test_a_modifier_may_change_any_field(instance: PocketBase) -> None:
     checker = _checker(instance, {"name": "f", "type": "number", "required": True})
     assert checker.verdict({"f+": 1}) is None
     assert checker.verdict({"g": 1}) is not None
 
 
-def test_a_view_and_a_field_of_a_new_type_have_no_checker() -> None:
-    raw = {"id": "x", "name": "x", "type": "view", "system": False, "fields": [], "updated": ""}
-    assert compile_checker(Collection.parse(raw)) is None
-    new = {"name": "f", "type": "holo", "hidden": False}
-    assert compile_checker(Collection.parse({**raw, "type": "base", "fields": [new]})) is None
+def test_what_another_release_may_have_leaves_the_collection_to_pocketbase() -> None:
+    raw = {"id": "x", "name": "x", "type": "base", "system": False, "fields": [], "updated": ""}
+    known = {"name": "f", "type": "bool", "hidden": False, "required": True}
+    for field, is_known in (
+        (known, True),
+        ({**known, "type": "holo"}, False),
+        ({**known, "onlyFalse": False}, False),
+        ({**known, "name": "expand"}, False),
+        ({"name": "f", "type": "bool", "hidden": False}, False),
+    ):
+        checker = compile_checker(Collection.parse({**raw, "fields": [field]}))
+        assert (checker is not None) is is_known, field
+    assert compile_checker(Collection.parse({**raw, "type": "view"})) is None
+
+
+def test_a_collection_is_compiled_once_until_it_is_another() -> None:
+    raw = {"id": "x", "name": "x", "type": "base", "system": False, "fields": [], "updated": ""}
+    collection, checkers = Collection.parse(raw), Checkers()
+    first = checkers.of(collection)
+    assert first is not None
+    assert checkers.of(collection) is first
+    required = {"name": "f", "type": "bool", "hidden": False, "required": True}
+    second = checkers.of(Collection.parse({**raw, "fields": [required]}))
+    assert second is not None
+    assert first.verdict({}) is None
+    assert second.verdict({}) is not None
 
 
 def _checker(instance: PocketBase, *fields: dict[str, Any]) -> Any:
