@@ -487,6 +487,14 @@ class WorkersConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     can be."""
 
 
+class ValidationConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Checking of what clients write."""
+
+    schema: bool = True
+    """Creates that PocketBase surely refuses by the rules of the collection's fields are refused without
+    asking it, in its words; false: it is asked."""
+
+
 class MetricsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Figures for Prometheus at http://host:port/metrics, on a listener of their own."""
 
@@ -536,5 +544,6 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     PocketBase's own rules hold as well."""
 
     workers: WorkersConfig = WorkersConfig()
+    validation: ValidationConfig = ValidationConfig()
     metrics: MetricsConfig = MetricsConfig()
     log: LogConfig = LogConfig()
