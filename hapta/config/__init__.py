@@ -19,6 +19,8 @@ from hapta.config.schema import (
     RateLimitConfig,
     ServerConfig,
     SessionsConfig,
+    UploadsCollectionConfig,
+    UploadsConfig,
     UpstreamConfig,
 )
 from hapta.config.secrets import SECRET_FIELDS, Secrets
@@ -44,6 +46,8 @@ __all__ = [
     "Secrets",
     "ServerConfig",
     "SessionsConfig",
+    "UploadsCollectionConfig",
+    "UploadsConfig",
     "UpstreamConfig",
     "check_secrets",
     "load",

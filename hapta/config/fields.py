@@ -116,7 +116,11 @@ TABLES: dict[str, list[str]] = {
 }
 """The key names of each table, in order."""
 
-EXAMPLES = {"limits": "limits.api", "cache.collections": "cache.collections.posts"}
+EXAMPLES = {
+    "limits": "limits.api",
+    "cache.collections": "cache.collections.posts",
+    "uploads.collections": "uploads.collections.posts",
+}
 """A table of each of :data:`NAMED`, for messages and the shipped file."""
 
 
