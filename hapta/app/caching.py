@@ -44,6 +44,7 @@ from hapta.stages.origins import OriginMemo
 from hapta.stages.own_emails import OwnEmails
 from hapta.stages.remake import Remaker
 from hapta.stages.row_writes import RowWrites
+from hapta.stages.schema_refusal import SchemaRefusal
 from hapta.stages.stale import StaleAnswers
 from hapta.stages.variants import Variants
 from hapta.upstream.superuser import SuperuserClient
@@ -149,6 +150,11 @@ class Caching:
         denials = Denials(self.book, self, hooks_of=self.hooks_of)
         on_refused = metrics.cache.edge_refused
         self._refusals = EdgeRefusal(denials, Wording(self.book, origins), self, on_refused=on_refused)
+        self._schema_refusals = (
+            SchemaRefusal(denials, Wording(self.book, origins), self, on_refused=on_refused)
+            if config.validation.schema
+            else None
+        )
         self._denied_reads = EdgeReads(
             self.book, denials, Wording(self.book, origins), self, on_refused=on_refused
         )
@@ -200,6 +206,7 @@ class Caching:
             *shaping.outer_stages(),
             *([self.files.stage] if self.files is not None else []),
             self._refusals,
+            *([self._schema_refusals] if self._schema_refusals is not None else []),
             self._denied_reads,
             self._reads,
             *shaping.inner_stages(),
