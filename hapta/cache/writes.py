@@ -65,13 +65,6 @@ class _Reach:
     """PocketBase's notes on identities."""
 
 
-def collection_in_batch(request: Mapping[str, object]) -> str | None:
-    """Name or id of the collection that a sub-request of a batch writes to, as it is written there."""
-    url = request.get("url")
-    found = _SUB_URL.fullmatch(url) if isinstance(url, str) else None
-    return None if found is None else found["collection"]
-
-
 class WriteTags:
     """Tags of writes under one schema; made anew with each schema and each :data:`Views`.
 

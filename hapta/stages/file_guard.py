@@ -1,8 +1,9 @@
 """A file of a field that its client may not read is not there: 404, in PocketBase's words.
 
 Stands in front of the cache of files. Which field holds a name only its row tells; PocketBase is asked for
-that, with superuser rights, and its word kept until the row may have changed. PocketBase looks at ``?token=``
-for protected files alone, so of a token it would not look at only what Hapta has sealed itself counts.
+that, with superuser rights, and its word kept until the row may have changed. Of file tokens only those count
+that Hapta has sealed itself: PocketBase does not say whether it took one, and where a rule lets guests in it
+serves the file for a forged one too.
 """
 
 from collections.abc import Mapping
@@ -98,7 +99,7 @@ class FileGuard:
             field = None if row is None else self._field_of(collection, row, name)
             if row is None or field is None:
                 return False
-            who = Who.of(identity) if identity is not None else self._who_by_token(exchange, field)
+            who = Who.of(identity) if identity is not None else self._who_by_token(exchange)
             if who.is_superuser:
                 return True
             concerned = [hook for hook in hooks if hook.field == field["name"]]
@@ -151,14 +152,12 @@ class FileGuard:
                     return field
         return None
 
-    def _who_by_token(self, exchange: Exchange, field: Mapping[str, Any]) -> Who:
+    def _who_by_token(self, exchange: Exchange) -> Who:
         """Whose file token came with it; a guest where that is not certain."""
         sent = _tokens(exchange.target.query)
-        opened = _tokens(exchange.upstream_target.partition("?")[2]) if exchange.upstream_target else sent
-        if len(sent) != 1 or len(opened) != 1:
+        opened = _tokens(exchange.upstream_target.partition("?")[2])
+        if len(sent) != 1 or len(opened) != 1 or not is_file_token(sent[0]):
             return GUEST
-        if not is_file_token(sent[0]) and not field.get("protected"):
-            return GUEST  # nobody will look whether it is genuine
         claims = unverified_claims(opened[0])
         if claims is None or claims.get("type") != "file":
             return GUEST

@@ -8,19 +8,18 @@ concerns the collection or anything that stands in the answer, nothing is looked
 Answers of routes that nobody knows are not shaped: what in them is a row only their author can tell.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 
 from hapta.cache.query import parse_query
-from hapta.cache.writes import collection_in_batch
 from hapta.filters.expands import parse_expand
 from hapta.hooks.reject import HookFailed
 from hapta.identity.proof import unverified_claims
 from hapta.model.exchange import Answer, Exchange, Handler
 from hapta.model.identity import SUPERUSERS_ID
-from hapta.model.operation import OperationClass
+from hapta.model.operation import OperationClass, SubOperation, classify_sub_request
 from hapta.model.schema import Collection
 from hapta.stages.batch import batch_requests
 from hapta.stages.fetch import gather
@@ -103,9 +102,8 @@ class ShapeAnswers:
         if exchange.operation.action != "batch":
             return self._concerns(exchange.operation.collection, exchange.target.query)
         for request in await batch_requests(exchange):
-            url = request.get("url")
-            query = url.partition("?")[2] if isinstance(url, str) else ""
-            if self._concerns(collection_in_batch(request), query):
+            write = _understood(request)
+            if write is None or self._concerns(write.collection, write.query):
                 return True
         return False
 
@@ -193,8 +191,9 @@ class ShapeAnswers:
         for request, each in zip(requests, answers, strict=True):
             raw = each.get("body")
             is_row = raw is not None and bytes(raw) not in (b"null", b'""', b"{}")
+            write = _understood(request) if is_row else None
             rows.append(
-                taken.one(self._collection(collection_in_batch(request)), raw)
+                taken.one(self._collection(write.collection if write is not None else None), raw)
                 if is_row and raw is not None
                 else None
             )
@@ -204,6 +203,10 @@ class ShapeAnswers:
             if row is not None:
                 each["body"] = msgspec.Raw(row.render())
         return array_of(object_of(each) for each in answers)
+
+
+def _understood(request: Mapping[str, Any]) -> SubOperation | None:
+    return classify_sub_request(str(request.get("method")), str(request.get("url")))
 
 
 def _named_in(token: str | None, collection: Collection) -> str | None:

@@ -28,7 +28,7 @@ def make_drama(
             pocketbase, home = make_pocketbase(), tmp_path_factory.mktemp("hapta")
             plugin = home / "shaped.py"
             shutil.copy(PLUGIN, plugin)
-            hapta = Hapta(home, pocketbase.url, {"server.trusted_proxies": '["127.0.0.1/32"]'})
+            hapta = Hapta(home, pocketbase.url, {"server.trusted_proxies": "127.0.0.1"})
             at = hapta.command.index("hapta")
             hapta.command[at - 1 : at + 2] = ["-m", "tests.shaping.serve", bug, str(plugin)]
             assert hapta.command[0] == sys.executable

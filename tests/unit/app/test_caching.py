@@ -109,6 +109,7 @@ class Whole:
             superuser=cast("SuperuserClient", self.superuser),
             base_url="http://127.0.0.1:8090",
             hooks=HooksModes(settings, hooks_dir=None, events=Recorded()),
+            shapes=lambda: NO_SHAPES,
             feed=cast("ChangeFeed", self.feed),
             schema=cast("SchemaWatch", self.watch),
             clock=ManualClock(),
