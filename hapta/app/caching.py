@@ -194,6 +194,17 @@ class Caching:
         feed.on_gap(self._on_gap)
         schema.on_change(self._on_schema)
 
+    def edge_stages(self, shaping: Shaping) -> Sequence[Stage]:
+        """What answers before anybody looks into a write: files, and what a rule provably denies.
+
+        Args:
+            shaping: what plugins make of rows; whom they let read what is asked first.
+        """
+        if not self._config.is_enabled:
+            return shaping.outer_stages()
+        files = [] if self.files is None else [self.files.stage]
+        return [*shaping.outer_stages(), *files, self._refusals, self._denied_reads]
+
     def stages(self, shaping: Shaping) -> Sequence[Stage]:
         """What stands right in front of everything that speaks to PocketBase.
 
@@ -201,17 +212,9 @@ class Caching:
             shaping: what plugins make of rows; what is stored is made already.
         """
         if not self._config.is_enabled:
-            return [*shaping.outer_stages(), *shaping.inner_stages()]
-        return [
-            *shaping.outer_stages(),
-            *([self.files.stage] if self.files is not None else []),
-            self._refusals,
-            *([self._schema_refusals] if self._schema_refusals is not None else []),
-            self._denied_reads,
-            self._reads,
-            *shaping.inner_stages(),
-            self._writes,
-        ]
+            return shaping.inner_stages()
+        schema = [] if self._schema_refusals is None else [self._schema_refusals]
+        return [*schema, self._reads, *shaping.inner_stages(), self._writes]
 
     async def start(self) -> None:
         """Find the files kept before.

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ import aiohttp
 from tests.isolation.callers import Caller, Doors, nobodies
 from tests.isolation.wire import Reply, Wire
 from tests.shaping.reference import Facts, Seer, answered, may_read, shaped
+from tests.support.hapta import Hapta
 from tests.support.pocketbase import PASSWORD, PocketBase
 from tests.support.seed import row_id
 
@@ -75,14 +75,15 @@ class Drama:
 
     Args:
         pocketbase: its own, whose rows are changed.
-        url: of the Hapta in front of it.
+        hapta: in front of it.
         plugin: the file whose hooks run there.
     """
 
-    def __init__(self, pocketbase: PocketBase, url: str, plugin: Path, seed: int) -> None:
-        self._pocketbase, self._url, self._plugin = pocketbase, url, plugin
+    def __init__(self, pocketbase: PocketBase, hapta: Hapta, plugin: Path, seed: int) -> None:
+        self._pocketbase, self._hapta, self._plugin = pocketbase, hapta, plugin
+        self._url = hapta.url
         self._rng = Random(seed)
-        self._doors = Doors(Wire(pocketbase.url), Wire(url))
+        self._doors = Doors(Wire(pocketbase.url), Wire(hapta.url))
         self._callers: list[Caller] = []
         self._seers: dict[str, Seer] = {}
         self._superuser = Caller("superuser")
@@ -348,7 +349,9 @@ class Drama:
         text = self._plugin.read_text()
         self._facts.word = "seen by"
         self._plugin.write_text(text.replace(" for {viewer", " seen by {viewer"))
-        os.utime(self._plugin)
+        async with asyncio.timeout(10):
+            while "plugin_loaded" not in self._hapta.log:
+                await asyncio.sleep(0.1)
         for caller in callers:
             await self._compare(caller, "posts", target)
 

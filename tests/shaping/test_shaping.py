@@ -1,7 +1,6 @@
 """Nobody is shown by Hapta what the plugin keeps from them, and whoever may see it is shown it."""
 
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,15 +25,15 @@ def make_drama(
 
         def make(bug: str, seed: int) -> Drama:
             pocketbase, home = make_pocketbase(), tmp_path_factory.mktemp("hapta")
-            plugin = home / "shaped.py"
+            plugin = home / "plugins" / "shaped.py"
+            plugin.parent.mkdir()
             shutil.copy(PLUGIN, plugin)
             hapta = Hapta(home, pocketbase.url, {"server.trusted_proxies": "127.0.0.1"})
             at = hapta.command.index("hapta")
-            hapta.command[at - 1 : at + 2] = ["-m", "tests.shaping.serve", bug, str(plugin)]
-            assert hapta.command[0] == sys.executable
+            hapta.command[at : at + 2] = ["tests.shaping.serve", bug]
             closing.callback(hapta.stop)
             hapta.start()
-            return Drama(pocketbase, hapta.url, plugin, seed)
+            return Drama(pocketbase, hapta, plugin, seed)
 
         yield make
 

@@ -8,13 +8,16 @@ import pytest
 
 from hapta.app.caching import Caching
 from hapta.app.hooks_mode import HooksModes
+from hapta.app.shaping import Shaping
 from hapta.cache.book import UNKNOWN
 from hapta.cache.plan import HooksMode
+from hapta.cache.shapes import NO_SHAPES
 from hapta.cache.tags import all_rows, any_row, record
 from hapta.config import Config
 from hapta.config.schema import CacheCollectionConfig, CacheConfig
 from hapta.feed import Change, SchemaUnconfirmed
 from hapta.feed.watch import Features
+from hapta.hooks.registry import EMPTY
 from hapta.model.clock import ManualClock
 from hapta.model.schema import Schema
 from hapta.observe.metrics import Metrics
@@ -27,6 +30,7 @@ from tests.unit.stages.cache_world import POSTS_LIST, caller
 
 if TYPE_CHECKING:
     from hapta.feed import ChangeFeed, SchemaWatch
+    from hapta.hooks.run import HookRunner
     from hapta.observe.events import Events
     from hapta.upstream.superuser import SuperuserClient
 
@@ -262,8 +266,23 @@ def test_figures_are_put_together_by_name_and_those_of_what_is_gone_in_one(whole
 
 
 def test_a_cache_that_is_switched_off_is_no_stage_at_all() -> None:
-    assert Whole(is_enabled=False).caching.stages() == []
-    assert len(Whole().caching.stages()) == 5
+    shaping = Shaping(
+        lambda: EMPTY,
+        lambda: NO_SHAPES,
+        cast("HookRunner", None),
+        schema=lambda: schema(),
+        ground=Whole().caching,
+        superuser=Superuser(),
+        clock=ManualClock(),
+        log=Recorded(),
+    )
+    off, on = Whole(is_enabled=False).caching, Whole().caching
+    assert [*off.edge_stages(shaping), *off.stages(shaping)] == [
+        *shaping.outer_stages(),
+        *shaping.inner_stages(),
+    ]
+    assert len(on.edge_stages(shaping)) == 4
+    assert len(on.stages(shaping)) == 4
 
 
 def test_with_the_schema_goes_what_stands_where(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
