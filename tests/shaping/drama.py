@@ -17,6 +17,7 @@ from tests.isolation.wire import Reply, Wire
 from tests.shaping.reference import Facts, Seer, answered, may_read, shaped
 from tests.support.hapta import Hapta
 from tests.support.pocketbase import PASSWORD, PocketBase
+from tests.support.process import wait_until
 from tests.support.seed import row_id
 
 HIDDEN = {"data": {}, "message": "Something went wrong while processing your request.", "status": 400}
@@ -112,15 +113,19 @@ class Drama:
 
     async def all(self, reads: int = 150) -> None:
         """The whole of it."""
-        await self.prepare()
-        await self.read(reads)
-        await self.ask()
-        await self.files()
-        await self.heads()
-        await self.logins()
-        await self.batches()
-        await self.realtime()
-        await self.reload()
+        try:
+            await self.prepare()
+            await self.read(reads)
+            await self.ask()
+            await self.files()
+            await self.heads()
+            await self.logins()
+            await self.batches()
+            await self.realtime()
+            await self.reload()
+        finally:
+            await self._doors.pocketbase.close()
+            await self._doors.hapta.close()
 
     async def read(self, count: int) -> None:
         """Lists and views, each twice, with writes between them."""
@@ -340,6 +345,9 @@ class Drama:
                 assert answer.status == 204, await answer.text()
             yield events
 
+    def _is_loaded_anew(self) -> bool:
+        return "plugin_loaded" in self._hapta.log
+
     async def reload(self) -> None:
         """Other hooks count from the next request on, whatever is stored."""
         target = "/api/collections/posts/records?perPage=3&sort=id"
@@ -349,9 +357,7 @@ class Drama:
         text = self._plugin.read_text()
         self._facts.word = "seen by"
         self._plugin.write_text(text.replace(" for {viewer", " seen by {viewer"))
-        async with asyncio.timeout(10):
-            while "plugin_loaded" not in self._hapta.log:
-                await asyncio.sleep(0.1)
+        await asyncio.to_thread(wait_until, self._is_loaded_anew, "the changed plugin at work")
         for caller in callers:
             await self._compare(caller, "posts", target)
 

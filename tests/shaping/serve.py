@@ -1,4 +1,4 @@
-"""``python -m tests.shaping.serve NAME …`` is ``hapta serve …`` with a planted bug; with ``none``, without."""
+"""``python -m tests.shaping.serve NAME …``: ``hapta serve …`` with a planted bug; ``none`` is none."""
 
 import sys
 
