@@ -263,6 +263,8 @@ class PluginApi:
             for name in fields:
                 if name and not _FIELD.fullmatch(name):
                     raise MisusedApi(f"{kind_name}: {name!r} is no name of a field", function)
+                if kind_name == "can_read" and name in _ALWAYS_SHOWN:
+                    raise MisusedApi(f"can_read: {name} is what rows are told apart by", function)
             if not actions or not actions <= ACTIONS:
                 raise MisusedApi(f"{kind_name}: on is some of {', '.join(sorted(ACTIONS))}", function)
             for name in needs:
@@ -306,6 +308,7 @@ class PluginApi:
 
 
 _LONGEST_S = 3600.0
+_ALWAYS_SHOWN = frozenset({"id", "collectionId", "collectionName", "expand"})
 
 
 def _texts(names: Iterable[str]) -> frozenset[str]:

@@ -78,6 +78,7 @@ class FileGuard:
         operation = exchange.operation
         if operation.kind is not OperationClass.FILE or self._shaper.is_idle:
             return await forward(exchange)
+        self._freshness.touch()
         if not self._freshness.is_live:
             await self._freshness.confirm()
         collection = self._shaper.lookup.resolve(operation.collection or "")

@@ -71,6 +71,7 @@ class ShapeAnswers:
         """Answer one request."""
         kind = exchange.operation.kind
         if kind is OperationClass.REALTIME_STREAM:
+            exchange.wants_plain_answer = exchange.wants_plain_answer or not self._shaper.is_idle
             answer = await forward(exchange)
             if isinstance(answer.body, EventStream):
                 answer.body = ShapedStream(answer.body, self._events)

@@ -68,6 +68,9 @@ class Freshness(Protocol):
 
     async def confirm(self) -> None: ...
 
+    def touch(self) -> None:
+        """Something is answered on the strength of it."""
+
 
 class Viewers:
     """Makes what hooks get.
@@ -124,6 +127,7 @@ class Viewers:
         return known
 
     async def _record(self, who: Who) -> AuthFields:
+        self._freshness.touch()
         if not self._freshness.is_live:
             await self._freshness.confirm()
         ask: Callable[[str, str], Awaitable[AuthFields | None]] = self._auth_records.fields
