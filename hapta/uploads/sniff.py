@@ -56,7 +56,6 @@ _CLASS = _certain("application/x-java-applet")
 
 _FIRST: tuple[tuple[bytes, Kind], ...] = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Kind("application/x-ole-storage", families.OLE, families.OLE)),
-    (b"OggS\0", Kind("application/ogg", families.OGG, families.OGG)),
     (b"\xff\xd8\xff", _JPEG),
     (b"GIF87a", _certain("image/gif")),
     (b"GIF89a", _certain("image/gif")),
@@ -129,7 +128,17 @@ def sniff(head: bytes) -> Kind:
         return _PDF if not head.startswith(b"/* XPM */") else _FOREIGN
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return _APNG if head[37:41] == b"acTL" else _PNG
+    if head.startswith(b"OggS\0"):
+        return Kind(_ogg_type(head[28:37]), names=families.OGG)
     return _by_prefix(_FIRST, head) or _after_tar(head)
+
+
+def _ogg_type(codec: bytes) -> str:
+    if codec.startswith((b"\x7fFLAC", b"\x01vorbis", b"OpusHead", b"Speex   ")):
+        return "audio/ogg"
+    return (
+        "video/ogg" if codec.startswith((b"\x80theora", b"fishead\0", b"\x01video\0")) else "application/ogg"
+    )
 
 
 def _by_prefix(table: tuple[tuple[bytes, Kind], ...], head: bytes) -> Kind | None:
