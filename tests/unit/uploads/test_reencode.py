@@ -146,6 +146,15 @@ def test_what_hid_in_an_image_is_gone(name: str) -> None:
     assert b"script" not in after.lower()
 
 
+def test_of_a_photo_of_several_pictures_the_first_stays() -> None:
+    pictures = [Image.new("RGB", (40, 30), shade) for shade in ("red", "blue")]
+    out = io.BytesIO()
+    pictures[0].save(out, "MPO", save_all=True, append_images=pictures[1:])
+    after = opened(remade(out.getvalue()))
+    assert (after.format, getattr(after, "n_frames", 1)) == ("JPEG", 1)
+    assert after.convert("RGB").getpixel((9, 9)) == pytest.approx((254, 0, 0), abs=3)
+
+
 def test_a_palette_that_spells_a_program_is_refused() -> None:
     picture = Image.new("P", (16, 16))
     picture.putdata(list(range(256)))
