@@ -107,6 +107,20 @@ def test_a_png_that_claims_fewer_frames_than_it_has_is_counted_by_what_it_has() 
     assert measure(data, "image/vnd.mozilla.apng").frames == 5
 
 
+@pytest.mark.parametrize(
+    ("head", "part", "type_"),
+    [
+        pytest.param(
+            image("GIF", (4, 4))[:-1] + b"!\xfe", b"\1x", "image/gif", id="a comment of single letters"
+        ),
+        pytest.param(b"\xff\xd8\xff\xe0\0\2", b"x", "image/jpeg", id="nothing between segments"),
+        pytest.param(image("PNG")[:33], bytes(4) + b"teXt" + bytes(4), "image/png", id="empty chunks"),
+    ],
+)
+def test_a_file_of_countless_parts_is_given_up(head: bytes, part: bytes, type_: str) -> None:
+    assert measure(head + part * 600_000, type_).problem == "it is made of too many parts"
+
+
 def test_a_png_without_its_header_in_front_is_broken() -> None:
     data = image("PNG")
     assert measure(data[:8] + with_chunk(data, b"tEXt", b"x\0y")[33:], "image/png").problem is not None

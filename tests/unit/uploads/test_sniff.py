@@ -44,6 +44,8 @@ def test_only_the_beginning_is_looked_at() -> None:
         b"<?xml version='1.0'?>" + b" " * 3000 + b"<!-- x --><svg/>",
         ("\ufeff" + SVG.decode()).encode("utf-16-le"),
         ("\ufeff" + SVG.decode()).encode("utf-16-be"),
+        b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "]>">]><svg xmlns="http://www.w3.org/2000/svg"/>',
+        b"<!DOCTYPE x><a:svg xmlns:a='http://www.w3.org/2000/svg'/>",
         b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><script/></html>',
     ],
 )
