@@ -23,7 +23,7 @@ from hapta.workers.crew import Crew
 from hapta.workers.errors import JobError, JobFailed, JobTimedOut, NotTransferable, WorkerLost
 from hapta.workers.functions import FunctionRef, target_of
 from hapta.workers.needs import EventLog, WorkerMeter
-from hapta.workers.wire import DONE, FAILED, Target, TooLarge, pickled
+from hapta.workers.wire import DONE, FAILED, Target, TooLarge, pickled, separated
 from hapta.workers.worker import Reply, Worker
 
 _ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(2**25), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
@@ -269,8 +269,9 @@ class WorkerPool:
 
 
 def _failure(reply: Reply) -> JobError:
-    told = pickle.loads(reply.body)  # strings, which the worker's own program put together
-    return JobFailed(*told) if reply.kind == FAILED else NotTransferable(told)
+    if reply.kind == FAILED:
+        return JobFailed(*separated(reply.body, 3))
+    return NotTransferable(*separated(reply.body, 1))
 
 
 def _unpacked(result: bytes) -> Any:
