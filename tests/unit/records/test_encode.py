@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from hapta.records.body import read_record_body
 from hapta.records.content import BytesContent, FileContent, FilePart
 from hapta.records.encode import encode
-from tests.records.odd import whole
-from tests.support.exchanges import Body
+from tests.support.exchanges import Body, whole
 
 PART = FilePart("f", "a.txt", "text/plain", BytesContent(b"one"))
 
