@@ -5,14 +5,12 @@ looks at the rule, then at all else (``apis/record_crud.go``; measured): so the 
 and the rule must deny whatever the record and the body are.
 """
 
-import json
 from collections.abc import Callable
-from typing import Any, Final, NoReturn
-
-import orjson
+from typing import Final
 
 from hapta.model.exchange import Answer, Exchange, Handler, RequestBody
 from hapta.model.operation import OperationClass
+from hapta.records import strict_json
 from hapta.stages.denials import BODIES, Coherence, Denial, Denials, Wording
 
 MAX_BODY_BYTES: Final = 16 * 1024
@@ -82,29 +80,6 @@ async def _is_readable(exchange: Exchange) -> bool:
 async def _is_plain_object(body: RequestBody) -> bool:
     text = b"".join([piece async for piece in body.chunks()])
     try:
-        orjson.loads(text)  # strict about UTF-8 and surrogates
-        value = json.loads(
-            text, object_pairs_hook=_once, parse_int=_small, parse_float=_small, parse_constant=_no
-        )
-    except (ValueError, RecursionError):
+        return isinstance(strict_json.parse(text), dict)
+    except ValueError:
         return False
-    return isinstance(value, dict)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Go refuses an object that has a name twice."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name comes twice")
-    return found
-
-
-def _small(text: str) -> float:
-    """Go refuses numbers beyond its range."""
-    if len(text) > 30 or abs(value := float(text)) > 1e300:
-        raise ValueError("a number without measure")
-    return value
-
-
-def _no(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON")
