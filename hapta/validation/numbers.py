@@ -44,7 +44,7 @@ def number_field(options: Mapping[str, Any]) -> Check:
 
 
 def _bound(name: str, words: str, bound: float | None) -> Finding:
-    """What is said of a number beyond a bound; of -0, which the schema read as JSON calls 0, in other words."""
+    """What is said of a number beyond a bound; of one of -0, which is 0 once read, it is in other words."""
     if bound is None:
         return None
     digits = _shortest(bound)
