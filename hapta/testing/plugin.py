@@ -119,6 +119,7 @@ class TestedPlugin:
         database: behind its door: the one given to :func:`load_plugin`, else a new ``MemoryDatabase``.
         log: what was logged so far.
         hooks: what it registered.
+        module: its module, for tests of its plain functions; of no certain type.
     """
 
     __test__ = False  # for pytest, which takes every class of such a name for tests
@@ -128,6 +129,7 @@ class TestedPlugin:
         self._services = services
         self._registry = Registry(plugin.hooks)
         self.hooks = plugin.hooks
+        self.module: Any = plugin.module
         self.database: Any = services.database
         self.log = services.lines
         self._runner = HookRunner(
