@@ -190,18 +190,19 @@ class Caching:
         feed.on_gap(self._on_gap)
         schema.on_change(self._on_schema)
 
+    def edge_stages(self) -> Sequence[Stage]:
+        """What answers before anybody looks into a write: files, and what a rule provably denies."""
+        if not self._config.is_enabled:
+            return []
+        files = [] if self.files is None else [self.files.stage]
+        return [*files, self._refusals, self._denied_reads]
+
     def stages(self) -> Sequence[Stage]:
         """What stands right in front of everything that speaks to PocketBase."""
         if not self._config.is_enabled:
             return []
-        return [
-            *([self.files.stage] if self.files is not None else []),
-            self._refusals,
-            *([self._schema_refusals] if self._schema_refusals is not None else []),
-            self._denied_reads,
-            self._reads,
-            self._writes,
-        ]
+        schema = [] if self._schema_refusals is None else [self._schema_refusals]
+        return [*schema, self._reads, self._writes]
 
     async def start(self) -> None:
         """Find the files kept before.

@@ -21,6 +21,8 @@ from hapta.config.schema import (
     RateLimitConfig,
     ServerConfig,
     SessionsConfig,
+    UploadsCollectionConfig,
+    UploadsConfig,
     UpstreamConfig,
     WorkersConfig,
 )
@@ -49,6 +51,8 @@ __all__ = [
     "Secrets",
     "ServerConfig",
     "SessionsConfig",
+    "UploadsCollectionConfig",
+    "UploadsConfig",
     "UpstreamConfig",
     "WorkersConfig",
     "check_secrets",

@@ -495,6 +495,87 @@ class ValidationConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     asking it, in its words; false: it is asked."""
 
 
+class UploadsCollectionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is different for one collection, by its name or id; letter case does not matter."""
+
+    is_enabled: bool = True
+    """false: files for this collection are not looked at."""
+
+    max_files: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    """As in [uploads]; 0: the one of [uploads]."""
+
+    max_file_bytes: Annotated[int, Meta(ge=0, le=2**50)] = 0
+    """As in [uploads]; 0: the one of [uploads]."""
+
+    types: tuple[str, ...] = ()
+    """As in [uploads]; empty: those of [uploads]."""
+
+    deny: tuple[str, ...] = ()
+    """Types that are refused here besides those of [uploads]."""
+
+    names: Literal["", "clean", "refuse", "keep"] = ""
+    """As in [uploads]; empty: the one of [uploads]."""
+
+    polyglots: Literal["", "refuse", "keep"] = ""
+    """As in [uploads]; empty: the one of [uploads]."""
+
+    svg: Literal["", "refuse", "keep"] = ""
+    """As in [uploads]; empty: the one of [uploads]."""
+
+    reencode: Literal["", "yes", "no"] = ""
+    """Whether images are made anew here; empty: as [uploads] says."""
+
+
+class UploadsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Files in writes of records: what they really are, and whether they may be stored (docs/uploads.md). For
+    single collections: [uploads.collections.<name>]."""
+
+    is_enabled: bool = False
+    """true: files are looked at before PocketBase sees any of them; false: only PocketBase looks."""
+
+    max_files: Count = 100
+    """Files in one write."""
+
+    max_file_bytes: Annotated[int, Meta(ge=0, le=2**50)] = 0
+    """Bytes of one file; 0: only the maxSize of PocketBase's field counts."""
+
+    types: tuple[str, ...] = ()
+    """Types that may be stored, such as ["image/*", "application/pdf"], by PocketBase's names for them;
+    empty: all. It is the content that counts, not what a client calls it."""
+
+    deny: tuple[str, ...] = ()
+    """Types that may not be stored, even if types allows them."""
+
+    names: Literal["clean", "refuse", "keep"] = "clean"
+    """Names with path parts, control or bidirectional characters, reserved words or an extension that lies
+    about the type: "clean" stores the file under a harmless name, "refuse" refuses it, "keep" lets it be."""
+
+    polyglots: Literal["refuse", "keep"] = "refuse"
+    """Images that are a page, a program, a document or an archive as well: "refuse" or "keep"."""
+
+    svg: Literal["refuse", "keep"] = "keep"
+    """SVG images, which may hold scripts: "refuse" or "keep". PocketBase serves them so that none runs."""
+
+    image_max_pixels: Annotated[int, Meta(ge=0, le=2**40)] = 50_000_000
+    """Pixels of one image, all frames of an animation together; 0: any number. Found without decoding."""
+
+    image_max_frames: Annotated[int, Meta(ge=0, le=1_000_000)] = 500
+    """Frames of one animation; 0: any number."""
+
+    reencode: bool = False
+    """true: PNG, JPEG, GIF, WebP, AVIF and BMP images are made anew from their pixels, without EXIF and
+    whatever hides in them; images of other types are refused, but for SVG."""
+
+    reencode_max_bytes: Annotated[int, Meta(ge=1024, le=2**32)] = 32 * 1024 * 1024
+    """Bytes of the largest image that is made anew; a larger one is refused."""
+
+    reencode_quality: Annotated[int, Meta(ge=1, le=100)] = 90
+    """Quality of JPEG, WebP and AVIF images made anew."""
+
+    collections: dict[str, UploadsCollectionConfig] = msgspec_field(default_factory=dict)
+    """By name or id: [uploads.collections.<name>]."""
+
+
 class MetricsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Figures for Prometheus at http://host:port/metrics, on a listener of their own."""
 
@@ -545,5 +626,6 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     workers: WorkersConfig = WorkersConfig()
     validation: ValidationConfig = ValidationConfig()
+    uploads: UploadsConfig = UploadsConfig()
     metrics: MetricsConfig = MetricsConfig()
     log: LogConfig = LogConfig()
