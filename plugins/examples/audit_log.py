@@ -129,6 +129,45 @@ def _are_one(one: Entry, other: Entry) -> bool:
     return one.record == other.record or "" in (one.record, other.record)
 
 
+@dataclass(slots=True)
+class Seen:
+    """What the feed has told of a row."""
+
+    record: Record | None = None
+    is_created: bool = False
+    is_gone: bool = False
+
+    def knows(self, event: RowChange) -> bool:
+        """Whether this is an event heard before: the feed tells of each at least once."""
+        if event.action == "create":
+            return self.is_created
+        if event.action == "delete":
+            return self.is_gone
+        return event.record is not None and event.record == self.record
+
+    def take(self, event: RowChange) -> None:
+        """It is news."""
+        self.is_gone = event.action == "delete"
+        self.is_created = not self.is_gone and (self.is_created or event.action == "create")
+        self.record = None if self.is_gone else event.record
+
+
+class Memory:
+    """What was told of the rows heard of last."""
+
+    def __init__(self) -> None:
+        self._rows: OrderedDict[tuple[str, str], Seen] = OrderedDict()
+
+    def of(self, event: RowChange) -> Seen:
+        """Of the row of an event."""
+        key = (event.collection, event.id)
+        seen = self._rows.setdefault(key, Seen())
+        self._rows.move_to_end(key)
+        if len(self._rows) > REMEMBERED:
+            self._rows.popitem(last=False)
+        return seen
+
+
 def differences(old: Record | None, new: Record | None) -> dict[str, list[Any]]:
     """What changed, as ``{field: [old, new]}``; of a row that was not known before, all it is now."""
     before, after = old or {}, new or {}
@@ -176,10 +215,9 @@ def collection() -> Mapping[str, Any]:
 
 def setup(api: PluginApi) -> None:
     settings = api.settings(AuditLog)
-    joiner = Joiner()
+    joiner, memory = Joiner(), Memory()
     waiting: list[Entry] = []
     lost = 0
-    last: OrderedDict[tuple[str, str], Record] = OrderedDict()
     news, storing = asyncio.Event(), asyncio.Lock()
 
     def add(entry: Entry | None) -> None:
@@ -215,20 +253,14 @@ def setup(api: PluginApi) -> None:
 
     @api.on_change(*settings.collections)
     async def told(event: RowChange) -> None:
-        key = (event.collection, event.id)
-        before = last.pop(key, None)
-        if event.action == "update" and before is not None and before == event.record:
-            last[key] = before
-            return  # the same event again
+        seen = memory.of(event)
+        if seen.knows(event):
+            return
         entry = Entry(event.collection, event.action, event.id, until(), is_told=True)
+        entry.old, entry.new = seen.record, event.record
         if event.action == "delete":
-            entry.old = before or event.record
-        else:
-            entry.old, entry.new = before, event.record
-            if event.record is not None:
-                last[key] = event.record
-                if len(last) > REMEMBERED:
-                    last.popitem(last=False)
+            entry.old, entry.new = seen.record or event.record, None
+        seen.take(event)
         add(joiner.add(entry))
 
     @api.startup

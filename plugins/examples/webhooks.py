@@ -10,7 +10,7 @@ Switch it on in config.toml, one table for each receiver::
     collections = ["orders"]
     on = ["create", "update"]
     fields = ["number", "total"]            # of the row; ["*"]: all, hidden ones too; []: the id alone
-    secret = "SHOP_WEBHOOK_SECRET"          # the environment variable that holds it
+    secret = "SHOP_WEBHOOK_SECRET"          # the environment variable that holds it; .env is Hapta's alone
 
 Every delivery is a row of ``hapta_outbox`` until the receiver has answered with 2xx: written when the change
 feed tells of the change, taken out when it is delivered. Whatever dies in between, it is sent again, so a
@@ -58,8 +58,8 @@ SHORTEST_SECRET = 24
 LARGEST_BODY = 256 * 1024
 """Bytes; a change whose row is larger is told without it."""
 LONGEST_RETRY_AFTER_S = 24 * 3600.0
-LOOKS_EVERY_S = 30.0
-"""The outbox is looked at so often whatever is heard: rows may be another Hapta's, or an operator's."""
+LOOKS_EVERY_S = 600.0
+"""The outbox is looked at so often whatever is heard: of a Hapta that died with rows in it nobody tells."""
 _NOT_GLOBAL = tuple(map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")))
 """IPv6 that leads to any IPv4 address: translation and tunnels."""
 
@@ -201,12 +201,12 @@ def payload(receiver: Receiver, event: RowChange, at: datetime) -> Mapping[str, 
 
 
 def delivery_id(receiver: str, event: RowChange) -> str:
-    """The same for the same event heard twice, or by two Haptas; another each time where events cannot be
-    told apart, because the row does not say when it was changed."""
-    record = event.record or {}
-    if not (record.get("updated") or (event.action == "create" and record.get("created"))):
+    """The same for the same event heard twice, or by two Haptas; another each time for updates that cannot
+    be told apart, because the row does not say when it was changed."""
+    record = dict(event.record or {})
+    if event.action == "update" and not record.get("updated"):
         return short_hash(secrets.token_hex())
-    told = json.dumps([receiver, event.collection, event.action, event.id, dict(record)], sort_keys=True)
+    told = json.dumps([receiver, event.collection, event.action, event.id, record], sort_keys=True)
     return short_hash(told)
 
 
@@ -271,6 +271,15 @@ class Courier:
                     raise
                 await asyncio.sleep(pause_s)
 
+    def outbox_changed(self, event: RowChange) -> None:
+        """Somebody has written to the outbox: another Hapta, an operator, or this one."""
+        row = event.record or {}
+        if event.id == self._gone_id:
+            self.is_gone = event.action != "delete"
+            self._news.set()
+        elif row.get("receiver") == self._name and row.get("state") == "waiting" and not row.get("tries"):
+            self._news.set()
+
     async def run(self) -> None:
         """Deliver, for ever."""
         connector = aiohttp.TCPConnector(
@@ -280,11 +289,14 @@ class Courier:
         )
         jar = aiohttp.DummyCookieJar()
         async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, trust_env=False) as session:
+            is_known = False
             while True:
                 self._news.clear()
                 try:
-                    self.is_gone = await self._api.database.view(OUTBOX, self._gone_id) is not None
-                    wait_s = LOOKS_EVERY_S if self.is_gone else await self._round(session)
+                    if not is_known:
+                        self.is_gone = await self._api.database.view(OUTBOX, self._gone_id) is not None
+                        is_known = True
+                    wait_s = await self._round(session)
                 except (DatabaseError, HaptaError) as exc:
                     self._api.log.warning(f"the outbox cannot be read: {exc}", receiver=self._name)
                     wait_s = self._settings.first_delay_s
@@ -297,14 +309,15 @@ class Courier:
     async def _round(self, session: aiohttp.ClientSession) -> float:
         """Try all that is due; seconds until there is more to do."""
         while not self.is_gone:
-            now = datetime.now(UTC)
-            rows = await self._waiting(now, self._settings.at_once)
-            if not rows:
-                break
+            rows = await self._waiting(datetime.now(UTC), self._settings.at_once)
             tries = [self._try(session, row) for row in rows]
             for error in await asyncio.gather(*tries, return_exceptions=True):
                 if error is not None:
                     raise error
+            if len(rows) < self._settings.at_once:
+                break
+        if self.is_gone:
+            return LOOKS_EVERY_S
         upcoming = await self._waiting(datetime.now(UTC) + timedelta(seconds=LOOKS_EVERY_S), 1)
         if not upcoming:
             return LOOKS_EVERY_S
@@ -336,7 +349,7 @@ class Courier:
         if 200 <= status < 300:
             await self._api.database.delete(OUTBOX, row["id"])
             return
-        result: dict[str, Any] = {"status": status, "error": error[:500]}
+        result: dict[str, Any] = {"status": status, "error": error[:500], "due": datetime.now(UTC)}
         age_s = (now - _moment(row["created"])).total_seconds()
         if status == 410:
             await self._stop()
@@ -348,7 +361,7 @@ class Courier:
             )
         else:
             seconds = max(delay_s(settings, tries, random.random()), retry_s)
-            result["due"] = datetime.now(UTC) + timedelta(seconds=seconds)
+            result["due"] += timedelta(seconds=seconds)
         await self._api.database.update(OUTBOX, row["id"], result)
 
     async def _send(self, session: aiohttp.ClientSession, id: str, told: Any) -> tuple[int, float, str]:
@@ -399,6 +412,11 @@ def setup(api: PluginApi) -> None:
         for name, receiver in settings.receivers.items():
             if event.collection in receiver.collections or "*" in receiver.collections:
                 await couriers[name].announce(event)
+
+    @api.on_change(OUTBOX)
+    async def look(event: RowChange) -> None:
+        for courier in couriers.values():
+            courier.outbox_changed(event)
 
     @api.startup
     async def begin() -> None:

@@ -1,6 +1,7 @@
 """The bundled examples in a running Hapta, in front of a real PocketBase."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -165,6 +166,17 @@ async def test_the_audit_log_knows_who_wrote_and_sees_what_by_passed_hapta(
     assert answer.status_code == 403
 
 
+def test_what_waits_when_hapta_ends_is_in_the_audit_log(serve: Serve, database: PocketBase) -> None:
+    hapta = serve(AUDIT_LOG)
+    with ada(hapta) as client:
+        made = client.post(POSTS, json={"title": "one"}).json()
+    database.admin.patch(f"{POSTS}/{made['id']}", json={"title": "two"}).raise_for_status()
+    time.sleep(0.2)
+    hapta.stop()
+    rows = database.rows("hapta_changes", filter=f'record="{made["id"]}"')
+    assert sorted(row["action"] for row in rows) == ["create", "update"]
+
+
 async def test_of_a_new_password_the_audit_log_keeps_nothing(serve: Serve, database: PocketBase) -> None:
     hapta = serve(AUDIT_LOG.replace('"posts"', '"users"'))
     new = {"password": "another-horse-7", "passwordConfirm": "another-horse-7", "oldPassword": PASSWORD}
@@ -252,5 +264,8 @@ async def test_a_webhook_nobody_takes_ends_as_a_dead_letter(
     (row,) = database.rows("hapta_outbox")
     assert (row["tries"], row["status"]) == (3, 500)
     assert len(receiver.got) == 3
+    again = {"state": "waiting", "tries": 0}
+    database.admin.patch(f"/api/collections/hapta_outbox/records/{row['id']}", json=again).raise_for_status()
+    assert await holds(lambda: len(receiver.got) == 4 and database.rows("hapta_outbox") == [])
     assert "given up after 3 tries" in hapta.log
     assert SECRET not in hapta.log

@@ -87,6 +87,22 @@ async def test_a_create_whose_answer_does_not_show_it_gets_its_id_from_the_feed(
         assert (row["record"], row["who"]) == ("p9", "guest")
 
 
+async def test_an_event_heard_twice_is_one_change_and_a_row_made_anew_another() -> None:
+    async with load() as plugin:
+        row = {"id": "p1", "title": "x"}
+        for action in ("create", "create", "update", "delete", "delete", "create", "delete"):
+            await plugin.changed(make_row_change("posts", action, row))
+        told = [row["action"] for row in await rows(plugin, 4)]
+        assert told == ["create", "delete", "create", "delete"]
+
+
+async def test_what_comes_in_another_order_is_logged_all_the_same() -> None:
+    async with load() as plugin:
+        await plugin.changed(make_row_change("posts", "update", {"id": "p1", "title": "two"}))
+        await plugin.changed(make_row_change("posts", "create", {"id": "p1", "title": "one"}))
+        assert {row["action"] for row in await rows(plugin, 2)} == {"create", "update"}
+
+
 async def test_two_changes_of_one_row_stay_two() -> None:
     async with load() as plugin:
         await plugin.written(update({"title": "mine"}))
