@@ -1,6 +1,7 @@
 """``hapta check``: validate the configuration, start nothing, write nothing."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
@@ -10,9 +11,12 @@ import click
 
 from hapta.cli.options import config_options, load_config
 from hapta.config import SECRET_FIELDS, ConfigErrors, Loaded
-from hapta.config.fields import FIELDS, NAMED
+from hapta.config.fields import FIELDS, FREE, NAMED
+from hapta.config.free import leaves
 
 _MASK = "********"
+_LOOKS_SECRET = re.compile(r"secret|passw|token|credential|(api|private|access)_?key", re.IGNORECASE)
+"""Keys of plugins whose values are not shown; secrets do not belong there, but people put them there."""
 
 
 @click.command("check")
@@ -33,7 +37,7 @@ def command(config_path: Path | None, overrides: Sequence[str], as_json: bool) -
             raise
         click.echo(json.dumps({"ok": False, "problems": exc.problems}, indent=2))
         return 2
-    click.echo(json.dumps(_report(loaded), indent=2) if as_json else "\n".join(_text(loaded)))
+    click.echo(json.dumps(_report(loaded), indent=2, default=str) if as_json else "\n".join(_text(loaded)))
     return 0
 
 
@@ -51,7 +55,7 @@ def _report(loaded: Loaded) -> dict[str, Any]:
 def _text(loaded: Loaded) -> Iterator[str]:
     yield f"Configuration  {loaded.config_path or 'no config.toml; defaults and environment'}"
     yield f"PocketBase     {_upstream(loaded)}"
-    rows = [(key, json.dumps(value), where) for key, value, where in _changed(loaded)]
+    rows = [(key, json.dumps(value, default=str), where) for key, value, where in _changed(loaded)]
     yield "Values         " + ("all at their defaults" if not rows else "other than the defaults:")
     yield from _table(rows)
     secrets = [(name, _MASK, where) for name, where in _secrets(loaded)]
@@ -77,6 +81,11 @@ def _changed(loaded: Loaded) -> Iterator[tuple[str, object, str]]:
                 value, key = getattr(table, field.attribute), f"{outer}.{inner}.{field.name}"
                 if value != field.default:
                     yield key, value, loaded.origins[key]
+    for outer in FREE:
+        for inner, table in attrgetter(outer)(loaded.config).items():
+            for key, value in leaves((outer, inner), table):
+                is_hidden = outer == "plugins" and _LOOKS_SECRET.search(key.removeprefix(f"{outer}.{inner}"))
+                yield key, _MASK if is_hidden else value, loaded.origins[key]
 
 
 def _secrets(loaded: Loaded) -> Iterator[tuple[str, str]]:

@@ -179,12 +179,19 @@ def _limit_problems(limit: LimitConfig) -> Iterator[tuple[str, str]]:
         yield "cost", f"{limit.cost:.12g} is more than the {burst} that may come at once"
 
 
+def _same_collections(config: Config) -> Iterator[ConfigError]:
+    for table, names in (
+        ("cache.collections", [*config.cache.collections]),
+        ("validate", [*config.validate]),
+    ):
+        seen: dict[str, str] = {}
+        for name in names:
+            if earlier := seen.get(name.lower()):
+                yield ConfigError((f"{table}.{name}",), f"is the same as {table}.{earlier}")
+            seen[name.lower()] = name
+
+
 def _cache(config: Config) -> Iterator[ConfigError]:
-    seen: dict[str, str] = {}
-    for name in config.cache.collections:
-        if earlier := seen.get(name.lower()):
-            yield ConfigError((f"cache.collections.{name}",), f"is the same as cache.collections.{earlier}")
-        seen[name.lower()] = name
     written = config.cache.custom_routes_write
     if "*" in written and len(written) > 1:
         yield ConfigError(("cache.custom_routes_write",), '"*" is all collections; leave out the others')
@@ -200,5 +207,6 @@ def _login(config: Config) -> Iterator[ConfigError]:
 
 
 _RULES: tuple[Callable[[Config], Iterator[ConfigError]], ...] = (
-    _hosts, _networks, _public_url, _ports, _access, _keepalive, _order, _limits, _login, _cache,
+    _hosts, _networks, _public_url, _ports, _access, _keepalive, _order, _limits, _login,
+    _same_collections, _cache,
 )  # fmt: skip

@@ -15,7 +15,7 @@ from typing import Any, get_args, get_origin
 import msgspec
 from msgspec import inspect
 
-from hapta.config.schema import Config
+from hapta.config.schema import Config, FreeTable
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
@@ -66,9 +66,17 @@ def _fields_of(table: str, struct: type) -> list[Field]:
     ]
 
 
+FREE: tuple[str, ...] = tuple(
+    table.name for table in msgspec.structs.fields(Config) if table.type == dict[str, FreeTable]
+)
+"""Tables of tables whose keys are not Hapta's, ``[plugins.<name>]``; :mod:`hapta.config.free` reads them."""
+
+
 def _structs() -> Iterator[tuple[str, type, bool]]:
     """Each table in order: its name, its struct, and whether it is a table of tables of that struct."""
     for table in msgspec.structs.fields(Config):
+        if table.name in FREE:
+            continue
         if get_origin(table.type) is dict:
             yield table.name, get_args(table.type)[1], True
             continue
@@ -116,8 +124,16 @@ TABLES: dict[str, list[str]] = {
 }
 """The key names of each table, in order."""
 
-EXAMPLES = {"limits": "limits.api", "cache.collections": "cache.collections.posts"}
-"""A table of each of :data:`NAMED`, for messages and the shipped file."""
+EXAMPLES = {
+    "limits": "limits.api",
+    "cache.collections": "cache.collections.posts",
+    "plugins": "plugins.link_limit",
+    "validate": "validate.posts",
+}
+"""A table of each of :data:`NAMED` and :data:`FREE`, for messages and the shipped file."""
+
+IS_ENABLED = Field("plugins.<name>", "is_enabled", "is_enabled", bool, inspect.type_info(bool), True)
+"""The one key of ``[plugins.<name>]`` that is Hapta's."""
 
 
 def find(table: str, name: str) -> Field | None:
@@ -218,7 +234,7 @@ def unknown(table: str, name: str | None = None) -> str:
     """What to say about a table, or a key of a table, that does not exist."""
     outer = table if table in TABLES or table in NAMED else table.rpartition(".")[0]
     if outer not in TABLES and outer not in NAMED:
-        return "unknown table" + _did_you_mean(table, [*TABLES, *NAMED])
+        return "unknown table" + _did_you_mean(table, [*TABLES, *NAMED, *FREE])
     assert name is not None
     tables = [named.removeprefix(f"{outer}.") for named in NAMED if named.startswith(f"{outer}.")]
     if near := _did_you_mean(name, [*(NAMED.get(outer) or TABLES[outer]), *tables]):

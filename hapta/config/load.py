@@ -19,6 +19,7 @@ from hapta.config.errors import ConfigErrors
 from hapta.config.fields import (
     EXAMPLES,
     FIELDS,
+    FREE,
     NAMED,
     TABLES,
     Field,
@@ -31,6 +32,7 @@ from hapta.config.fields import (
     unknown,
 )
 from hapta.config.files import EnvFile, FileProblem, read_env, read_toml
+from hapta.config.free import FreeTables, printable
 from hapta.config.lines import Lines
 from hapta.config.remote import check_secrets
 from hapta.config.schema import Config
@@ -96,7 +98,7 @@ def load(
     if path:
         reader.take_toml(path)
     env_file = reader.read_env(base_dir / ".env")
-    environment = {name: (text, f"environment {_printable(name)}") for name, text in environ.items()}
+    environment = {name: (text, f"environment {printable(name)}") for name, text in environ.items()}
     reader.take_variables(env_file)
     reader.take_variables(environment)
     for override in overrides:
@@ -125,6 +127,7 @@ class _Reader:
         self._values: dict[str, Any] = {}
         self._named: dict[str, str] = {}
         self._wrong: set[str] = set()
+        self._free = FreeTables(self.problems, self.origins)
         self._cwd = cwd
 
     def take_toml(self, path: Path) -> None:
@@ -136,10 +139,12 @@ class _Reader:
             return
         for table, content in tables.items():
             where = f"{name}:{lines.of(table)}"
-            if (table not in TABLES and table not in NAMED) or not isinstance(content, dict):
-                self.problems.append(f"{where}: {_printable(table)}: {_not_a_table(table, content)}")
+            if not _is_known(table) or not isinstance(content, dict):
+                self.problems.append(f"{where}: {printable(table)}: {_not_a_table(table, content)}")
             elif table in TABLES:
                 self._take_table(table, content, name, lines)
+            elif table in FREE:
+                self._free.take(table, content, lambda key: f"{name}:{lines.of(key)}")
             else:
                 self._take_named(table, content, name, lines)
 
@@ -163,7 +168,7 @@ class _Reader:
                 problem = f"expected a table such as [{EXAMPLES[outer]}], got {shown(content)}"
                 if inner in NAMED[outer]:
                     problem = f"is a key of a table with a name of its own, such as [{EXAMPLES[outer]}]"
-                self.problems.append(f"{where}: {_printable(table)}: {_secret_here(inner) or problem}")
+                self.problems.append(f"{where}: {printable(table)}: {_secret_here(inner) or problem}")
             elif self._is_named(outer, inner, where):
                 self._take_table(table, content, name, lines)
 
@@ -176,7 +181,7 @@ class _Reader:
             problem = "is the name of a limit Hapta brings; choose another"
             if not is_reserved:
                 problem = f"expected a name of {words}"
-            self.problems.append(f"{where}: {_printable(table)}: {problem}")
+            self.problems.append(f"{where}: {printable(table)}: {problem}")
             return False
         self._named.setdefault(table, where)
         return True
@@ -197,10 +202,14 @@ class _Reader:
             return
         named, _, last = f"{table}.{name}".rpartition(".")
         is_known = find(named, last) is not None or last in NAMED.get(named, ())
-        where = f"--set {_printable(override)}" if is_known else "--set"
+        where = f"--set {printable(override)}" if is_known else "--set"
+        if table in FREE:
+            where = f"--set {printable(key.strip())}"  # without the value: Hapta cannot know what it is
         self._take_text(table, name, ".", where, text)
 
     def _take_text(self, table: str, name: str, divider: str, where: str, text: str) -> None:
+        if table in FREE:
+            return self._take_free_text(table, name, divider, where, text)
         first, _, rest = name.partition(divider)
         if f"{table}.{first}" in NAMED or f"{table}.{first}" in TABLES:
             table, name = f"{table}.{first}", rest
@@ -210,14 +219,21 @@ class _Reader:
         inner, found, key = name.rpartition(divider) if divider == "__" else name.partition(divider)
         if not found:
             problem = f"expected {table}.<name>.<key>, such as {EXAMPLES[table]}.{next(iter(NAMED[table]))}"
-            self.problems.append(f"{where}: {_printable(f'{table}.{name}'.rstrip('.'))}: {problem}")
+            self.problems.append(f"{where}: {printable(f'{table}.{name}'.rstrip('.'))}: {problem}")
         elif self._is_named(table, inner, where):
             self._take(f"{table}.{inner}", key, where, from_text, text)
         return None
 
+    def _take_free_text(self, table: str, name: str, divider: str, where: str, text: str) -> None:
+        if divider == "__":  # a name may hold two underscores
+            inner, _, path = name.rpartition(divider)
+            return self._free.take_text(table, inner, [path], where, text)
+        inner, _, path = name.partition(divider)
+        return self._free.take_text(table, inner, path.split(divider), where, text)
+
     def config(self) -> Config:
         """All values so far as one :class:`Config`, after the rules between keys."""
-        tables: dict[str, Any] = {}
+        tables: dict[str, Any] = dict(self._free.tables)
         for table in self._named:
             _table_at(tables, table)
         for key, value in self._values.items():
@@ -258,14 +274,14 @@ class _Reader:
                 if text:
                     self.secrets[name], self.origins[name] = text, where
             elif is_ours and (meant := meant_secret(name)):
-                self.problems.append(f"{where}: {_printable(name)}: unknown name; did you mean {meant}?")
+                self.problems.append(f"{where}: {printable(name)}: unknown name; did you mean {meant}?")
 
     def _take(self, table: str, name: str, where: str, convert: Callable[[Field, T], Any], value: T) -> None:
         key = f"{table}.{name}"
         field = find(table, name)
         if field is None:
             problem = _secret_here(name) or unknown(table, name)
-            self.problems.append(f"{where}: {_printable(key)}: {problem}")
+            self.problems.append(f"{where}: {printable(key)}: {problem}")
             return
         try:
             self._values[key] = convert(field, value)
@@ -277,7 +293,7 @@ class _Reader:
 
     def _name(self, path: Path) -> str:
         """What messages call a file: its path as seen from the working directory."""
-        return _printable(str(path.relative_to(self._cwd) if path.is_relative_to(self._cwd) else path))
+        return printable(str(path.relative_to(self._cwd) if path.is_relative_to(self._cwd) else path))
 
 
 def _table_at(tables: dict[str, Any], path: str) -> dict[str, Any]:
@@ -287,10 +303,14 @@ def _table_at(tables: dict[str, Any], path: str) -> dict[str, Any]:
     return tables
 
 
+def _is_known(table: str) -> bool:
+    return table in TABLES or table in NAMED or table in FREE
+
+
 def _not_a_table(name: str, value: object) -> str:
     if problem := _secret_here(name):
         return problem
-    if name in TABLES or name in NAMED:
+    if _is_known(name):
         return f"expected a table, got {shown(value)}"
     if name in FIELDS:
         return "a dotted key stands without quotes"
@@ -303,7 +323,3 @@ def _secret_here(name: str) -> str | None:
     if meant := meant_secret(name):
         return f"{meant} is a secret; it belongs into .env or the environment, not here"
     return None
-
-
-def _printable(text: str) -> str:
-    return text if text.isprintable() else ascii(text)

@@ -13,8 +13,10 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from hapta.config import schema
-from hapta.config.fields import EXAMPLES, FIELDS, NAMED, STRUCTS, TABLES, Field, expected
+from hapta.config.fields import EXAMPLES, FIELDS, FREE, NAMED, STRUCTS, TABLES, Field, expected
 
 _WIDTH = 110
 _HEAD = """\
@@ -27,13 +29,26 @@ BEGIN, END = "<!-- keys: rendered -->", "<!-- keys: end -->"
 """What stands around the rendered part of the documentation page."""
 _EXAMPLES = {"limits.<name>.rate": "100/minute"}
 """What stands in ``config.toml`` for a key that has no default."""
+_FREE_EXAMPLES = {
+    "plugins": ("is_enabled = true", "max_links = 3"),
+    "validate": (
+        "title = { required = true, min = 3, max = 200, forbid_links = 0 }",
+        """update_fields = { pinned = "@request.auth.role = 'admin'", "*" = "" }""",
+    ),
+}
+"""What may stand in a table whose keys are not Hapta's."""
+_NAME_OF = {"plugins": "name", "validate": "collection"}
 
 
 def render_toml() -> str:
     """The shipped ``config.toml``."""
     tables, fields = _table_docs(), _field_docs()
     lines = [_HEAD]
-    for table in STRUCTS:
+    for table in _in_order():
+        if table in FREE:
+            example = [f"# {line}" for line in _FREE_EXAMPLES[table]]
+            lines += [f"\n{_comment(tables[table])}\n# [{EXAMPLES[table]}]", *example, ""]
+            continue
         if table in NAMED:
             lines += _example(table, tables[table], fields)
             continue
@@ -49,7 +64,12 @@ def render_tables() -> str:
     """The tables of the documentation page, one heading each."""
     tables, fields = _table_docs(), _field_docs()
     lines = []
-    for table in STRUCTS:
+    for table in _in_order():
+        if table in FREE:
+            example = [f"[{EXAMPLES[table]}]", *_FREE_EXAMPLES[table]]
+            head = [f"### [{table}.<{_NAME_OF[table]}>]", "", tables[table], ""]
+            lines += [*head, "```toml", *example, "```", ""]
+            continue
         rows = (
             list(NAMED[table].values()) if table in NAMED else [FIELDS[f"{table}.{n}"] for n in TABLES[table]]
         )
@@ -64,6 +84,15 @@ def render_tables() -> str:
         lines += [_row(field, fields[field.key]) for field in rows]
         lines.append("")
     return "\n".join(lines)
+
+
+def _in_order() -> Iterator[str]:
+    """All tables, each table of tables behind the one it belongs to."""
+    for table in msgspec.structs.fields(schema.Config):
+        if table.name in FREE:
+            yield table.name
+        else:
+            yield from (name for name in STRUCTS if name.partition(".")[0] == table.name)
 
 
 def _example(table: str, doc: str, fields: dict[str, str]) -> list[str]:
@@ -107,24 +136,30 @@ def _classes() -> Iterator[ast.ClassDef]:
 def _table_docs() -> dict[str, str]:
     """The docstring of each table's struct."""
     by_class = {node.name: _one_line(ast.get_docstring(node) or "") for node in _classes()}
-    return {table: by_class[struct.__name__] for table, struct in STRUCTS.items()}
+    docs = {table: by_class[struct.__name__] for table, struct in STRUCTS.items()}
+    return docs | {name: text for node in _classes() for name, text in _docs_of(node) if name in FREE}
 
 
 def _field_docs() -> dict[str, str]:
     """The docstring below each field, by dotted key."""
     table_of = {struct.__name__: table for table, struct in STRUCTS.items()}
-    docs = {}
+    docs: dict[str, str] = {}
     for node in _classes():
-        for statement, after in zip(node.body, node.body[1:], strict=False):
-            match statement, after:
-                case (
-                    ast.AnnAssign(target=ast.Name(id=name)),
-                    ast.Expr(value=ast.Constant(value=str(text))),
-                ):
-                    table = table_of[node.name]
-                    prefix = f"{table}.<name>" if table in NAMED else table
-                    docs[f"{prefix}.{name.rstrip('_')}"] = _one_line(text)
+        if table := table_of.get(node.name):
+            prefix = f"{table}.<name>" if table in NAMED else table
+            docs |= {f"{prefix}.{name.rstrip('_')}": text for name, text in _docs_of(node)}
     return docs
+
+
+def _docs_of(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    """The fields of a class that have a docstring, with it."""
+    for statement, after in zip(node.body, node.body[1:], strict=False):
+        match statement, after:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                yield name, _one_line(text)
 
 
 def _one_line(text: str) -> str:

@@ -6,7 +6,7 @@ of Hapta is given its own struct, never the whole :class:`Config`. Rules that ne
 :mod:`hapta.config.check`.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 from msgspec import field as msgspec_field
@@ -18,6 +18,8 @@ Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Bytes = Annotated[int, Meta(ge=1, le=2**50)]
 HeaderBytes = Annotated[int, Meta(ge=1024, le=2**20)]
 NonEmpty = Annotated[str, Meta(min_length=1)]
+FreeTable: TypeAlias = dict[str, Any]
+"""A table whose keys are not Hapta's: plain TOML values."""
 
 
 class ServerConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -435,6 +437,24 @@ class CacheConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """By name or id: [cache.collections.<name>]."""
 
 
+class HooksConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Plugins and the hooks they register. Their settings: [plugins.<name>]."""
+
+    dir: NonEmpty = "plugins"
+    """Folder of the plugins; relative to config.toml. It need not exist."""
+
+    reload: bool = True
+    """Plugins whose files change are loaded anew while Hapta runs; one that cannot be loaded leaves the
+    version before it at work."""
+
+    guard_deadline_s: Seconds = 5.0
+    """Seconds a hook that can stop something may take, before what it guards is stopped; hooks can have
+    deadlines of their own."""
+
+    watcher_deadline_s: Seconds = 30.0
+    """Seconds a hook that only watches may take, before it is cancelled."""
+
+
 class MetricsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Figures for Prometheus at http://host:port/metrics, on a listener of their own."""
 
@@ -474,5 +494,14 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limits: dict[str, LimitConfig] = msgspec_field(default_factory=dict)
     login: LoginConfig = LoginConfig()
     cache: CacheConfig = CacheConfig()
+    hooks: HooksConfig = HooksConfig()
+    plugins: dict[str, FreeTable] = msgspec_field(default_factory=dict)
+    """Settings of one plugin, by its name: that of its file or folder. Which keys there are says the plugin;
+    is_enabled = false leaves it out, true is needed for those in plugins/examples/. No secrets here."""
+
+    validate: dict[str, FreeTable] = msgspec_field(default_factory=dict)
+    """What the fields of one collection must be, and who may set, change and read them (docs/validation.md).
+    PocketBase's own rules hold as well."""
+
     metrics: MetricsConfig = MetricsConfig()
     log: LogConfig = LogConfig()

@@ -62,6 +62,31 @@ def test_each_value_other_than_the_default_is_shown_with_its_source(
     assert SECRET not in shown
 
 
+def test_tables_of_plugins_and_checks_are_shown_too_and_what_may_be_a_secret_is_not(
+    home: Path, capsys: Captured
+) -> None:
+    (home / "config.toml").write_text(
+        '[plugins.webhook]\nurl = "http://x"\nApi_Key = "hunter2"\n'
+        "[validate.users]\npassword = { min = 12 }\nborn = { from = 1900-01-01 }\n"
+    )
+    assert main(["check", "--set", "plugins.webhook.secret=hunter2"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[3:-2] == [
+        '  plugins.webhook.url          "http://x"    config.toml:2',
+        '  plugins.webhook.Api_Key      "********"    config.toml:3',
+        '  plugins.webhook.secret       "********"    --set plugins.webhook.secret',
+        "  validate.users.password.min  12            config.toml:5",
+        '  validate.users.born.from     "1900-01-01"  config.toml:6',
+    ]
+    assert "hunter2" not in shown
+    assert main(["check", "--json"]) == 0
+    out = capsys.readouterr().out
+    assert "hunter2" not in out
+    assert {"key": "validate.users.password.min", "value": 12, "from": "config.toml:5"} in json.loads(out)[
+        "values"
+    ]
+
+
 def test_json_has_the_same(home: Path, capsys: Captured) -> None:
     (home / ".env").write_text(f"Secret={SECRET}\n")
     assert main(["check", "--json", "--set", "server.trusted_proxies=::1"]) == 0

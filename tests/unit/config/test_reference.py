@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from hapta.config import Config, LimitConfig
-from hapta.config.fields import FIELDS, NAMED
+from hapta.config.fields import EXAMPLES, FIELDS, FREE, NAMED
 from hapta.config.reference import BEGIN, END, as_toml, main, render_tables, render_toml
 
 
@@ -73,3 +73,14 @@ def test_the_command_writes_once_and_checks_after(
     capsys.readouterr()
     assert main() == 0
     assert capsys.readouterr().out == ""
+
+
+def test_a_table_whose_keys_are_not_hapta_s_is_an_example_that_can_be_taken_as_it_stands() -> None:
+    commented = [line[2:] for line in render_toml().split("\n") if line.startswith("# ")]
+    for table in FREE:
+        start = commented.index(f"[{EXAMPLES[table]}]")
+        given = tomllib.loads("\n".join(commented[start : start + 3]))
+        assert msgspec.convert(given, Config) != Config()
+        heading = f"### [{table}.<"
+        block = render_tables().partition(heading)[2].partition("```toml\n")[2].partition("```")[0]
+        assert tomllib.loads(block) == given
