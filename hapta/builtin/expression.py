@@ -4,6 +4,10 @@ Operands are constants, ``@request.auth.FIELD`` and own single-valued fields of 
 ``:lower``. Anything else PocketBase knows (other rows, ``@request.body``, functions, the clock) is refused,
 for here it could not be asked. What an operator says of two values is told in ``hapta.filters.compare``;
 where that is not known, the expression does not hold.
+
+Nor is it known whether a value nobody has (of a guest, of a field the caller's collection lacks) is the empty
+value of a record: to PocketBase it is in a text field and is not in a JSON one. So no guest owns the records
+without an owner.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +16,7 @@ from typing import Any, Final, TypeAlias
 
 from hapta.filters.compare import DECISIONS
 from hapta.filters.errors import FilterError
-from hapta.filters.fold import KEYWORDS
+from hapta.filters.fold import AUTH, KEYWORDS
 from hapta.filters.kleene import evaluate
 from hapta.filters.nodes import Comparison, Group, Identifier, Number, Operand, Text
 from hapta.filters.parser import parse
@@ -45,8 +49,8 @@ class Expression:
         """Whether it is known to hold.
 
         Args:
-            auth: the caller's values by field, at least those of :attr:`auth`; ``None`` for all of a guest
-                and for fields the caller's collection does not have.
+            auth: the caller's values by field; ``None`` for all of a guest and for fields the caller's
+                collection does not have. One that is missing is not known.
             row: the record as a superuser sees it; ``None``: whichever it is.
         """
         known = {} if row is None else row
@@ -78,9 +82,16 @@ class _Maker:
             raise FilterError("~ and !~ take a quoted text on their right here", comparison.right.position)
         decide = DECISIONS[comparison.operator]
 
+        sides = (comparison.left, comparison.right)
+        has_own, has_auth = any(map(_is_own, sides)), any(map(_is_auth, sides))
+
         def holds(auth: Values, row: Values) -> bool | None:
             first, second = left(auth, row), right(auth, row)
-            return None if first is UNKNOWN or second is UNKNOWN else decide(first, second)
+            if first is UNKNOWN or second is UNKNOWN:
+                return None
+            if has_own and has_auth and {first, second} == {"", None}:
+                return None
+            return decide(first, second)
 
         return holds
 
@@ -127,21 +138,34 @@ def _comparisons(group: Group) -> Iterator[Comparison]:
                 yield term.item
 
 
+def _is_auth(operand: Operand) -> bool:
+    return isinstance(operand, Identifier) and operand.name.startswith(AUTH)
+
+
+def _is_own(operand: Operand) -> bool:
+    return isinstance(operand, Identifier) and not _is_auth(operand)
+
+
 def _constant(value: Value) -> _Read:
     return lambda _auth, _row: value
 
 
 def _keyword(name: str, meaning: Value) -> _Read:
     # a field of that very name comes first
-    return lambda _auth, row: any_value(row[name]) if name in row else meaning
+    return lambda _auth, row: _own(row[name]) if name in row else meaning
 
 
 def _member(name: str, is_auth: bool, is_lower: bool) -> _Read:
     def read(auth: Values, row: Values) -> Value | Unknown:
-        values = auth if is_auth else row
-        value = any_value(values[name]) if name in values else UNKNOWN
+        values, value_of = (auth, any_value) if is_auth else (row, _own)
+        value = value_of(values[name]) if name in values else UNKNOWN
         if not is_lower or value is UNKNOWN or value is None:
             return value
         return lower(value) if isinstance(value, str) else UNKNOWN
 
     return read
+
+
+def _own(value: object) -> Value | Unknown:
+    """What a record shows of a field; only JSON ones show ``null``, and to them it is not the empty text."""
+    return UNKNOWN if value is None else any_value(value)

@@ -83,7 +83,11 @@ async def _auth(caller: Caller | None, rules: Iterable[Rule]) -> Mapping[str, An
     if names <= known.keys():
         return known
     record: Record | None = await caller.record()
-    return known if record is None else {**{name: record.get(name) for name in names}, **known}
+    if record is None:
+        return known
+    # what the caller's collection does not have is NULL, the null of a JSON field is something else
+    values = {name: record.get(name) for name in names if name not in record or record[name] is not None}
+    return values | known
 
 
 def _is_sent_back(
