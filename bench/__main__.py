@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from bench import cache, limits, passthrough, sessions, startup, store, streams
+from bench import cache, limits, passthrough, refusals, sessions, startup, store, streams
 from bench.document import filled
 from bench.errors import BenchError
 from bench.machine import description, tool, versions
@@ -19,6 +19,7 @@ from bench.plan import Plan, Section
 _PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 _MEASUREMENTS: dict[str, Callable[[Plan], Section]] = {
     "passthrough": passthrough.measure,
+    "refusals": refusals.measure,
     "streams": streams.measure,
     "sessions": sessions.measure,
     "startup": startup.measure,
@@ -41,6 +42,7 @@ def command(what: str, runs: int | None, quick: bool, json_path: Path | None, wr
 
     \b
     passthrough   a view and a list: PocketBase directly, behind nginx, behind Hapta
+    refusals      a create that its schema refuses: PocketBase, behind Hapta, at the edge
     streams       2,000 idle event streams: memory per client, and that all get an event
     sessions      checking a token, logging in, memory for 10,000 sessions
     startup       seconds from start to ready

@@ -13,10 +13,16 @@ _REPORT = """\
 done = function(summary, latency, requests)
   local e = summary.errors
   io.write(string.format(
-    'JSON{"requests":%d,"us":%d,"errors":%d,"p50_us":%.1f,"p99_us":%.1f}\\n',
-    summary.requests, summary.duration, e.connect + e.read + e.write + e.status + e.timeout,
+    'JSON{"requests":%d,"us":%d,"errors":%d,"refusals":%d,"p50_us":%.1f,"p99_us":%.1f}\\n',
+    summary.requests, summary.duration, e.connect + e.read + e.write + e.timeout, e.status,
     latency:percentile(50), latency:percentile(99)))
 end
+"""
+
+_POST = """\
+wrk.method = "POST"
+wrk.body = [[{body}]]
+wrk.headers["Content-Type"] = "application/json"
 """
 
 
@@ -35,8 +41,11 @@ class Report:
         return self.requests / self.seconds
 
 
-def parse(output: str) -> Report:
+def parse(output: str, *, is_refused: bool = False) -> Report:
     """Find the report in what wrk printed.
+
+    Args:
+        is_refused: an answer of status 400 and up is what is wanted, and any other an error.
 
     Raises:
         BenchError: there is none.
@@ -45,24 +54,33 @@ def parse(output: str) -> Report:
     if found is None:
         raise BenchError(f"wrk made no report; it said:\n{output.strip()}")
     seen = json.loads(found[1])
+    unwanted = seen["requests"] - seen["refusals"] if is_refused else seen["refusals"]
     return Report(
-        seen["requests"], seen["us"] / 1e6, seen["errors"], seen["p50_us"] / 1000, seen["p99_us"] / 1000
+        seen["requests"],
+        seen["us"] / 1e6,
+        seen["errors"] + unwanted,
+        seen["p50_us"] / 1000,
+        seen["p99_us"] / 1000,
     )
 
 
-def load(home: Path, url: str, connections: int, seconds: float) -> Report:
+def load(home: Path, url: str, connections: int, seconds: float, *, refused: str | None = None) -> Report:
     """GET ``url`` over ``connections`` kept-alive connections, as fast as they are answered.
+
+    Args:
+        refused: JSON to POST instead, which is to be refused each time.
 
     Raises:
         BenchError: wrk failed, or a request did.
     """
     script = home / "report.lua"
-    script.write_text(_REPORT, encoding="ascii")
+    post = "" if refused is None else _POST.format(body=refused)
+    script.write_text(post + _REPORT, encoding="ascii")
     command = [tool("wrk"), "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "-s", str(script), url]
     done = subprocess.run(
         pinned(command, cores().load), capture_output=True, text=True, check=False, timeout=seconds + 60
     )
-    report = parse(done.stdout + done.stderr)
+    report = parse(done.stdout + done.stderr, is_refused=refused is not None)
     if report.errors:
         raise BenchError(f"{report.errors} of {report.requests} requests to {url} failed: no figures")
     return report

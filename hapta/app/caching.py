@@ -42,6 +42,7 @@ from hapta.stages.origins import OriginMemo
 from hapta.stages.own_emails import OwnEmails
 from hapta.stages.remake import Remaker
 from hapta.stages.row_writes import RowWrites
+from hapta.stages.schema_refusal import SchemaRefusal
 from hapta.stages.stale import StaleAnswers
 from hapta.stages.variants import Variants
 from hapta.upstream.superuser import SuperuserClient
@@ -145,6 +146,11 @@ class Caching:
         denials = Denials(self.book, self, hooks_of=self.hooks_of)
         on_refused = metrics.cache.edge_refused
         self._refusals = EdgeRefusal(denials, Wording(self.book, origins), self, on_refused=on_refused)
+        self._schema_refusals = (
+            SchemaRefusal(denials, Wording(self.book, origins), self, on_refused=on_refused)
+            if config.validation.schema
+            else None
+        )
         self._denied_reads = EdgeReads(
             self.book, denials, Wording(self.book, origins), self, on_refused=on_refused
         )
@@ -184,17 +190,19 @@ class Caching:
         feed.on_gap(self._on_gap)
         schema.on_change(self._on_schema)
 
+    def edge_stages(self) -> Sequence[Stage]:
+        """What answers before anybody looks into a write: files, and what a rule provably denies."""
+        if not self._config.is_enabled:
+            return []
+        files = [] if self.files is None else [self.files.stage]
+        return [*files, self._refusals, self._denied_reads]
+
     def stages(self) -> Sequence[Stage]:
         """What stands right in front of everything that speaks to PocketBase."""
         if not self._config.is_enabled:
             return []
-        return [
-            *([self.files.stage] if self.files is not None else []),
-            self._refusals,
-            self._denied_reads,
-            self._reads,
-            self._writes,
-        ]
+        schema = [] if self._schema_refusals is None else [self._schema_refusals]
+        return [*schema, self._reads, self._writes]
 
     async def start(self) -> None:
         """Find the files kept before.

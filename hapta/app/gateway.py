@@ -14,17 +14,20 @@ from hapta.app.database import (
 )
 from hapta.app.hooks_mode import HooksModes
 from hapta.app.limits import Limiting
+from hapta.app.plugin_database import PluginDatabase
+from hapta.app.plugins import Plugins
 from hapta.app.readiness import Readiness
 from hapta.app.reports import Outputs, Reports
 from hapta.app.sessions import Sessions
 from hapta.app.spool_dir import spool_directory
 from hapta.app.watch import Watch
 from hapta.config import Loaded
+from hapta.hooks.writes import WriteGuards
 from hapta.identity.overview import Overview
 from hapta.model.address import parse_networks
 from hapta.model.clock import Clock
 from hapta.model.errors import UpstreamUnavailable
-from hapta.model.exchange import Answer, Exchange, Handler
+from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.observe.listener import MetricsListener
 from hapta.pipeline import fold
 from hapta.server.connections import ConnectionTable
@@ -35,13 +38,20 @@ from hapta.server.transmit import Transmitter
 from hapta.sessions.keys import KeyRing
 from hapta.stages.accept import accept
 from hapta.stages.admin import admin_lock, batch_lock
+from hapta.stages.admit import Admission
 from hapta.stages.cors import preflights
+from hapta.stages.guard_oauth2 import GuardOAuth2
+from hapta.stages.guard_writes import GuardWrites
 from hapta.stages.hold import hold_bodies
 from hapta.stages.own import health_routes, no_own_route
 from hapta.stages.settings_watch import settings_watch
 from hapta.stages.streams import OpenStreams
+from hapta.stages.upload_check import UploadPolicies, needs_workers
 from hapta.stages.upstream import Upstream
+from hapta.stages.write_site import WriteSite
 from hapta.upstream.spool import SpoolBudget
+from hapta.workers.count import worker_count
+from hapta.workers.pool import WorkerPool
 
 if TYPE_CHECKING:
     from hapta.embedded import Prepared
@@ -71,7 +81,24 @@ class Gateway:
         self._watch: Watch | None = None
         self._sessions: Sessions | None = None
         self._caching: Caching | None = None
+        self._pool = WorkerPool(
+            loaded.config.workers,
+            count=worker_count(loaded.config.workers, loaded.config.server.threads),
+            environ=environ,
+            events=outputs.events,
+            meter=outputs.metrics.workers,
+        )
+        outputs.metrics.workers.follow(self._pool)
+        self._plugins = Plugins(
+            loaded,
+            (),
+            self._pool,
+            clock=clock,
+            events=outputs.events,
+            metrics=outputs.metrics.hooks,
+        )
         self._control = ControlSocket(loaded.path(loaded.config.server.state_dir))
+        self._plugin_database: PluginDatabase | None = None
         self.prepared: Prepared | None = None
 
     @property
@@ -100,6 +127,7 @@ class Gateway:
         try:
             listener.bind(server.host, server.port)
             spool_dir = spool_directory(self._loaded)
+            self._plugins.load()
             await self._start_metrics()
             if keep_trying:  # which may take hours: who asks meanwhile is told, not kept waiting
                 front.handle = fold([accept, health_routes(_still_waiting), no_own_route], _unavailable)
@@ -109,7 +137,15 @@ class Gateway:
             self._readiness = Readiness(database.client, reception, watch.why_not_ready, self._clock)
             sessions = await self._start_sessions(database, watch)
             caching = await self._start_caching(database, watch, sessions)
-            front.handle = self._pipeline(database, self._readiness, watch, sessions, caching, spool_dir)
+            inner = self._inner(database, watch, sessions, caching)
+            plugin_database = PluginDatabase(database.superuser, inner)
+            self._plugin_database = plugin_database
+            await self._plugins.start(plugin_database, watch.feed, watch.schema)
+            if needs_workers(self._loaded.config.uploads):
+                await self._pool.start()
+            front.handle = self._pipeline(
+                database, self._readiness, watch, sessions, caching, spool_dir, inner
+            )
             await self._control.serve(self._desk(database, watch, sessions, caching).application())
             if not keep_trying:
                 await listener.start()
@@ -203,6 +239,9 @@ class Gateway:
             schema=watch.schema,
             own=watch.own,
             streams=self._streams,
+            admit=Admission(
+                lambda: self._plugins.registry, self._plugins.runner, watch.schema, database.superuser
+            ),
             clock=self._clock,
             events=self._outputs.events,
         )
@@ -254,6 +293,44 @@ class Gateway:
             started_at=self._clock.monotonic(),
         )
 
+    def _inner(
+        self,
+        database: EmbeddedDatabase | RemoteDatabase,
+        watch: Watch,
+        sessions: Sessions,
+        caching: Caching,
+    ) -> Handler:
+        """From the cache on: the way of every request, and of what plugins write."""
+        reports = self._reports
+        return fold(
+            [
+                *caching.stages(),
+                *watch.stages(),
+                settings_watch(database.settings_may_differ, reports.on_settings_trouble),
+                *sessions.inner_stages(),
+            ],
+            Upstream(
+                database.client,
+                self._loaded.config.upstream,
+                host_to_send(self._loaded),
+                streams=self._streams,
+                meter=self._outputs.metrics,
+                clock=self._clock,
+            ),
+        )
+
+    def _guards(self, database: EmbeddedDatabase | RemoteDatabase, watch: Watch) -> list[Stage]:
+        plugins = self._plugins
+        uploads = UploadPolicies(self._loaded.config.uploads, self._pool)
+        site = WriteSite(
+            lambda: plugins.registry,
+            WriteGuards(plugins.runner, uploads),
+            plugins.watchers,
+            watch.schema,
+            database.superuser,
+        )
+        return [GuardWrites(site), GuardOAuth2(site)]
+
     def _pipeline(
         self,
         database: EmbeddedDatabase | RemoteDatabase,
@@ -262,8 +339,9 @@ class Gateway:
         sessions: Sessions,
         caching: Caching,
         spool_dir: str | None,
+        inner: Handler,
     ) -> Handler:
-        config, metrics, reports = self._loaded.config, self._outputs.metrics, self._reports
+        config, metrics = self._loaded.config, self._outputs.metrics
         limiting = Limiting(
             config,
             schema=watch.schema,
@@ -292,19 +370,10 @@ class Gateway:
                 ),
                 batch_lock,
                 *limiting.inner_stages(),
-                *caching.stages(),
-                *watch.stages(),
-                settings_watch(database.settings_may_differ, reports.on_settings_trouble),
-                *sessions.inner_stages(),
+                *caching.edge_stages(),
+                *self._guards(database, watch),
             ],
-            Upstream(
-                database.client,
-                config.upstream,
-                host_to_send(self._loaded),
-                streams=self._streams,
-                meter=metrics,
-                clock=self._clock,
-            ),
+            inner,
         )
 
     async def drain(self) -> int:
@@ -325,6 +394,10 @@ class Gateway:
         if self._listener is not None:
             await self._listener.stop()
         await self._control.stop()
+        await self._plugins.stop()
+        if self._plugin_database is not None:
+            await self._plugin_database.close()
+        await self._pool.stop()
         if self._caching is not None:
             await self._caching.stop()
         if self._sessions is not None:

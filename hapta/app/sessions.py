@@ -1,7 +1,7 @@
 """Sessions put together: engine, rows, memory, stages, and what the change feed tells them."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -18,7 +18,7 @@ from hapta.identity.restore import RestoreFence
 from hapta.identity.rows import SessionRows, date_value
 from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError, OperatorError
-from hapta.model.exchange import Stage
+from hapta.model.exchange import Exchange, Stage
 from hapta.model.schema import Schema
 from hapta.model.tasks import TaskSet
 from hapta.observe.events import Events
@@ -136,6 +136,7 @@ class Sessions:
         schema: the schema watch, started.
         own: ids of Hapta's collections.
         streams: the open event streams.
+        admit: asked whether somebody who logged in may have their token (:mod:`hapta.stages.admit`).
     """
 
     def __init__(
@@ -149,9 +150,11 @@ class Sessions:
         schema: SchemaWatch,
         own: Own,
         streams: OpenStreams,
+        admit: Callable[[Exchange, str, str, str], Awaitable[None]],
         clock: Clock,
         events: Events,
     ) -> None:
+        self._admit = admit
         self._ring = ring
         self._superuser = superuser
         self._own = own
@@ -215,6 +218,7 @@ class Sessions:
                 self._ring,
                 is_auth_collection=self._collections.is_auth,
                 on_login=self._on_login,
+                admit=self._admit,
             ),
             fence_restores(self._fence),
             cast_doubt(self._doubts, self._collections),

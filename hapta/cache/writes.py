@@ -14,7 +14,6 @@ Lists restricted to one value of a field are taken for reached by every write he
 collection. Where more is known of the row, :mod:`hapta.cache.known_rows` puts the values in its place.
 """
 
-import re
 from collections.abc import Collection as Several
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,18 +21,12 @@ from typing import Final
 
 from hapta.cache.plan import Views
 from hapta.cache.tags import EVERYTHING, Tag, all_rows, any_row, anywhere, births, record
-from hapta.model.operation import Operation, OperationClass
+from hapta.model.operation import Operation, OperationClass, classify_sub_request
 from hapta.model.schema import Collection, Schema, fold_name
 
 _K = OperationClass
 _READ = frozenset({"GET", "HEAD", "OPTIONS"})
 _OF_AN_IDENTITY = ("_externalAuths", "_mfas", "_otps", "_authOrigins")
-_SUB_URL = re.compile(
-    r"/?api/collections/(?P<collection>[^/?]+)/records(?:/(?P<record>[^/?]+))?(?:\?.*)?", re.DOTALL
-)
-"""URLs of a batch's sub-requests (``apis/batch.go`` ValidBatchActions)."""
-_SUB_ACTIONS = {"POST": "create", "PATCH": "update", "DELETE": "delete", "PUT": "upsert"}
-_WITHOUT_RECORD = frozenset({"create", "upsert"})
 _EVERYTHING = frozenset({EVERYTHING})
 _NOTHING: frozenset[Tag] = frozenset()
 
@@ -176,20 +169,18 @@ class WriteTags:
         return NOTHING if action == "auth-refresh" else Written(reach.sign_in)
 
     def _sub_request(self, request: Mapping[str, object]) -> Written:
-        """Read as PocketBase does: its own expressions on the URL as it is written, escapes and all."""
         method, url = request.get("method"), request.get("url")
         if not isinstance(method, str) or not isinstance(url, str):
             return ALL
-        action = _SUB_ACTIONS.get(method.upper())
-        found = _SUB_URL.fullmatch(url)
-        if action is None or found is None or (found["record"] is None) != (action in _WITHOUT_RECORD):
-            return ALL  # PocketBase refuses the whole batch; a newer one may know more
-        body = request.get("body")
+        found = classify_sub_request(method, url)
+        if found is None:
+            return ALL
+        body, action = request.get("body"), found.action
         asked_for = body.get("id") if isinstance(body, Mapping) else None
         if action == "upsert" and asked_for in (None, ""):
             action = "create"
         body_id = asked_for if isinstance(asked_for, str) else None  # of a number PocketBase makes a text
-        return self._record_write(action, found["collection"], found["record"] or body_id or None)
+        return self._record_write(action, found.collection, found.record or body_id or None)
 
     def _reach_of(self, collection: Collection, fallout: frozenset[str]) -> _Reach:
         rows = self._rows[collection.id]

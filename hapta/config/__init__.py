@@ -21,7 +21,10 @@ from hapta.config.schema import (
     RateLimitConfig,
     ServerConfig,
     SessionsConfig,
+    UploadsCollectionConfig,
+    UploadsConfig,
     UpstreamConfig,
+    WorkersConfig,
 )
 from hapta.config.secrets import SECRET_FIELDS, Secrets
 
@@ -48,7 +51,10 @@ __all__ = [
     "Secrets",
     "ServerConfig",
     "SessionsConfig",
+    "UploadsCollectionConfig",
+    "UploadsConfig",
     "UpstreamConfig",
+    "WorkersConfig",
     "check_secrets",
     "load",
     "parse_rate",

@@ -5,16 +5,17 @@ keys names both, the one to change first.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 from hapta.config.errors import ConfigError
 from hapta.config.rates import parse_rate
-from hapta.config.schema import Config, LimitConfig
+from hapta.config.schema import Config, LimitConfig, UploadsCollectionConfig, UploadsConfig
 
 _ACCESS = re.compile(r"all|errors|off|sample:[1-9][0-9]{0,8}")
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
+_MIME_PATTERN = re.compile(r"[a-z0-9][a-z0-9.+-]*/([a-z0-9][a-z0-9.+-]*|\*)")
 _WILDCARDS = {"0.0.0.0", "::"}
 
 
@@ -180,21 +181,40 @@ def _limit_problems(limit: LimitConfig) -> Iterator[tuple[str, str]]:
 
 
 def _same_collections(config: Config) -> Iterator[ConfigError]:
-    for table, names in (
-        ("cache.collections", [*config.cache.collections]),
-        ("validate", [*config.validate]),
-    ):
-        seen: dict[str, str] = {}
-        for name in names:
-            if earlier := seen.get(name.lower()):
-                yield ConfigError((f"{table}.{name}",), f"is the same as {table}.{earlier}")
-            seen[name.lower()] = name
+    yield from _twice("cache.collections", config.cache.collections)
+    yield from _twice("uploads.collections", config.uploads.collections)
+    yield from _twice("validate", config.validate)
 
 
 def _cache(config: Config) -> Iterator[ConfigError]:
     written = config.cache.custom_routes_write
     if "*" in written and len(written) > 1:
         yield ConfigError(("cache.custom_routes_write",), '"*" is all collections; leave out the others')
+
+
+def _twice(table: str, names: Iterable[str]) -> Iterator[ConfigError]:
+    seen: dict[str, str] = {}
+    for name in names:
+        if earlier := seen.get(name.lower()):
+            yield ConfigError((f"{table}.{name}",), f"is the same as {table}.{earlier}")
+        seen[name.lower()] = name
+
+
+def _uploads(config: Config) -> Iterator[ConfigError]:
+    uploads = config.uploads
+    tables: list[tuple[str, UploadsConfig | UploadsCollectionConfig]] = [("uploads", uploads)]
+    tables += [(f"uploads.collections.{name}", own) for name, own in uploads.collections.items()]
+    for table, own in tables:
+        for key, patterns in (("types", own.types), ("deny", own.deny)):
+            for pattern in patterns:
+                if not _MIME_PATTERN.fullmatch(pattern):
+                    problem = f'expected types such as "image/png" or "image/*", got "{pattern}"'
+                    yield ConfigError((f"{table}.{key}",), problem)
+        if own.reencode in (True, "yes") and not (uploads.image_max_pixels and uploads.image_max_frames):
+            key = "image_max_frames" if uploads.image_max_pixels else "image_max_pixels"
+            problem = "0 is any number; making images anew needs a bound"
+            yield ConfigError((f"uploads.{key}", f"{table}.reencode"), problem)
+            return
 
 
 def _login(config: Config) -> Iterator[ConfigError]:
@@ -206,7 +226,16 @@ def _login(config: Config) -> Iterator[ConfigError]:
         )
 
 
+def _workers(config: Config) -> Iterator[ConfigError]:
+    threads, count = config.server.threads, config.workers.count
+    if threads and count and threads != count:
+        problem = (
+            f"{threads} is not the {count} of workers.count, which means the same; leave one of them out"
+        )
+        yield ConfigError(("server.threads", "workers.count"), problem)
+
+
 _RULES: tuple[Callable[[Config], Iterator[ConfigError]], ...] = (
     _hosts, _networks, _public_url, _ports, _access, _keepalive, _order, _limits, _login,
-    _same_collections, _cache,
+    _same_collections, _cache, _uploads, _workers,
 )  # fmt: skip

@@ -127,6 +127,7 @@ TABLES: dict[str, list[str]] = {
 EXAMPLES = {
     "limits": "limits.api",
     "cache.collections": "cache.collections.posts",
+    "uploads.collections": "uploads.collections.posts",
     "plugins": "plugins.link_limit",
     "validate": "validate.posts",
 }

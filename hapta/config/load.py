@@ -41,9 +41,11 @@ from hapta.config.secrets import SECRET_FIELDS, Secrets, meant_secret
 T = TypeVar("T")
 RESERVED = frozenset({"default", "login"})
 """Names of limits that stand in tables of their own, ``[ratelimit]`` and ``[login]``."""
+_COLLECTIONS = (re.compile(r"[A-Za-z0-9_]{1,255}"), "letters, digits and _, as collections have")
 _NAMES = {
     "limits": (re.compile(r"[a-z0-9][a-z0-9_-]{0,31}"), "a to z, 0 to 9, _ and -, at most 32 characters"),
-    "cache.collections": (re.compile(r"[A-Za-z0-9_]{1,255}"), "letters, digits and _, as collections have"),
+    "cache.collections": _COLLECTIONS,
+    "uploads.collections": _COLLECTIONS,
 }
 
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from hapta.model.exits import exit_phrase
+
 _GUARD = Path(__file__).with_name("guard.py")
 _LAST_WORDS_WITHIN_S = 0.2
 _DEAD_WITHIN_S = 1.0
@@ -123,7 +125,7 @@ class Child:
             return ChildExit(None, f"could not be started: {self._failure}")
         if self._status is None:
             return ChildExit(None, f"its guard process {self._guard.pid} was ended from outside")
-        return ChildExit(self._status, _phrase(self._status))
+        return ChildExit(self._status, exit_phrase(self._status))
 
     def terminate(self) -> None:
         """Ask PocketBase to end; it finishes the requests under way for up to a second."""
@@ -186,12 +188,3 @@ def _start_guard(
         pass_fds=(lock_descriptor,),
         start_new_session=True,  # Ctrl-C in the terminal reaches Hapta alone
     )
-
-
-def _phrase(status: int) -> str:
-    if status >= 0:
-        return f"exit status {status}"
-    try:
-        return f"ended by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"ended by signal {-status}"

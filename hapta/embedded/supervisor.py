@@ -1,7 +1,7 @@
 """Keeps one PocketBase serving on one address until it is told to stop.
 
 A single task owns the child at any time: it starts it, waits until it is healthy, then waits until it ends,
-and begins again after :class:`~hapta.embedded.backoff.Backoff`. It never gives up after the first success;
+and begins again after :class:`~hapta.model.backoff.Backoff`. It never gives up after the first success;
 before that, whatever goes wrong is the operator's to know, with PocketBase's own last words.
 
 The port stays the same across children, so the address of the upstream never changes. PocketBase also
@@ -16,13 +16,13 @@ from collections.abc import Callable
 
 from hapta.embedded.access import let_own_address_in, make_token
 from hapta.embedded.accounts import Account, upsert
-from hapta.embedded.backoff import Backoff
 from hapta.embedded.child import Child, ChildExit, start_child
 from hapta.embedded.events import EventLog
 from hapta.embedded.health import health_status
 from hapta.embedded.output import OutputTail, essence
 from hapta.embedded.ports import choose_port, is_free
 from hapta.embedded.prepare import Prepared
+from hapta.model.backoff import Backoff
 from hapta.model.clock import Clock
 from hapta.model.errors import OperatorError
 from hapta.model.tasks import TaskSet

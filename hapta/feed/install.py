@@ -5,17 +5,19 @@ Haptas that start at once both look, both import the same, and the one that come
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from hapta.feed.layout import LAYOUT, NAMES_BY_PART, OWN_NAMES, ForeignCollection, Own, missing
+from hapta.feed.layout import LAYOUT, NAMES_BY_PART, ForeignCollection, Own, missing
 from hapta.model.errors import OperatorError
 from hapta.upstream.client import Lane
 from hapta.upstream.superuser import NotPocketBase, SuperuserClient
 
 HEARTBEAT_ID: Final = "feedheartbeat00"
 """The row of ``hapta_meta`` whose PATCH proves that the change feed hears."""
+
+IMPORT: Final = "/api/collections/import"
 
 _TRIES = 5
 _PAUSE_S = 0.2
@@ -41,22 +43,48 @@ async def install(superuser: SuperuserClient) -> Own:
         SuperuserRefused: Hapta has no superuser access.
         UpstreamRefused, UpstreamLost, UpstreamUnavailable: PocketBase did not answer.
     """
+
+    async def send(changes: Sequence[Mapping[str, Any]]) -> tuple[int, Any]:
+        return await superuser.request("PUT", IMPORT, import_body(changes), lane=Lane.STREAMS)
+
+    found = await complete(superuser, LAYOUT, send)
+    own = Own(**{part: found[name]["id"] for part, name in NAMES_BY_PART.items()})
+    await _ensure_heartbeat(superuser, own)
+    return own
+
+
+def import_body(changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What to send to :data:`IMPORT`."""
+    return {"collections": changes, "deleteMissing": False}
+
+
+async def complete(
+    superuser: SuperuserClient,
+    layout: Sequence[Mapping[str, Any]],
+    send: Callable[[Sequence[Mapping[str, Any]]], Awaitable[tuple[int, Any]]],
+) -> Mapping[str, Mapping[str, Any]]:
+    """Make sure that collections are there, with at least these fields and indexes.
+
+    Args:
+        superuser: looks.
+        layout: the collections, each with ``id``, ``name``, ``type``, ``system``, ``fields`` and ``indexes``.
+        send: imports what is missing; status and answer.
+
+    Returns:
+        The collections as they are, by name.
+
+    Raises:
+        InstallFailed, NotPocketBase, SuperuserRefused, HaptaError: as :func:`install`.
+    """
     refusal = ""
     for attempt in range(_TRIES):
         if attempt:
             await asyncio.sleep(_PAUSE_S * attempt)
-        found = await _found(superuser)
-        changes = _changes(found, superuser.base_url)
+        found = await _found(superuser, [wanted["name"] for wanted in layout])
+        changes = _changes(layout, found, superuser.base_url)
         if not changes:
-            own = Own(**{part: found[name]["id"] for part, name in NAMES_BY_PART.items()})
-            await _ensure_heartbeat(superuser, own)
-            return own
-        status, answer = await superuser.request(
-            "PUT",
-            "/api/collections/import",
-            {"collections": changes, "deleteMissing": False},
-            lane=Lane.STREAMS,
-        )
+            return found
+        status, answer = await send(changes)
         if status != 204:  # another Hapta may have been faster: look again
             refusal = f" (status {status}): {_words(answer)}"
     raise InstallFailed(
@@ -65,8 +93,8 @@ async def install(superuser: SuperuserClient) -> Own:
     )
 
 
-async def _found(superuser: SuperuserClient) -> Mapping[str, Mapping[str, Any]]:
-    wanted = " || ".join(f'name = "{name}"' for name in sorted(OWN_NAMES))
+async def _found(superuser: SuperuserClient, names: Iterable[str]) -> Mapping[str, Mapping[str, Any]]:
+    wanted = " || ".join(f'name = "{name}"' for name in sorted(names))
     status, answer = await superuser.request(
         "GET", f"/api/collections?perPage=50&skipTotal=1&filter={quote(wanted)}", lane=Lane.STREAMS
     )
@@ -84,9 +112,11 @@ async def _found(superuser: SuperuserClient) -> Mapping[str, Mapping[str, Any]]:
         ) from exc
 
 
-def _changes(found: Mapping[str, Mapping[str, Any]], base_url: str) -> list[Mapping[str, Any]]:
+def _changes(
+    layout: Sequence[Mapping[str, Any]], found: Mapping[str, Mapping[str, Any]], base_url: str
+) -> list[Mapping[str, Any]]:
     changes = []
-    for wanted in LAYOUT:
+    for wanted in layout:
         name = wanted["name"]
         try:
             change = missing(wanted, found.get(name))

@@ -1,9 +1,10 @@
 """What a rule comes to when only the caller is known: true, false, or not known.
 
 For answering a write at the edge that PocketBase would refuse whatever the record and the body are. So
-false has to be certain: it is said only of comparisons both sides of which are constants, and all else is
-unknown. The constants are texts, plain whole numbers, ``null``, ``true``, ``false``, everything under
-``@request.auth.`` for a guest, and of an auth record what the caller passes.
+false has to be certain, and so has true where a body is refused that the rule lets through: both are said
+only of comparisons both sides of which are constants, and all else is unknown. The constants are texts, plain
+whole numbers, ``null``, ``true``, ``false``, everything under ``@request.auth.`` for a guest, and of an auth
+record what the caller passes.
 
 How PocketBase compares (``tools/search/filter.go``, resolveEqualExpr), measured on 0.40.6:
 
@@ -21,6 +22,7 @@ from hapta.filters.nodes import Comparison, Group, Identifier, Number, Operand, 
 
 AUTH = "@request.auth."
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,14}")
+_OF_EVERY_RECORD = frozenset({"id", "collectionId", "collectionName"})
 KEYWORDS: dict[str, int | None] = {"null": None, "true": 1, "false": 0}
 """What the words mean where no field has their name."""
 
@@ -47,6 +49,33 @@ class _Known:
 def provably(group: Group, facts: Facts) -> bool | None:
     """Whether the rule holds for every record and every body, for none, or whether that is not known."""
     return evaluate(group, lambda comparison: _compare(comparison, facts))
+
+
+def surely(group: Group, facts: Facts) -> bool:
+    """Whether the rule holds for every record and every body, and PocketBase can make nothing else of it.
+
+    More than that it is provable: a part that is not known here may be one PocketBase cannot resolve, and
+    then the whole rule fails, whatever the other parts come to.
+    """
+    return _is_known(group, facts) and provably(group, facts) is True
+
+
+def _is_known(group: Group, facts: Facts) -> bool:
+    for term in group.terms:
+        item = term.item
+        if isinstance(item, Group):
+            if not _is_known(item, facts):
+                return False
+        elif not (_is_resolved(item.left) and _is_resolved(item.right)) or _compare(item, facts) is None:
+            return False
+    return True
+
+
+def _is_resolved(operand: Operand) -> bool:
+    """Not a field of auth records that there may not be, nor one with a modifier."""
+    if not isinstance(operand, Identifier) or not operand.name.startswith(AUTH):
+        return True
+    return operand.name.removeprefix(AUTH) in _OF_EVERY_RECORD
 
 
 def _compare(comparison: Comparison, facts: Facts) -> bool | None:

@@ -18,6 +18,11 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 _SECRET = frozenset({"password", "passwordConfirm", "oldPassword", "tokenKey"})
 
 
+def nothing() -> Mapping[str, Any]:
+    """Python 3.11 takes no mapping for a default, not even one that cannot change."""
+    return NOTHING
+
+
 async def nobody() -> Record | None:
     """There is no such record."""
     return None
@@ -58,7 +63,6 @@ class Upload:
             content does not tell.
         declared_type: what the client says.
         length: bytes.
-        sha256: of the content, in hex.
     """
 
     field: str
@@ -66,12 +70,16 @@ class Upload:
     type: str
     declared_type: str
     length: int
-    sha256: str
     read: Callable[[], AsyncIterator[bytes]] = member(repr=False, compare=False)
+    hash_: Callable[[], Awaitable[str]] = member(repr=False, compare=False)
 
     def chunks(self) -> AsyncIterator[bytes]:
         """The content from its beginning, in pieces; may be read again."""
         return self.read()
+
+    async def sha256(self) -> str:
+        """Hash of the content, in hex; worked out once, off the event loop."""
+        return await self.hash_()
 
     async def content(self, most_bytes: int) -> bytes:
         """The whole content.
@@ -111,8 +119,8 @@ class Change:
     action: Action
     collection: str
     id: str | None = None
-    fields: Mapping[str, Any] = NOTHING
-    files: Mapping[str, tuple[Upload, ...]] = NOTHING
+    fields: Mapping[str, Any] = member(default_factory=nothing)
+    files: Mapping[str, tuple[Upload, ...]] = member(default_factory=nothing)
     caller: Caller | None = None
     address: str = "127.0.0.1"
     request_id: str = ""

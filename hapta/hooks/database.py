@@ -1,10 +1,10 @@
 """PocketBase as plugins reach it, with superuser rights."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from hapta.hooks.change import NOTHING, Record
+from hapta.hooks.change import NOTHING, Record, nothing
 
 
 class DatabaseError(Exception):
@@ -35,7 +35,7 @@ class BatchWrite:
     action: str
     collection: str
     id: str = ""
-    fields: Mapping[str, Any] = NOTHING
+    fields: Mapping[str, Any] = field(default_factory=nothing)
 
 
 class Database(Protocol):

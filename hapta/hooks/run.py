@@ -27,8 +27,8 @@ class HookLog(Protocol):
     def error(self, event: str, **fields: object) -> None: ...
 
 
-class Overrun(Exception):
-    """A hook took longer than its deadline."""
+class Misbehaved(Exception):
+    """A hook took longer than its deadline, or returned what it may not: no trace would tell more."""
 
 
 class HookRunner:
@@ -76,6 +76,10 @@ class HookRunner:
         except Exception as exc:
             self._tell(hook, exc, request_id)
 
+    async def call(self, hook: Hook) -> None:
+        """Run what belongs to a plugin's life; it may fail with anything."""
+        await self._run(hook, (), hook.deadline_s or self._watcher_deadline_s)
+
     async def _run(self, hook: Hook, args: tuple[Any, ...], deadline_s: float) -> Any:
         began, outcome = self._clock.monotonic(), "failed"
         try:
@@ -86,10 +90,10 @@ class HookRunner:
                 if not deadline.expired():
                     raise
                 outcome = "timed_out"
-                raise Overrun(f"took longer than {deadline_s:g} s") from exc
+                raise Misbehaved(f"took longer than {deadline_s:g} s") from exc
             if (took := self._clock.monotonic() - began) > deadline_s:
                 outcome = "timed_out"
-                raise Overrun(f"took {took:.1f} s without awaiting, more than {deadline_s:g} s")
+                raise Misbehaved(f"took {took:.1f} s without awaiting, more than {deadline_s:g} s")
             outcome = "passed"
             return result
         except Reject:
@@ -99,13 +103,17 @@ class HookRunner:
             seconds = self._clock.monotonic() - began
             self._meter.hook_done(hook.plugin, hook.kind.name, outcome, seconds)
 
+    def blame(self, hook: Hook, problem: str, request_id: str) -> None:
+        """What a hook returned is of no use; the caller stops what it guards."""
+        self._tell(hook, Misbehaved(problem), request_id)
+
     def _tell(self, hook: Hook, exc: Exception, request_id: str) -> None:
-        is_overrun = isinstance(exc, Overrun)
+        is_told = isinstance(exc, Misbehaved)
         fields: dict[str, object] = {"plugin": hook.plugin, "hook": hook.name, "kind": hook.kind.name}
         fields["where"] = f"{hook.file}:{hook.line}"
         if request_id:
             fields["request_id"] = request_id
-        if not is_overrun:
+        if not is_told:
             fields["trace"] = "".join(traceback.format_exception(exc))
-        reason = str(exc) if is_overrun else f"{type(exc).__name__}: {exc}"
+        reason = str(exc) if is_told else f"{type(exc).__name__}: {exc}"
         self._log.error("hook_failed", message=f"{hook.name}: {reason}", **fields)

@@ -6,6 +6,7 @@ slash makes another path. What no rule here names is :attr:`OperationClass.UNKNO
 interpreted.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -203,3 +204,37 @@ def classify(method: str, segments: tuple[str, ...]) -> Operation:
         return _UNKNOWN
     area = _AREAS.get(segments[1])
     return area(method, segments[2:]) if area else _UNKNOWN
+
+
+_SUB_URL = re.compile(
+    r"/?api/collections/(?P<collection>[^/?]+)/records(?:/(?P<record>[^/?]+))?(?:\?(?P<query>.*))?", re.DOTALL
+)
+"""URLs of a batch's sub-requests (``apis/batch.go`` ValidBatchActions)."""
+_SUB_ACTIONS = {"POST": "create", "PATCH": "update", "DELETE": "delete", "PUT": "upsert"}
+_WITHOUT_RECORD = frozenset({"create", "upsert"})
+
+
+@dataclass(frozen=True, slots=True)
+class SubOperation:
+    """What one request in a batch asks for.
+
+    Attributes:
+        action: ``create``, ``update``, ``delete`` or ``upsert``.
+        collection: as written.
+        record: the record id as written, or ``None``.
+        query: of its URL, escapes kept.
+    """
+
+    action: str
+    collection: str
+    record: str | None
+    query: str
+
+
+def classify_sub_request(method: str, url: str) -> SubOperation | None:
+    """Understand a request in a batch as PocketBase does: by its own expressions on the URL as it is written,
+    escapes and all. ``None``: PocketBase refuses the whole batch, or a newer one knows more."""
+    action, found = _SUB_ACTIONS.get(method.upper()), _SUB_URL.fullmatch(url)
+    if action is None or found is None or (found["record"] is None) != (action in _WITHOUT_RECORD):
+        return None
+    return SubOperation(action, found["collection"], found["record"], found["query"] or "")

@@ -33,7 +33,9 @@ from hapta.feed.meters import GAP_REASONS
 from hapta.model.operation import OperationClass
 from hapta.observe.cache_metrics import CacheMetrics
 from hapta.observe.file_metrics import FileMetrics
+from hapta.observe.hook_metrics import HookMetrics
 from hapta.observe.session_metrics import SessionMetrics
+from hapta.observe.worker_metrics import WorkerMetrics
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -131,6 +133,8 @@ class Metrics:
         sessions: figures of whoever keeps sessions, read from there.
         cache: what the cache did, and what it holds.
         files: the same of the cache of files.
+        workers: jobs of the worker pool, and the pool itself.
+        hooks: runs of plugins' hooks.
 
     It is also the feed's meter (``hapta.feed.FeedMeter``).
     """
@@ -149,6 +153,9 @@ class Metrics:
         registry.register(self.cache)
         self.files = FileMetrics()
         registry.register(self.files)
+        self.workers = WorkerMetrics()
+        registry.register(self.workers)
+        self.hooks = HookMetrics(registry)
         self.open_streams = Gauge("hapta_open_streams", "Event streams now open.", registry=registry)
         self.open_connections = Gauge(
             "hapta_open_connections", "Client connections now open.", registry=registry

@@ -10,7 +10,8 @@ from hapta.identity.raw import owner_of
 from hapta.model.errors import BadRequest
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.model.operation import OperationClass
-from hapta.stages.batch import collect
+from hapta.records.body import collect
+from hapta.records.multipart import MAX_TEXT_BYTES
 from hapta.stages.streams import EventStream, OpenStreams
 
 _CLIENT_ID = "clientid"
@@ -43,7 +44,7 @@ def bind_streams(streams: OpenStreams, has_ended: Callable[[str], bool]) -> Stag
             return answer
         if kind is not OperationClass.REALTIME_SUBSCRIBE or identity is None or exchange.body is None:
             return await forward(exchange)
-        body = await collect(exchange.body.chunks())
+        body = await collect(exchange.body.chunks(), MAX_TEXT_BYTES)
         client_ids = _client_ids(body, exchange.headers.get("Content-Type", ""), exchange.target.query)
         answer = await forward(exchange)
         if answer.status < 300:

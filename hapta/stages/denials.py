@@ -1,4 +1,4 @@
-"""What a rule denies this caller whatever the record is, and how PocketBase words the answer.
+"""What a rule denies this caller whatever the record is, or surely allows, and how PocketBase words it.
 
 A rule denies where it lets only superusers in, or is provably false (:mod:`hapta.filters.fold`): for this
 caller, and for a guest, as whom PocketBase treats a token that died a moment ago. Hooks stand before all of
@@ -17,7 +17,7 @@ from hapta.cache.book import PlanBook
 from hapta.cache.plan import HooksMode
 from hapta.cache.stored import concerns_nobody
 from hapta.filters.errors import FilterError
-from hapta.filters.fold import Facts, provably
+from hapta.filters.fold import Facts, provably, surely
 from hapta.filters.nodes import Group
 from hapta.filters.parser import parse
 from hapta.model.exchange import Answer, Exchange, Header
@@ -84,12 +84,7 @@ class Denials:
     async def collection(self, exchange: Exchange) -> Collection | None:
         """What is asked about, if it is of the kind that may be answered here; the schema is confirmed if it
         can be."""
-        identity = exchange.identity
-        if (identity is None) is not (exchange.authorization is None):
-            return None  # an Authorization that is no token
-        if identity is not None and identity.is_superuser:
-            return None
-        if not _PLAIN.fullmatch(exchange.target.path):
+        if not _is_ordinary(exchange):
             return None
         if not self._coherence.is_live:
             await self._coherence.confirm()
@@ -98,14 +93,22 @@ class Denials:
             return None
         return collection if self._hooks_of(collection.id) is HooksMode.NONE else None
 
+    def is_about_nothing(self, exchange: Exchange) -> bool:
+        """No collection has the name that is asked for."""
+        return (
+            _is_ordinary(exchange)
+            and self._coherence.is_live
+            and self._book.schema.resolve(exchange.operation.collection or "") is None
+            and self._hooks_of(None) is HooksMode.NONE
+        )
+
     def of(self, exchange: Exchange, collection: Collection, name: str) -> Denial | None:
         """Why a rule denies the request for certain; ``None`` where it may not, or is not certain.
 
         Args:
             name: such as ``listRule``.
         """
-        present = self._book.schema.by_id.get(collection.id)
-        if present is not collection or name not in collection.rules or not self._coherence.is_live:
+        if not self._is_present(collection, name):
             return None
         text = collection.rules[name]
         if text is None:
@@ -114,17 +117,38 @@ class Denials:
         if rule is None:
             return None
         group, fields = rule
-        identity = exchange.identity
         if provably(group, Facts(fields, None)) is not False:
             return None
-        if identity is not None:
-            of = self._book.schema.by_id.get(identity.collection)
-            known = {"id": identity.record, "collectionId": identity.collection}
-            if of is not None:
-                known["collectionName"] = of.name
-            if provably(group, Facts(fields, known)) is not False:
-                return None
+        if exchange.identity is not None and provably(group, self._facts(exchange, fields)) is not False:
+            return None
         return Denial.RULE
+
+    def passes(self, exchange: Exchange, collection: Collection, name: str) -> bool:
+        """Whether a rule lets the request through for certain, whatever the body is.
+
+        For who asks, as whom Hapta knows him: his token lives as surely as for a stored response.
+        """
+        text = collection.rules.get(name)
+        if text is None or not self._is_present(collection, name):
+            return False
+        if not text:
+            return True
+        rule = self._rule(collection, name, text)
+        return rule is not None and surely(rule[0], self._facts(exchange, rule[1]))
+
+    def _is_present(self, collection: Collection, name: str) -> bool:
+        present = self._book.schema.by_id.get(collection.id)
+        return present is collection and name in collection.rules and self._coherence.is_live
+
+    def _facts(self, exchange: Exchange, fields: frozenset[str]) -> Facts:
+        identity = exchange.identity
+        if identity is None:
+            return Facts(fields, None)
+        known = {"id": identity.record, "collectionId": identity.collection}
+        of = self._book.schema.by_id.get(identity.collection)
+        if of is not None:
+            known["collectionName"] = of.name
+        return Facts(fields, known)
 
     def _rule(self, collection: Collection, name: str, text: str) -> tuple[Group, frozenset[str]] | None:
         if self._version != self._book.version:
@@ -138,6 +162,15 @@ class Denials:
             except FilterError:
                 self._rules[key] = None
         return self._rules[key]
+
+
+def _is_ordinary(exchange: Exchange) -> bool:
+    identity = exchange.identity
+    if (identity is None) is not (exchange.authorization is None):
+        return False  # an Authorization that is no token
+    if identity is not None and identity.is_superuser:
+        return False
+    return _PLAIN.fullmatch(exchange.target.path) is not None
 
 
 class Wording:
@@ -155,12 +188,12 @@ class Wording:
         self._version = -1
         self._left_alone: set[tuple[str, str]] = set()
 
-    def is_left_alone(self, collection: Collection, rule: str) -> bool:
-        """Whether PocketBase answered otherwise than was expected."""
+    def is_left_alone(self, collection: str, rule: str) -> bool:
+        """Whether PocketBase answered otherwise than was expected; a collection by its id."""
         if self._version != self._book.version:
             self._version = self._book.version
             self._left_alone.clear()
-        return (collection.id, rule) in self._left_alone
+        return (collection, rule) in self._left_alone
 
     def answer(self, exchange: Exchange, status: int, body: bytes) -> Answer | None:
         """What PocketBase would say; ``None`` while it is not known how."""
@@ -175,14 +208,14 @@ class Wording:
         return Answer(status, lines, body, reason="edge_refusal")
 
     def learn(
-        self, exchange: Exchange, collection: Collection, rule: str, status: int, body: bytes, answer: Answer
+        self, exchange: Exchange, collection: str, rule: str, status: int, body: bytes, answer: Answer
     ) -> None:
         """See whether PocketBase says what it was expected to, and how."""
         if answer.status >= 500 or answer.status == 429 or exchange.method == "HEAD":
             return  # of its state, not of the rule; or without words
         if answer.status != status or answer.body != body:
             if answer.status != 304:
-                self._left_alone.add((collection.id, rule))
+                self._left_alone.add((collection, rule))
             return
         lines = _own_lines(answer.headers)
         if not concerns_nobody(lines):

@@ -66,7 +66,7 @@ class EdgeReads:
             return await forward(exchange)
         # nothing is awaited from here on until it is answered
         denial = self._denials.of(exchange, collection, name)
-        if denial is None or self._wording.is_left_alone(collection, name):
+        if denial is None or self._wording.is_left_alone(collection.id, name):
             return await forward(exchange)
         expected = self._expected(exchange, collection, denial)
         if expected is None:
@@ -75,7 +75,7 @@ class EdgeReads:
         answer = self._wording.answer(exchange, status, body)
         if answer is None:
             answer = await forward(exchange)
-            self._wording.learn(exchange, collection, name, status, body, answer)
+            self._wording.learn(exchange, collection.id, name, status, body, answer)
             return answer
         self._coherence.touch()
         self._on_refused(collection.id, action)

@@ -5,18 +5,13 @@ looks at the rule, then at all else (``apis/record_crud.go``; measured): so the 
 and the rule must deny whatever the record and the body are.
 """
 
-import json
 from collections.abc import Callable
-from typing import Any, Final, NoReturn
 
-import orjson
-
-from hapta.model.exchange import Answer, Exchange, Handler, RequestBody
+from hapta.model.exchange import Answer, Exchange, Handler
 from hapta.model.operation import OperationClass
 from hapta.stages.denials import BODIES, Coherence, Denial, Denials, Wording
+from hapta.stages.plain_body import plain_body, plain_members
 
-MAX_BODY_BYTES: Final = 16 * 1024
-"""A longer body is not read here to save PocketBase from reading it."""
 _RULES = {"create": "createRule", "update": "updateRule", "delete": "deleteRule"}
 _DENIED = {"create": 400, "update": 404, "delete": 404}
 
@@ -50,61 +45,22 @@ class EdgeRefusal:
         if exchange.operation.kind is not OperationClass.RECORD_WRITE or action not in _RULES:
             return await forward(exchange)
         collection = await self._denials.collection(exchange)
-        if collection is None or collection.is_view or not await _is_readable(exchange):
+        name = _RULES[action]
+        if collection is None or collection.is_view or self._denials.of(exchange, collection, name) is None:
+            return await forward(exchange)
+        text = await plain_body(exchange)
+        if text is None or plain_members(text) is None:
             return await forward(exchange)
         # nothing is awaited from here on until it is answered
-        name = _RULES[action]
         denial = self._denials.of(exchange, collection, name)
-        if denial is None or self._wording.is_left_alone(collection, name):
+        if denial is None or self._wording.is_left_alone(collection.id, name):
             return await forward(exchange)
         status = 403 if denial is Denial.SUPERUSERS_ONLY else _DENIED[action]
         answer = self._wording.answer(exchange, status, BODIES[status])
         if answer is None:
             answer = await forward(exchange)
-            self._wording.learn(exchange, collection, name, status, BODIES[status], answer)
+            self._wording.learn(exchange, collection.id, name, status, BODIES[status], answer)
             return answer
         self._coherence.touch()
         self._on_refused(collection.id, action)
         return answer
-
-
-async def _is_readable(exchange: Exchange) -> bool:
-    """Whether the body is one that PocketBase reads without an error, for certain."""
-    body = exchange.body
-    if body is None or body.length == 0:
-        return True
-    types = exchange.headers.getall("Content-Type", [])
-    if len(types) != 1 or types[0].partition(";")[0].strip() != "application/json":
-        return False
-    return body.length is not None and body.length <= MAX_BODY_BYTES and await _is_plain_object(body)
-
-
-async def _is_plain_object(body: RequestBody) -> bool:
-    text = b"".join([piece async for piece in body.chunks()])
-    try:
-        orjson.loads(text)  # strict about UTF-8 and surrogates
-        value = json.loads(
-            text, object_pairs_hook=_once, parse_int=_small, parse_float=_small, parse_constant=_no
-        )
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(value, dict)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Go refuses an object that has a name twice."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name comes twice")
-    return found
-
-
-def _small(text: str) -> float:
-    """Go refuses numbers beyond its range."""
-    if len(text) > 30 or abs(value := float(text)) > 1e300:
-        raise ValueError("a number without measure")
-    return value
-
-
-def _no(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON")

@@ -8,7 +8,7 @@ registration, a confirmed e-mail), so answers to those are looked at for PocketB
 
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import orjson
@@ -42,6 +42,7 @@ def swap_tokens(
     *,
     is_auth_collection: Callable[[str], bool],
     on_login: Callable[[str, str | None], None],
+    admit: Callable[[Exchange, str, str, str], Awaitable[None]],
 ) -> Stage:
     """Replaces tokens in answers.
 
@@ -52,6 +53,7 @@ def swap_tokens(
         is_auth_collection: whether an id is that of a known auth collection.
         on_login: told collection (name or id) and record (``None``: not known) of every login before its
             session is made: PocketBase may have changed the auth record.
+        admit: asked, with collection id, record and how, whether somebody may have their token.
     """
 
     async def stage(exchange: Exchange, forward: Handler) -> Answer:
@@ -88,6 +90,7 @@ def swap_tokens(
     async def _own_token(exchange: Exchange, found: AuthToken) -> str:
         action, presented = exchange.operation.action, exchange.identity
         if action == "auth-refresh" and presented is not None and presented.session is not None:
+            await admit(exchange, found.collection, found.record, action)
             if not found.refreshable:
                 return _sent_token(exchange)  # PocketBase answers the same token, and so does Hapta
             return await keeper.refresh(presented, found.text, found.exp)
@@ -99,6 +102,9 @@ def swap_tokens(
         return await _open(exchange, found, replaces)
 
     async def _open(exchange: Exchange, found: AuthToken, replaces: str | None = None) -> str:
+        operation = exchange.operation
+        how = operation.action if operation.kind is _K.AUTH_ANSWER else "custom"
+        await admit(exchange, found.collection, found.record, how)
         return await keeper.open(
             collection=found.collection,
             record=found.record,

@@ -9,6 +9,7 @@ filled up.
 
 import asyncio
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Callable
 from typing import IO
 
@@ -78,6 +79,7 @@ class SpooledBody:
         self._pieces: list[bytes] = []
         self._file: IO[bytes] | None = None
         self._length = 0
+        self._reading = threading.Lock()
 
     @property
     def length(self) -> int:
@@ -122,14 +124,28 @@ class SpooledBody:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body from its beginning; may be read again."""
-        if self._file is None:
-            if self._length:
-                yield self.in_memory or b""
-            return
-        file = self._file
-        await asyncio.to_thread(file.seek, 0)
-        while piece := await asyncio.to_thread(file.read, CHUNK_BYTES):
+        async for piece in self.slice(0, self._length):
             yield piece
+
+    async def slice(self, start: int, length: int) -> AsyncIterator[bytes]:
+        """``length`` bytes from ``start`` on, fewer where it ends before; several may be read at once."""
+        if self._file is None:
+            piece = (self.in_memory or b"")[start : start + length]
+            if piece:
+                yield piece
+            return
+        end = start + length
+        while start < end:
+            piece = await asyncio.to_thread(self._read_at, self._file, start, min(CHUNK_BYTES, end - start))
+            if not piece:
+                return
+            start += len(piece)
+            yield piece
+
+    def _read_at(self, file: IO[bytes], start: int, length: int) -> bytes:
+        with self._reading:  # a file has one position
+            file.seek(start)
+            return file.read(length)
 
     def close(self) -> None:
         """Free the memory or the file and the budget. Idempotent."""

@@ -128,7 +128,7 @@ class SuperuserClient:
             SuperuserRefused: a login was needed and refused.
             UpstreamRefused, UpstreamLost, UpstreamUnavailable: PocketBase did not answer.
         """
-        token = await self._current_token()
+        token = await self.token()
         status, parsed = await self._exchange(method, path, json, token, lane)
         if status in _REFUSED:
             if self._credentials.password is None:
@@ -153,7 +153,13 @@ class SuperuserClient:
             for tell in self.on_trouble:
                 tell(trouble)
 
-    async def _current_token(self) -> str:
+    async def token(self) -> str:
+        """The token in use, for a request that somebody else sends; what PocketBase makes of it only
+        :meth:`request` finds out.
+
+        Raises:
+            SuperuserRefused, UpstreamRefused, UpstreamLost, UpstreamUnavailable: as :meth:`request`.
+        """
         token = self._token
         if token is not None and (self._credentials.password is None or self._clock.now() < self._renew_at):
             return token

@@ -37,6 +37,8 @@ def test_the_defaults_break_no_rule() -> None:
         {"log.access": "errors"},
         {"log.access": "off"},
         {"server.port": 0, "metrics.port": 0, "upstream.embedded_port": 0},
+        {"server.threads": 2},
+        {"server.threads": 2, "workers.count": 2},
         {"server.port": 9480, "metrics.enabled": False},
         {"server.port": 9480, "server.host": "192.0.2.7"},
         {"upstream.keepalive_s": 299.9},
@@ -133,6 +135,10 @@ def test_what_fits_passes(values: dict[str, Any]) -> None:
             {"upstream.keepalive_s": 300},
             "upstream.keepalive_s: expected a number below 300: "
             "after 300 s PocketBase closes the connection under a request",
+        ),
+        (
+            {"server.threads": 2, "workers.count": 3},
+            "server.threads: 2 is not the 3 of workers.count, which means the same; leave one of them out",
         ),
         (
             {"server.spool_bytes": 1000},

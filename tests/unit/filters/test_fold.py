@@ -2,7 +2,7 @@
 
 import pytest
 
-from hapta.filters.fold import Facts, provably
+from hapta.filters.fold import Facts, provably, surely
 from hapta.filters.parser import parse
 
 FIELDS = frozenset({"id", "owner", "level", "open"})
@@ -79,3 +79,25 @@ def test_what_is_not_told_of_a_record_is_unknown() -> None:
     assert provably(parse("@request.auth.collectionId = 'c1'"), Facts(FIELDS, {"id": "ada"})) is None
     cast = Facts(FIELDS | {"collectionName"}, ADA.auth)
     assert provably(parse("@request.auth.collectionName = 'x'"), cast) is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_sure"),
+    [
+        ("@request.auth.id != ''", True),
+        ("@request.auth.id != '' && (1 = 1 || null ~ 'x')", True),
+        ("@request.auth.id = ''", False),
+        ("@request.auth.id != '' || owner = 1", False),
+        ("1 = 1 || @collection.gone.id = 'x'", False),
+        ("1 = 1 || @request.auth.gone = ''", False),
+        ("1 = 1 || (1 = 1 && @request.auth.id:lower = '')", False),
+    ],
+)
+def test_a_rule_surely_holds_where_all_of_it_is_known(rule: str, is_sure: bool) -> None:
+    assert surely(parse(rule), ADA) is is_sure
+
+
+def test_of_a_guest_only_fields_of_every_record_are_surely_empty() -> None:
+    assert surely(parse("@request.auth.id = '' && @request.auth.collectionName = ''"), GUEST)
+    assert not surely(parse("@request.auth.gone = ''"), GUEST)
+    assert not surely(parse("@request.auth.id:isset = ''"), GUEST)

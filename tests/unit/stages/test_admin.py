@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hapta.config import AdminConfig
 from hapta.model.errors import AdminOnly, HaptaError, NotFound
 from hapta.model.exchange import Exchange
+from hapta.records.errors import UnreadableBatch
 from hapta.stages.admin import (
     SUPERUSERS_ID,
     admin_lock,
@@ -253,7 +254,8 @@ async def test_a_batch_hides_superusers_in_no_wrapping() -> None:
     )
     form = "application/x-www-form-urlencoded"
     assert await _batch_outcome(multipart, "multipart/form-data; boundary=XX") is AdminOnly
-    assert await _batch_outcome(multipart, 'Multipart/Form-Data; boundary="XX"') is AdminOnly
+    assert await _batch_outcome(multipart, 'multipart/form-data; boundary="XX"') is AdminOnly
+    assert await _batch_outcome(multipart, 'Multipart/Form-Data; boundary="XX"') is UnreadableBatch
     assert await _batch_outcome(escaped.encode(), form) is AdminOnly
     assert await _batch_outcome(b"a=b", form, f"?{escaped}") is AdminOnly
 

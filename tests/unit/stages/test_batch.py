@@ -10,17 +10,12 @@ from hypothesis import strategies as st
 
 from hapta.model.errors import BodyTooLarge
 from hapta.model.exchange import Exchange
-from hapta.stages import batch
-from hapta.stages.batch import (
-    MAX_FIELDS,
-    MAX_PART_HEADERS,
-    MAX_PARTS,
-    MAX_REQUESTS,
-    UnreadableBatch,
-    batch_payloads,
-    batch_requests,
-    sub_requests,
-)
+from hapta.records import multipart as multipart_reader
+from hapta.records.batch import MAX_REQUESTS
+from hapta.records.errors import UnreadableBatch
+from hapta.records.forms import MAX_FIELDS
+from hapta.records.multipart import MAX_PART_HEADERS, MAX_PARTS
+from hapta.stages.batch import batch_payloads, batch_requests, sub_requests
 from tests.support.exchanges import Body, exchange
 
 REQUEST = {"method": "POST", "url": "/api/collections/posts/records", "body": {"title": "x"}}
@@ -46,7 +41,13 @@ def multipart(*parts: bytes) -> bytes:
         ("application/json", TEXT, ""),
         ("application/json; charset=utf-8", TEXT, ""),
         (MULTIPART, multipart(part('name="@jsonPayload"', TEXT)), ""),
-        (MULTIPART, multipart(part('name="a"', b"b"), part('NAME="@jsonPayload"; filename="x"', TEXT)), ""),
+        (
+            MULTIPART,
+            multipart(
+                part('name="a"', b"b"), part('name="@jsonPayload"', TEXT, "Content-Type: application/json")
+            ),
+            "",
+        ),
         (MULTIPART, multipart(part('name="@jsonPayload"', TEXT, "Content-Transfer-Encoding: binary")), ""),
         (MULTIPART, multipart(part('name="a"', b"b")), ESCAPED),
         (FORM, ESCAPED.encode(), ""),
@@ -124,6 +125,14 @@ async def test_without_a_body_there_is_nothing(body: Body | None) -> None:
             multipart(part('name="@jsonPayload"', TEXT, "Content-Transfer-Encoding: Quoted-Printable")),
         ),
         (FORM, b"%40jsonPayload={"),
+        (MULTIPART, multipart(part('name="a"', part('name="@jsonPayload"', TEXT)[:-2]))),
+        (
+            MULTIPART,
+            multipart(b'--XX\r\nA: b\nContent-Disposition: form-data; name="@jsonPayload"\r\n\r\n{}\r\n'),
+        ),
+        (MULTIPART, b"a\r\n" + multipart(part('name="@jsonPayload"', TEXT))),
+        (MULTIPART, multipart(part('name="a"', b"b")) + multipart(part('name="@jsonPayload"', TEXT))),
+        (MULTIPART, multipart(part('name="@jsonPayload"; filename="x"', TEXT))),
     ],
 )
 async def test_what_two_readers_could_read_differently_is_refused(content_type: str, body: bytes) -> None:
@@ -135,7 +144,7 @@ async def test_what_two_readers_could_read_differently_is_refused(content_type: 
 async def test_there_is_a_bound_on_the_json_and_none_on_the_files(
     content_type: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "MAX_PAYLOAD_BYTES", 200)
+    monkeypatch.setattr(multipart_reader, "MAX_TEXT_BYTES", 200)
     files = multipart(
         part('name="requests.0.file"; filename="x"', b"x" * 500), part('name="@jsonPayload"', TEXT)
     )

@@ -37,6 +37,10 @@ def made_up(number: int) -> str:
     return f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(claims)}.{'A' * 43}"
 
 
+async def everybody(*_: object) -> None:
+    """Let them in."""
+
+
 @pytest.mark.parametrize(
     ("content_type", "asked"),
     [
@@ -57,6 +61,7 @@ async def test_json_by_whatever_name_is_searched(content_type: str, asked: int) 
         RING,
         is_auth_collection=lambda _: True,
         on_login=lambda *_: None,
+        admit=everybody,
     )
     body = json.dumps({"token": made_up(1)}).encode()
     await stage(exchange("GET", "/api/x"), Upstream(200, [(b"Content-Type", content_type.encode())], body))
@@ -71,6 +76,7 @@ async def test_text_full_of_made_up_tokens_costs_few_proofs_and_the_rest_is_cut_
         RING,
         is_auth_collection=lambda _: True,
         on_login=lambda *_: None,
+        admit=everybody,
     )
     texts = [made_up(number) for number in range(MAX_PROOFS + 5)]
     upstream = Upstream(200, JSON, json.dumps({"comments": texts}).encode())
@@ -102,6 +108,7 @@ async def test_a_login_that_failed_late_puts_sessions_in_doubt(
         RING,
         is_auth_collection=lambda _: True,
         on_login=lambda *login: told.append(login),
+        admit=everybody,
     )
     one = exchange("POST", f"/api/collections/users/{action}", body=body)
     await stage(one, Upstream(status, JSON, b"{}"))

@@ -1,6 +1,6 @@
-"""hapta.embedded.backoff"""
+"""hapta.model.backoff"""
 
-from hapta.embedded.backoff import LONGEST_WAIT_S, STEADY_AFTER_S, Backoff
+from hapta.model.backoff import LONGEST_WAIT_S, STEADY_AFTER_S, Backoff
 
 
 def test_the_first_restart_is_immediate_and_later_ones_double_up_to_ten_seconds() -> None:

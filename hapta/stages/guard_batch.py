@@ -1,0 +1,160 @@
+"""The hooks of a batch: its requests are looked at one after the other, each seeing what those before it will
+have done. One refusal refuses all of it before PocketBase sees any, in the form PocketBase has for that.
+"""
+
+from dataclasses import replace
+from typing import cast
+
+from hapta.hooks.change import Action, Change, Load, Record, Written, nobody
+from hapta.hooks.registry import Registry
+from hapta.hooks.reject import Reject, Rejected
+from hapta.hooks.writes import Draft
+from hapta.model.errors import HaptaError, NotFound
+from hapta.model.exchange import Answer, Exchange, Handler
+from hapta.model.operation import SubOperation, classify_sub_request
+from hapta.model.schema import Collection
+from hapta.records.batch import SubRequest, encode_batch, read_batch_body
+from hapta.records.errors import UnreadableBatch
+from hapta.stages.batch import batch_requests
+from hapta.stages.write_site import WriteSite, content_type_of, json_in, send_instead
+
+
+class BatchRejected(HaptaError):
+    """A hook refused a request of a batch, and with it the batch (``apis/batch.go``)."""
+
+    status, code, message = 400, "hook_rejected", "Batch transaction failed."
+
+    def __init__(self, index: int, refusal: HaptaError) -> None:
+        super().__init__()
+        response = {"data": refusal.data, "message": refusal.message, "status": refusal.status}
+        words = {"code": "batch_request_failed", "message": "Batch request failed.", "response": response}
+        self.data = {"requests": {str(index): words}}
+
+
+async def guard_batch(site: WriteSite, registry: Registry, exchange: Exchange, forward: Handler) -> Answer:
+    """Answer a batch."""
+    if not await _is_concerned(site, registry, exchange):
+        return await forward(exchange)
+    content_type = content_type_of(exchange)
+    if content_type is None:
+        raise UnreadableBatch
+    requests = await read_batch_body(exchange.body, content_type, exchange.target.query)
+    writes = _Writes(site, registry, exchange)
+    sent = [await writes.take(index, request) for index, request in enumerate(requests)]
+    if writes.is_guarded:
+        try:
+            send_instead(exchange, encode_batch(sent))
+        except ValueError as exc:
+            raise UnreadableBatch from exc
+    answer = await forward(exchange)
+    if answer.status < 300:
+        _tell(site, registry, writes.changes, answer, exchange.request_id)
+    return answer
+
+
+async def _is_concerned(site: WriteSite, registry: Registry, exchange: Exchange) -> bool:
+    for request in await batch_requests(exchange):
+        operation = classify_sub_request(str(request.get("method")), str(request.get("url")))
+        if operation is None:
+            return True  # PocketBase refuses it, or a newer one knows more than the guards do
+        collection = await site.collection(operation.collection)
+        if collection is not None and site.guards.concern_any(registry, collection):
+            return True
+    return False
+
+
+class _Writes:
+    """The writes of one batch; rows that earlier ones touch are seen as they will be then."""
+
+    def __init__(self, site: WriteSite, registry: Registry, exchange: Exchange) -> None:
+        self._site = site
+        self._registry = registry
+        self._exchange = exchange
+        self._caller = site.caller(exchange)
+        self._rows: dict[tuple[str, str], Load] = {}
+        self.changes: list[tuple[int, Collection, Change]] = []
+        self.is_guarded = False
+
+    async def take(self, index: int, request: SubRequest) -> SubRequest:
+        """The request as it is to be sent.
+
+        Raises:
+            BatchRejected: a hook refuses it.
+            HaptaError: one could not decide.
+        """
+        operation = classify_sub_request(request.method, request.url)
+        if operation is None:
+            raise UnreadableBatch
+        collection = await self._site.collection(operation.collection)
+        if collection is None or not self._site.guards.concern_any(self._registry, collection):
+            return request
+        asked_for = request.members.get("id")
+        record = operation.record or (asked_for if isinstance(asked_for, str) and asked_for else None)
+        before = self._load(collection, record)
+        action = await _action(operation, record, before)
+        draft = Draft(
+            collection=collection,
+            action=action,
+            record=record,
+            members=request.members,
+            files=request.files,
+            query_members=request.query_members,
+            caller=self._caller,
+            address=str(self._exchange.client),
+            request_id=self._exchange.request_id,
+            is_in_batch=True,
+            load_old=nobody if action == "create" else before,
+        )
+        try:
+            approved = await self._site.guards.approve(self._registry, draft)
+        except Reject as reject:
+            raise BatchRejected(index, Rejected(reject, action)) from None
+        except NotFound as error:
+            raise BatchRejected(index, error) from None
+        self.changes.append((index, collection, approved.change))
+        if record is not None:
+            self._rows[collection.id, record] = (
+                nobody if action == "delete" else _over(draft, approved.change)
+            )
+        if action == "delete" or not self._site.guards.concern(self._registry, collection, action):
+            return request
+        self.is_guarded = True
+        return replace(request, members=approved.members, files=approved.files)
+
+    def _load(self, collection: Collection, record: str | None) -> Load:
+        if record is None:
+            return nobody
+        return self._rows.get((collection.id, record)) or self._site.old(collection, record)
+
+
+def _over(draft: Draft, change: Change) -> Load:
+    async def load() -> Record | None:
+        named = {} if change.id is None else {"id": change.id}
+        return {**(await draft.load_old() or {}), **change.fields, **named}
+
+    return load
+
+
+async def _action(operation: SubOperation, record: str | None, before: Load) -> Action:
+    if operation.action != "upsert":
+        return cast("Action", operation.action)
+    return "update" if record and await before() is not None else "create"
+
+
+def _tell(
+    site: WriteSite,
+    registry: Registry,
+    changes: list[tuple[int, Collection, Change]],
+    answer: Answer,
+    request_id: str,
+) -> None:
+    shown = json_in(answer)
+    answers = shown if isinstance(shown, list) else []
+    for index, collection, change in changes:
+        watchers = registry.on("after_write", collection, change.action)
+        if not watchers:
+            continue
+        one = answers[index] if index < len(answers) and isinstance(answers[index], dict) else {}
+        record = one.get("body")
+        is_shown = change.action != "delete" and isinstance(record, dict) and "id" in record
+        site.watchers.tell(watchers, Written(change, record if is_shown else None), request_id=request_id)

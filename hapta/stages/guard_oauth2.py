@@ -1,0 +1,79 @@
+"""A login with OAuth2 may make an account of the client's ``createData``: its hooks look at that like at any
+create. Whether PocketBase will make one is not known here, so without ``createData`` nothing is looked at.
+
+PocketBase binds the body to a struct, whose members' names it matches in any letter case; what could be read
+in two ways is refused where somebody guards the collection.
+"""
+
+from collections.abc import Mapping
+
+from hapta.hooks.change import nobody
+from hapta.hooks.reject import Reject, Rejected
+from hapta.hooks.writes import Draft
+from hapta.model.exchange import Answer, Exchange, Handler
+from hapta.records.body import RecordBody, read_record_body
+from hapta.records.encode import encode
+from hapta.records.errors import UnreadableBody
+from hapta.stages.write_site import WriteSite, content_type_of, send_instead
+
+_NAME = "createData"
+
+
+class GuardOAuth2:
+    """The stage.
+
+    Args:
+        site: hooks and what they need.
+    """
+
+    def __init__(self, site: WriteSite) -> None:
+        self._site = site
+
+    async def __call__(self, exchange: Exchange, forward: Handler) -> Answer:
+        """Answer one request."""
+        registry = self._site.registry()
+        if exchange.operation.action != "auth-with-oauth2" or not self._site.guards.has_any(registry):
+            return await forward(exchange)
+        collection = await self._site.collection(exchange.operation.collection or "")
+        if collection is None or not self._site.guards.concern(registry, collection, "create"):
+            return await forward(exchange)
+        body = await _read(exchange)
+        data = _create_data(body)
+        if not data:
+            return await forward(exchange)
+        draft = Draft(
+            collection=collection,
+            action="create",
+            record=None,
+            members=data,
+            files={},
+            query_members={},
+            caller=self._site.caller(exchange),
+            address=str(exchange.client),
+            request_id=exchange.request_id,
+            is_in_batch=False,
+            load_old=nobody,
+        )
+        try:
+            approved = await self._site.guards.approve(registry, draft)
+        except Reject as reject:
+            raise Rejected(reject, "auth") from None
+        send_instead(exchange, encode({**body.members, _NAME: dict(approved.members)}, {}))
+        return await forward(exchange)
+
+
+async def _read(exchange: Exchange) -> RecordBody:
+    content_type = content_type_of(exchange)
+    if content_type is None:
+        raise UnreadableBody
+    return await read_record_body(exchange.body, content_type, exchange.target.query)
+
+
+def _create_data(body: RecordBody) -> Mapping[str, object]:
+    names = [name for name in body.members if name.casefold().startswith(_NAME.casefold())]
+    if not names:
+        return {}
+    data = body.members[names[0]]
+    if body.kind != "json" or names != [_NAME] or not (data is None or isinstance(data, Mapping)):
+        raise UnreadableBody
+    return data or {}

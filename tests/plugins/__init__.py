@@ -1,0 +1,1 @@
+"""Plugins, with a real PocketBase."""
