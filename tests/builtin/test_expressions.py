@@ -105,8 +105,8 @@ def world(pocketbase: PocketBase) -> Iterator[World]:
         client = httpx.Client(base_url=pocketbase.url, timeout=30, headers={"Authorization": token})
         shown = {name: value for name, value in answer.json().items() if value is not None}
         callers.append((shown, client))
-    token = {"Authorization": pocketbase.token("users", "ada@example.com")}
-    ada = httpx.Client(base_url=pocketbase.url, timeout=30, headers=token)
+    of_ada = {"Authorization": pocketbase.token("users", "ada@example.com")}
+    ada = httpx.Client(base_url=pocketbase.url, timeout=30, headers=of_ada)
     record = next(row for row in pocketbase.rows("users") if row["email"] == "ada@example.com")
     callers.append(({name: record.get(name) for name in wanted}, ada))
     for number in range(60):
