@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from hapta.builtin.tables import builtin_plugins
-from hapta.hooks.change import Action
 from hapta.hooks.registry import Registry
 from hapta.model.schema import Collection
 from hapta.plugins import Caller, Change, PluginApi, Reject
@@ -37,8 +36,7 @@ async def refused(
 ) -> set[str]:
     """The fields that are blamed."""
     plugin = builtin("permissions", toml)
-    action: Action = "update" if "old" in how else "create"
-    change = make_change("posts", action, fields, caller=caller, **how)
+    change = make_change("posts", "update" if "old" in how else "create", fields, caller=caller, **how)
     try:
         assert await plugin.write(change) == change
     except Reject as error:
