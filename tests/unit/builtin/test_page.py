@@ -16,7 +16,7 @@ from hapta.testing import make_change
 from tests.unit.builtin.conftest import Load, Problems
 
 PAGE = (Path(__file__).parents[3] / "docs" / "validation.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+BLOCKS: list[str] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 
 
 def block(table: str) -> str:
