@@ -1,4 +1,7 @@
-"""Tells of collections and fields in ``[validate.<collection>]`` that PocketBase does not have."""
+"""Tells of fields in ``[validate.<collection>]`` that PocketBase does not have.
+
+Of collections the gateway tells, as of any that a hook names.
+"""
 
 from collections.abc import Iterable
 
@@ -10,9 +13,9 @@ async def warn_of_unknown(api: PluginApi, collection: str, fields: Iterable[str]
     try:
         rows = await api.database.list(collection, per_page=1)
     except Exception as exc:  # whatever it is, the checks are at work without this
-        is_gone = isinstance(exc, DatabaseError) and exc.status == 404
-        problem = "there is no such collection" if is_gone else f"its fields cannot be seen: {exc}"
-        api.log.warning(f"[validate.{collection}]: {problem}", collection=collection)
+        if not isinstance(exc, DatabaseError) or exc.status != 404:
+            message = f"[validate.{collection}]: its fields cannot be seen: {exc}"
+            api.log.warning(message, collection=collection)
         return
     for name in sorted(set(fields) - rows[0].keys()) if rows else ():
         api.log.warning(f"[validate.{collection}] {name}: there is no such field", collection=collection)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hapta.builtin.checks import CHECKS
-from hapta.plugins import Reject
+from hapta.plugins import DatabaseError, Reject
 from hapta.testing import MemoryDatabase, make_change, make_upload
 from tests.unit.builtin.conftest import Load
 
@@ -141,7 +141,7 @@ async def test_links_of_a_long_text_are_counted_in_the_pool(builtin: Load) -> No
     assert await code_of(builtin, "{ forbid_links = 2 }", text) == "validation_forbid_links"
 
 
-async def test_a_collection_or_field_that_is_not_there_is_told_at_the_start(builtin: Load) -> None:
+async def test_a_field_that_is_not_there_is_told_at_the_start(builtin: Load) -> None:
     database = MemoryDatabase({"posts": [{"id": "post00000000001", "title": "a", "body": "b", "slug": "c"}]})
     toml = ALL + "tilte = { min = 3 }\nupdate_fields = { pinned = 'author = @request.auth.id' }\n"
     async with builtin("validate", toml, database) as plugin:
@@ -151,6 +151,21 @@ async def test_a_collection_or_field_that_is_not_there_is_told_at_the_start(buil
             "[validate.posts] tilte: there is no such field",
         ]
         assert {line.level for line in plugin.log} == {"warning"}
+
+
+async def test_fields_that_cannot_be_seen_are_told_and_do_not_stop_the_start(builtin: Load) -> None:
+    class Refusing(MemoryDatabase):
+        def __init__(self, status: int) -> None:
+            super().__init__()
+            self.status = status
+
+        async def list(self, collection: str, **_: Any) -> Any:
+            raise DatabaseError(self.status, "No.")
+
+    async with builtin("validate", ALL, Refusing(500)) as plugin:
+        assert "its fields cannot be seen" in plugin.log[0].message
+    async with builtin("validate", ALL, Refusing(404)) as plugin:
+        assert plugin.log == []
 
 
 def test_there_is_about_a_dozen_of_them() -> None:
