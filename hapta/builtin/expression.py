@@ -5,8 +5,8 @@ Operands are constants, ``@request.auth.FIELD`` and own single-valued fields of 
 for here it could not be asked. What an operator says of two values is told in ``hapta.filters.compare``;
 where that is not known, the expression does not hold.
 
-Nor is it known whether a value nobody has (of a guest, of a field the caller's collection lacks) is the empty
-value of a record: to PocketBase it is in a text field and is not in a JSON one. So no guest owns the records
+Nor is it known whether NULL (``null``, all of a guest, a field the caller's collection lacks) is the empty text
+of a record: to PocketBase it is in a text field and is not in a JSON one. So no guest owns the records
 without an owner.
 """
 
@@ -82,14 +82,13 @@ class _Maker:
             raise FilterError("~ and !~ take a quoted text on their right here", comparison.right.position)
         decide = DECISIONS[comparison.operator]
 
-        sides = (comparison.left, comparison.right)
-        has_own, has_auth = any(map(_is_own, sides)), any(map(_is_auth, sides))
+        has_own = any(map(_is_own, (comparison.left, comparison.right)))
 
         def holds(auth: Values, row: Values) -> bool | None:
             first, second = left(auth, row), right(auth, row)
             if first is UNKNOWN or second is UNKNOWN:
                 return None
-            if has_own and has_auth and {first, second} == {"", None}:
+            if has_own and {first, second} == {"", None}:
                 return None
             return decide(first, second)
 
@@ -138,12 +137,8 @@ def _comparisons(group: Group) -> Iterator[Comparison]:
                 yield term.item
 
 
-def _is_auth(operand: Operand) -> bool:
-    return isinstance(operand, Identifier) and operand.name.startswith(AUTH)
-
-
 def _is_own(operand: Operand) -> bool:
-    return isinstance(operand, Identifier) and not _is_auth(operand)
+    return isinstance(operand, Identifier) and not operand.name.startswith(AUTH)
 
 
 def _constant(value: Value) -> _Read:

@@ -194,3 +194,23 @@ def test_expressions_people_write_mean_exactly_what_they_mean_to_pocketbase(worl
                 assert not holds or id_ in seen, "no guest owns a record without owner"
             else:
                 assert holds is (id_ in seen), (auth, row)
+
+
+@pytest.mark.all_modes
+@pytest.mark.parametrize("operator", ["=", "!=", "<", ">=", "~", "!~", "?!="])
+def test_no_operand_compared_with_any_kind_of_constant_lets_too_many_pass(
+    world: World, operator: str
+) -> None:
+    asked = 0
+    for name in (*_OF_ROWS, *(f"@request.auth.{name}" for name in _OF_CALLERS)):
+        for constant in ("''", "'a'") if "~" in operator else ("''", "null", "true", "0", "1", "'a'"):
+            texts = [f"{name} {operator} {constant}", f"{constant} {operator} {name}"]
+            for text in texts[:1] if "~" in operator else texts:
+                if not world.set_rule(text):
+                    continue
+                expression = compile_expression(text)
+                for auth, client in world.callers[::2]:
+                    passing = {id_ for id_, row in world.rows.items() if expression.holds(auth, row)}
+                    assert passing <= world.seen(client), (text, auth)
+                    asked += 1
+    assert asked > 200
