@@ -5,8 +5,8 @@ Operands are constants, ``@request.auth.FIELD`` and own single-valued fields of 
 for here it could not be asked. What an operator says of two values is told in ``hapta.filters.compare``;
 where that is not known, the expression does not hold.
 
-Nor is it known whether NULL (``null``, all of a guest, a field the caller's collection lacks) is the empty text
-of a record: to PocketBase it is in a text field and is not in a JSON one. So no guest owns the records
+Nor is it known whether NULL (``null``, all of a guest, a field the caller's collection lacks) is the empty
+text of a record: to PocketBase it is in a text field and is not in a JSON one. So no guest owns the records
 without an owner.
 """
 
