@@ -9,6 +9,7 @@ from hapta.hooks.change import Caller, Change, Login, Record, RowChange, Upload,
 from hapta.hooks.database import BatchWrite, Database, DatabaseError
 from hapta.hooks.reject import FieldError, Reject
 from hapta.hooks.settings import Settings
+from hapta.model.errors import HaptaError
 
 __all__ = [
     "BatchWrite",
@@ -17,6 +18,7 @@ __all__ = [
     "Database",
     "DatabaseError",
     "FieldError",
+    "HaptaError",
     "Login",
     "PluginApi",
     "Record",

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from hapta.builtin.tables import builtin_plugins
 from hapta.cli.options import config_options, load_config
 from hapta.config import SECRET_FIELDS, ConfigErrors, Loaded
 from hapta.config.fields import FIELDS, FREE, NAMED
@@ -32,6 +33,7 @@ def command(config_path: Path | None, overrides: Sequence[str], as_json: bool) -
     """
     try:
         loaded = load_config(config_path, overrides, needs_secrets=True)
+        builtin_plugins(loaded.config.validate, loaded.origins)
     except ConfigErrors as exc:
         if not as_json:
             raise

@@ -59,11 +59,20 @@ def quoted(value: Any) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
+def date_text(moment: datetime) -> str:
+    """As PocketBase writes dates.
+
+    Raises:
+        ValueError: it has no time zone.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("a moment in a filter needs a time zone")
+    return moment.astimezone(UTC).isoformat(" ", "milliseconds").replace("+00:00", "Z")
+
+
 def _text(value: Any) -> str:
     if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise ValueError("a moment in a filter needs a time zone")
-        return value.astimezone(UTC).isoformat(" ", "milliseconds").replace("+00:00", "Z")
+        return date_text(value)
     try:
         return orjson.dumps(value).decode()
     except TypeError as exc:

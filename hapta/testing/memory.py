@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from secrets import choice
 from string import ascii_lowercase, digits
 from typing import Any, Final
@@ -9,7 +10,7 @@ from typing import Any, Final
 from hapta.filters.errors import FilterError
 from hapta.hooks.change import NOTHING, Record
 from hapta.hooks.database import BatchWrite, DatabaseError
-from hapta.hooks.filter_params import filled_in
+from hapta.hooks.filter_params import date_text, filled_in
 from hapta.testing.filters import matches
 
 _ID_CHARACTERS: Final = ascii_lowercase + digits
@@ -20,9 +21,10 @@ class MemoryDatabase:
     """A :class:`~hapta.hooks.database.Database` for tests.
 
     It keeps whatever fields it is given: it knows no schema, so it checks no field, fills in no default and
-    sets no date. It does not expand, deletes nothing along with a row, and filters by plain fields alone
-    (:mod:`hapta.testing.filters`). Modifiers (``count+``, ``tags-``) work on numbers and lists. Ids are
-    unique; so is what a collection made by :meth:`ensure_collection` has a unique index on.
+    sets no date; a moment comes back as PocketBase writes it. It does not expand, deletes nothing along with
+    a row, and filters by plain fields alone (:mod:`hapta.testing.filters`). Modifiers (``count+``, ``tags-``)
+    work on numbers and lists. Ids are unique; so is what a collection made by :meth:`ensure_collection` has a
+    unique index on.
 
     Args:
         rows: to begin with, by collection; a row without ``id`` gets one.
@@ -171,8 +173,8 @@ def _taken(field: str) -> DatabaseError:
 
 def _changed(row: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
     made = dict(row)
-    for name, value in fields.items():
-        plain = name.strip("+-")
+    for name, given in fields.items():
+        plain, value = name.strip("+-"), _stored(given)
         if plain == name:
             made[name] = value
         elif name.endswith("-"):
@@ -184,6 +186,15 @@ def _changed(row: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any
         else:
             made[plain] = (made.get(plain) or 0) + value
     return made
+
+
+def _stored(value: Any) -> Any:
+    """As it comes back."""
+    if isinstance(value, datetime):
+        return date_text(value)
+    if isinstance(value, Mapping):
+        return {name: _stored(each) for name, each in value.items()}
+    return [_stored(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _without(before: Any, value: Any) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NoReturn, Self
 
 from hapta.hooks.api import Log
 from hapta.hooks.change import NOTHING, Change, Login, Record, RowChange, Upload, Viewer, Written
@@ -20,6 +20,7 @@ from hapta.hooks.database import Database
 from hapta.hooks.loader import Plugin, Source
 from hapta.hooks.loader import load_plugin as load
 from hapta.hooks.registry import Hook, Registry
+from hapta.hooks.reject import HookFailed
 from hapta.hooks.run import HookRunner
 from hapta.model.clock import SystemClock
 from hapta.model.schema import Collection
@@ -119,6 +120,7 @@ class TestedPlugin:
         database: behind its door: the one given to :func:`load_plugin`, else a new ``MemoryDatabase``.
         log: what was logged so far.
         hooks: what it registered.
+        module: its module, for tests of its plain functions; of no certain type.
     """
 
     __test__ = False  # for pytest, which takes every class of such a name for tests
@@ -128,6 +130,7 @@ class TestedPlugin:
         self._services = services
         self._registry = Registry(plugin.hooks)
         self.hooks = plugin.hooks
+        self.module: Any = plugin.module
         self.database: Any = services.database
         self.log = services.lines
         self._runner = HookRunner(
@@ -179,8 +182,8 @@ class TestedPlugin:
         change = await self._uploads(change)
         for hook in self._on("transform", change):
             changed = await self._run(hook, change)
-            if not isinstance(changed, Change):
-                raise TypeError(f"{hook.name} returned {changed!r}, not a Change")
+            if not isinstance(changed, Change) or _but_for_fields(changed) != _but_for_fields(change):
+                self._blame(hook, "is to return the change with other fields, and nothing else")
             change = changed
         for hook in self._on("validate", change):
             await self._run(hook, change)
@@ -189,8 +192,14 @@ class TestedPlugin:
     async def upload(self, upload: Upload, change: Change) -> Upload:
         """Run ``on_upload`` for one file of a write."""
         for hook in self._registry.of("on_upload", _collection(change.collection)):
-            if hook.field in ("", upload.field):
-                upload = await self._run(hook, upload, change) or upload
+            if hook.field not in ("", upload.field):
+                continue
+            passed = await self._run(hook, upload, change)
+            if passed is None:
+                continue
+            if not isinstance(passed, Upload) or replace(passed, name=upload.name) != upload:
+                self._blame(hook, "is to return its upload under a name, and nothing else")
+            upload = passed
         return upload
 
     async def login(self, login: Login) -> None:
@@ -219,8 +228,8 @@ class TestedPlugin:
         row: Mapping[str, Any] | None = None,
     ) -> bool:
         """Whether a field is shown; ``row`` is ``None`` for "whichever row"."""
-        for hook in self._registry.of("can_read", _collection(collection)):
-            if hook.field == field and not await self._run(hook, _viewer(hook, viewer), row):
+        for hook in self._registry.readers(_collection(collection), field):
+            if not await self._run(hook, _viewer(hook, viewer), row):
                 return False
         return True
 
@@ -252,6 +261,10 @@ class TestedPlugin:
             )
         return change
 
+    def _blame(self, hook: Hook, problem: str) -> NoReturn:
+        self._runner.blame(hook, problem, "")
+        raise HookFailed(f"{hook.name} {problem}")
+
     async def _run(self, hook: Hook, *args: Any) -> Any:
         return await self._runner.guard(hook, *args)
 
@@ -280,6 +293,10 @@ def load_plugin(
     source = Source(name, file, is_example=False, is_enabled=True)
     plugin = load(source, settings, {}, services)
     return TestedPlugin(plugin, services, deadline_s)
+
+
+def _but_for_fields(change: Change) -> Change:
+    return replace(change, fields=NOTHING, sets=frozenset(), drops=frozenset())
 
 
 def _transferred(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """The database that is a dictionary answers as PocketBase does, as far as it goes."""
 
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -131,3 +132,14 @@ async def test_what_it_gives_out_is_not_what_it_keeps(database: MemoryDatabase) 
     row["title"] = "changed"
     assert (await database.view("posts", "a") or {})["title"] == "Alpha"
     assert await database.view("posts", "nobody") is None
+
+
+async def test_moments_come_back_as_pocketbase_writes_them_and_can_be_compared(
+    database: MemoryDatabase,
+) -> None:
+    moment = datetime(2030, 1, 2, 3, 4, 5, 678000, timezone(timedelta(hours=1)))
+    row = await database.create("posts", {"due": moment, "meta": {"tags": ("x",)}})
+    assert (row["due"], row["meta"]) == ("2030-01-02 02:04:05.678Z", {"tags": ["x"]})
+    later = {"now": moment + timedelta(milliseconds=1)}
+    assert await database.list("posts", filter="due < {:now} && due != ''", params=later) == [row]
+    assert await database.list("posts", filter="due < {:now}", params={"now": moment}) == []

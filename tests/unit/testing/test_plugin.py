@@ -151,6 +151,30 @@ async def test_files_are_looked_at_and_renamed_before_the_rest_sees_them(keeper:
         await keeper.upload(make_upload(b"GIF", field="cover"), make_change("posts"))
 
 
+@pytest.mark.parametrize("returned", ["None", "change.fields", "replace(change, id='other')"])
+async def test_a_transform_that_returns_something_else_fails_as_it_would(
+    tmp_path: Path, returned: str
+) -> None:
+    source = f"""
+        from dataclasses import replace
+
+        def setup(api):
+            @api.transform("posts")
+            async def odd(change):
+                return {returned}
+
+            @api.on_upload("posts")
+            async def grow(upload, change):
+                return replace(upload, length=0) if upload.length else None
+    """
+    plugin = load(tmp_path, source)
+    with pytest.raises(HookFailed, match=r"keeper\.odd is to return the change"):
+        await plugin.write(make_change("posts"))
+    with pytest.raises(HookFailed, match=r"keeper\.grow is to return its upload"):
+        await plugin.upload(make_upload(b"x"), make_change("posts"))
+    assert (await plugin.upload(make_upload(b""), make_change("posts"))).length == 0
+
+
 async def test_logins_are_let_in_or_not(keeper: TestedPlugin) -> None:
     await keeper.login(make_login())
     with pytest.raises(Reject) as caught:
