@@ -46,7 +46,7 @@ class Twins:
 
     def are_told_apart(self, collection: str, parameter: str, text: str) -> bool | None:
         """Whether a list is refused because of a hidden field; ``None`` if it is anyway."""
-        query = {parameter: text, "perPage": 1, "fields": "id", "skipTotal": 1}
+        query = {parameter: text, "perPage": "1", "fields": "id", "skipTotal": "1"}
         statuses = []
         for url in (self._shown, self._hidden):
             number = next(_addresses)

@@ -81,7 +81,7 @@ class Site:
             return answer
 
         stages = [
-            *gateway._caching.stages(),
+            *gateway._caching.stages(gateway._shaping(gateway._database, gateway._watch, gateway._caching)),
             *gateway._watch.stages(),
             *gateway._sessions.inner_stages(),
             counted,

@@ -161,9 +161,10 @@ class Drama:
         """A write through Hapta: it counts from its answer on."""
         rng = self._rng
         what = rng.randrange(4)
+        body: dict[str, Any]
         if what == 0:
             self._facts.counts[0] = rng.randrange(1000)
-            target, body = f"/api/collections/counters/records/{row_id('counter', 1)}", {}
+            target = f"/api/collections/counters/records/{row_id('counter', 1)}"
             body = {"count": self._facts.counts[0]}
         elif what == 1:
             name = rng.choice(("ada", "ben", "dan"))

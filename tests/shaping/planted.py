@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 from hapta.app.caching import Caching
-from hapta.cache import key, named, planner
+from hapta.cache import callers, key, named, planner
 from hapta.stages import shape, shape_events, shaper, shown_rows, viewers
 from hapta.stages.file_guard import FileGuard
 from hapta.stages.readable import Readable
@@ -13,7 +14,7 @@ from tests.isolation.patching import replace_everywhere
 
 
 def _forget_viewers() -> None:
-    replace_everywhere(planner.read_viewer, lambda *arguments: None)
+    replace_everywhere(callers.read_viewer, lambda *arguments: None)
 
 
 def _share_what_hooks_read() -> None:
@@ -76,7 +77,7 @@ def _open_files() -> None:
     async def may_read(self: Any, *arguments: Any) -> bool:
         return True
 
-    FileGuard._may_read = may_read  # type: ignore[method-assign]
+    FileGuard._may_read = may_read  # type: ignore[method-assign, assignment]
 
 
 def _raw_events() -> None:
@@ -103,15 +104,25 @@ def _raw_batches() -> None:
 
 
 def _logins_for_who_came() -> None:
-    original = shape.Who
+    original = shape.ShapeAnswers._auth_answer
 
-    class Came:
-        of = staticmethod(original.of)
+    async def auth_answer(self: Any, exchange: Any, body: bytes) -> bytes:
+        shape_all, self._shaper = self._shaper, SimpleNamespace(**_doors_of(self._shaper))
 
-        def __new__(cls, *arguments: Any) -> Any:
-            return viewers.GUEST
+        async def for_guests(rows: Any, who: Any, request_id: str) -> None:
+            await shape_all.shape(rows, viewers.Who.of(exchange.identity), request_id)
 
-    shape.Who = Came  # type: ignore[misc, assignment]
+        self._shaper.shape = for_guests
+        try:
+            return await original(self, exchange, body)
+        finally:
+            self._shaper = shape_all
+
+    shape.ShapeAnswers._auth_answer = auth_answer  # type: ignore[method-assign]
+
+
+def _doors_of(whole: Any) -> dict[str, Any]:
+    return {"lookup": whole.lookup, "rows": whole.rows}
 
 
 def _lengths() -> None:

@@ -64,7 +64,7 @@ def may_read(seer: Seer, collection: str, field: str, row: dict[str, Any] | None
     if (collection, field) == ("posts", "site"):
         return bool(row.get("author", MISSING) == (seer.id or None))
     if (collection, field) == ("posts", "body"):
-        return row.get("status", "draft") != "draft"
+        return bool(row.get("status", "draft") != "draft")
     return bool(row.get("owner", MISSING) == (seer.id or None))
 
 

@@ -270,7 +270,7 @@ def test_a_cache_that_is_switched_off_is_no_stage_at_all() -> None:
         lambda: EMPTY,
         lambda: NO_SHAPES,
         cast("HookRunner", None),
-        schema=lambda: schema(),
+        schema=schema,
         ground=Whole().caching,
         superuser=Superuser(),
         clock=ManualClock(),

@@ -63,7 +63,7 @@ class ShapingWorld:
     """
 
     def __init__(self, setup: Callable[[PluginApi], None]) -> None:
-        api = PluginApi("shaped", {}, {}, NoServices())  # type: ignore[arg-type]
+        api = PluginApi("shaped", {}, {}, NoServices())
         setup(api)
         self.registry = Registry(api.hooks)
         self.log, self.superuser, self.schema = Recorded(), Superuser(), schema()
@@ -121,4 +121,8 @@ def hide_text(api: PluginApi) -> None:
 
 def hook_of(function: Callable[..., Awaitable[Any]]) -> Callable[[PluginApi], None]:
     """A plugin that shapes posts with one function."""
-    return lambda api: api.on_answer("posts")(function) and None  # type: ignore[func-returns-value]
+
+    def setup(api: PluginApi) -> None:
+        api.on_answer("posts")(function)
+
+    return setup

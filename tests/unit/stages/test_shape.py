@@ -227,7 +227,7 @@ async def test_hooks_change_rows_but_not_whose_they_are() -> None:
 
 @pytest.mark.parametrize("name", ["id", "collectionId", "collectionName", "expand"])
 def test_what_rows_are_told_apart_by_cannot_be_hidden(name: str) -> None:
-    api = PluginApi("x", {}, {}, NoServices())  # type: ignore[arg-type]
+    api = PluginApi("x", {}, {}, NoServices())
 
     async def never(viewer: Viewer, row: Mapping[str, Any] | None) -> bool:
         return False
