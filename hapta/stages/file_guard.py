@@ -14,7 +14,6 @@ from cachetools import LRUCache
 
 from hapta.cache.generations import Fence, Generations
 from hapta.cache.tags import EVERYTHING, all_rows, record
-from hapta.hooks.registry import Hook
 from hapta.identity.proof import unverified_claims
 from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError, NotFound, OperatorError, UpstreamUnavailable
@@ -84,13 +83,13 @@ class FileGuard:
         collection = self._shaper.lookup.resolve(operation.collection or "")
         if collection is None:
             raise NotFound
-        files = {str(each["name"]) for each in collection.fields if each.get("type") == "file"}
-        hooks = [hook for hook in self._shaper.guards(collection) if hook.field in files]
-        if hooks and not await self._may_read(exchange, collection, hooks):
+        files = [str(each["name"]) for each in collection.fields if each.get("type") == "file"]
+        is_guarded = any(self._shaper.guards_of(collection, field) for field in files)
+        if is_guarded and not await self._may_read(exchange, collection):
             raise NotFound
         return await forward(exchange)
 
-    async def _may_read(self, exchange: Exchange, collection: Collection, hooks: list[Hook]) -> bool:
+    async def _may_read(self, exchange: Exchange, collection: Collection) -> bool:
         identity = exchange.identity
         if identity is not None and identity.is_superuser:
             return True
@@ -103,8 +102,8 @@ class FileGuard:
             who = Who.of(identity) if identity is not None else self._who_by_token(exchange)
             if who.is_superuser:
                 return True
-            concerned = [hook for hook in hooks if hook.field == field["name"]]
-            for hook, viewer in await self._viewers.views(who, concerned):
+            hooks = self._shaper.guards_of(collection, str(field["name"]))
+            for hook, viewer in await self._viewers.views(who, hooks):
                 seen = ShownRow(collection, row)
                 if not await self._shaper.may_read(hook, viewer, seen, exchange.request_id):
                     return False

@@ -31,6 +31,10 @@ def setup(api: PluginApi) -> None:
     async def editors_know_the_post(viewer: Viewer, row: Mapping[str, Any] | None) -> bool:
         return bool(viewer["auth.role"] == "editor")
 
+    @api.can_read("comments", "*", depends_on="auth.collectionName")
+    async def not_for_staff(viewer: Viewer, row: Mapping[str, Any] | None) -> bool:
+        return bool(viewer["auth.collectionName"] != "staff")
+
     @api.can_read("users", "role", depends_on=("auth", "auth.collectionId"))
     async def not_guests(viewer: Viewer, row: Mapping[str, Any] | None) -> bool:
         return bool(viewer["auth"]) and viewer["auth.collectionId"] != "pbc_staff000001"

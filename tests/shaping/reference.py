@@ -25,6 +25,7 @@ GUARDED = {
     "users": {"role"},
     "documents": {"cover", "attachments", "contract"},
 }
+FIXED = ("id", "collectionId", "collectionName", "expand")
 MISSING = object()
 
 
@@ -47,6 +48,8 @@ class Facts:
 
 def may_read(seer: Seer, collection: str, field: str, row: dict[str, Any] | None) -> bool:
     """What the plugin's can_read hooks say."""
+    if collection == "comments" and field not in ("post", *FIXED):
+        return seer.collection != "staff"
     if field not in GUARDED.get(collection, ()):
         return True
     if (collection, field) in {("posts", "contact"), ("posts", "slug"), ("comments", "post")}:

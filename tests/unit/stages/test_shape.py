@@ -14,6 +14,7 @@ from hapta.hooks.reject import HookFailed, Reject
 from hapta.model.exchange import Answer, Exchange
 from hapta.model.identity import SUPERUSERS_ID, Identity
 from hapta.stages import shape
+from hapta.stages.viewers import GUEST
 from tests.support.exchanges import exchange
 from tests.unit.cache.plan_world import USERS
 from tests.unit.stages.shaping_world import NoServices, ShapingWorld, hide_text, hook_of
@@ -175,6 +176,29 @@ async def test_a_login_that_does_not_tell_who_logs_in_is_not_sent(world: Shaping
         await world.answer(asked(target, "POST"), Answer(200, [], b'{"record":{"name":"A"}}'))
     answer = await world.answer(asked(target, "POST"), Answer(200, [], b'{"mfaId":"x"}'))
     assert answer.body == b'{"mfaId":"x"}'
+
+
+async def test_the_others_are_all_that_the_same_plugin_does_not_name() -> None:
+    def hide(api: PluginApi) -> None:
+        @api.can_read("posts", "*")
+        async def nobody(viewer: Viewer, row: Mapping[str, Any] | None) -> bool:
+            return False
+
+        @api.can_read("posts", "title")
+        async def everybody(viewer: Viewer, row: Mapping[str, Any] | None) -> bool:
+            return True
+
+    world = ShapingWorld(hide)
+    body = b'{"collectionId":"pbc_posts","expand":{"author":{"id":"u1"},"team":{"id":"t1"}},"id":"p1","n":1,'
+    body += b'"title":"x"}'
+    answer = await world.answer(asked(VIEW + "?expand=author,team"), Answer(200, [], body))
+    assert answer.body == b'{"collectionId":"pbc_posts","expand":{},"id":"p1","title":"x"}'
+    posts = world.schema.by_id["pbc_posts"]
+    assert await world.readable.may_ask(posts, "title ~ 'a' && id != ''", "-title", GUEST)
+    for filter_ in ("n > 1", "author = 'u1'", "comments_via_post.id != '' || meta.a = 1"):
+        assert not await world.readable.may_ask(posts, filter_, "", GUEST)
+    assert [hook.field for hook in world.shaper.guards_of(posts, "title")] == ["title"]
+    assert [hook.field for hook in world.shaper.guards_of(posts, "n")] == ["*"]
 
 
 async def _leave(rows: list[dict[str, Any]], viewer: Viewer) -> None:
