@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from bench import cache, limits, passthrough, refusals, sessions, startup, store, streams
+from bench import cache, limits, passthrough, refusals, sessions, startup, store, streams, workers
 from bench.document import filled
 from bench.errors import BenchError
 from bench.machine import description, tool, versions
@@ -26,8 +26,9 @@ _MEASUREMENTS: dict[str, Callable[[Plan], Section]] = {
     "limits": limits.measure,
     "store": store.measure,
     "cache": cache.measure,
+    "workers": workers.measure,
 }
-_WITHOUT_TOOLS = ("limits", "store", "cache")
+_WITHOUT_TOOLS = ("limits", "store", "cache", "workers")
 _TOOLS = ("wrk", "nginx", "taskset", "pocketbase")
 
 
@@ -49,9 +50,10 @@ def command(what: str, runs: int | None, quick: bool, json_path: Path | None, wr
     limits        the limiter, beside the memory storage of the library `limits`
     store         what the cache keeps, beside moka-py and cachetools
     cache         a hit, a plan and a write in the cache's own share of a request
+    workers       a job in another process: its way, and how late the event loop is meanwhile
 
-    Needs Linux, two cores, and (but for limits, store and cache) wrk and nginx (Debian: apt-get install wrk
-    nginx-light); store needs moka-py (pip install moka-py).
+    Needs Linux, two cores, and (but for limits, store, cache and workers) wrk and nginx (Debian: apt-get
+    install wrk nginx-light); store needs moka-py (pip install moka-py).
     """
     names = list(_MEASUREMENTS) if what == "all" else [what]
     for name in () if what in _WITHOUT_TOOLS else _TOOLS:

@@ -10,6 +10,7 @@ from hapta.hooks.database import BatchWrite, Database, DatabaseError
 from hapta.hooks.reject import FieldError, Reject
 from hapta.hooks.settings import Settings
 from hapta.model.errors import HaptaError
+from hapta.model.errors import HaptaError
 
 __all__ = [
     "BatchWrite",
@@ -18,6 +19,7 @@ __all__ = [
     "Database",
     "DatabaseError",
     "FieldError",
+    "HaptaError",
     "HaptaError",
     "Login",
     "PluginApi",

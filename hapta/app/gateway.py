@@ -21,6 +21,7 @@ from hapta.app.reports import Outputs, Reports
 from hapta.app.sessions import Sessions
 from hapta.app.spool_dir import spool_directory
 from hapta.app.watch import Watch
+from hapta.builtin.tables import builtin_plugins
 from hapta.config import Loaded
 from hapta.hooks.writes import WriteGuards
 from hapta.identity.overview import Overview
@@ -65,6 +66,9 @@ class Gateway:
         environ: the environment the embedded PocketBase inherits.
         outputs: logs and metrics.
         clock: the time.
+
+    Raises:
+        ConfigErrors: what is wrong in [validate.<collection>].
     """
 
     def __init__(self, loaded: Loaded, environ: Mapping[str, str], outputs: Outputs, clock: Clock) -> None:
@@ -91,7 +95,7 @@ class Gateway:
         outputs.metrics.workers.follow(self._pool)
         self._plugins = Plugins(
             loaded,
-            (),
+            builtin_plugins(loaded.config.validate, loaded.origins),
             self._pool,
             clock=clock,
             events=outputs.events,

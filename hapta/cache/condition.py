@@ -4,7 +4,7 @@ After a write this decides whether the row belongs in a stored list. A wrong ans
 a leak, so three are given: yes, no, and not known, and whatever is not read here with certainty is not
 known.
 
-How PocketBase compares is told in ``hapta.filters.fold``; what a row tells, in ``hapta.cache.values``.
+How PocketBase compares is told in ``hapta.filters.compare``; what a row tells, in ``hapta.cache.values``.
 Compared are two values of one kind, a text-like one by ``~`` and ``!~`` with a constant, and anything with
 ``null`` or the empty text. Not known are conversions between text and number, several values, JSON, files,
 points, functions, macros, other rows, and of ``@request.…`` all but the caller's id.
@@ -13,33 +13,23 @@ A client's path through a relation ANDs the listRule of what it leads to onto th
 in a client's filter no row is known to pass.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
-from operator import ge, gt, le, lt
 from typing import TypeAlias
 
-from hapta.cache.like import like
 from hapta.cache.lookup import Lookup, PathError, is_multiple
-from hapta.cache.restrictions import CALLER_ID, PLAIN_NUMBER
-from hapta.cache.values import (
-    UNKNOWN,
-    Row,
-    Unknown,
-    Value,
-    field_path,
-    first_field,
-    is_sure,
-    own_value,
-)
-from hapta.filters.fold import KEYWORDS, equal
+from hapta.cache.restrictions import CALLER_ID
+from hapta.cache.values import Row, field_path, first_field, own_value
+from hapta.filters.compare import DECISIONS, Decision
+from hapta.filters.fold import KEYWORDS
 from hapta.filters.kleene import conjunction, evaluate
 from hapta.filters.nodes import Call, Comparison, Group, Identifier, Number, Operand, Text
+from hapta.filters.values import PLAIN_NUMBER, UNKNOWN, Unknown, Value, is_sure
 from hapta.model.schema import Collection
 
 _Read: TypeAlias = Callable[[Row, str | None], Value | Unknown]
 _Leaf: TypeAlias = Callable[[Row, str | None], bool | None]
-_ORDERS: Mapping[str, Callable[..., bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +128,10 @@ class _Maker:
         left, right = self._operand(comparison.left), self._operand(comparison.right)
         if left is None or right is None:
             return _not_known
-        operator = comparison.operator
-        if operator in ("=", "!="):
-            return _equal_leaf(left.read, right.read, operator == "=")
-        if operator in _ORDERS:
-            return _order_leaf(left.read, right.read, _ORDERS[operator])
-        if left.side is not _Side.FIELD or right.side is _Side.FIELD:
+        is_like = comparison.operator in ("~", "!~")
+        if is_like and (left.side is not _Side.FIELD or right.side is _Side.FIELD):
             return _not_known
-        return _like_leaf(left.read, right.read, operator == "~")
+        return _leaf(left.read, right.read, DECISIONS[comparison.operator])
 
     def _note(self, operand: Operand) -> None:
         if isinstance(operand, Call):
@@ -238,37 +224,9 @@ def _among_leaf(name: str, constant: str) -> _Leaf:
     return holds
 
 
-def _equal_leaf(read_left: _Read, read_right: _Read, wanted: bool) -> _Leaf:
+def _leaf(read_left: _Read, read_right: _Read, decide: Decision) -> _Leaf:
     def holds(row: Row, auth_id: str | None) -> bool | None:
         left, right = read_left(row, auth_id), read_right(row, auth_id)
-        if left is UNKNOWN or right is UNKNOWN:
-            return None
-        same = equal(left, right)
-        return None if same is None else same is wanted
-
-    return holds
-
-
-def _order_leaf(read_left: _Read, read_right: _Read, is_so: Callable[..., bool]) -> _Leaf:
-    def holds(row: Row, auth_id: str | None) -> bool | None:
-        left, right = read_left(row, auth_id), read_right(row, auth_id)
-        if left is UNKNOWN or right is UNKNOWN:
-            return None
-        if left is None or right is None:
-            return False
-        # code points come in the order of their UTF-8
-        return is_so(left, right) if isinstance(left, str) is isinstance(right, str) else None
-
-    return holds
-
-
-def _like_leaf(read_left: _Read, read_right: _Read, wanted: bool) -> _Leaf:
-    def holds(row: Row, auth_id: str | None) -> bool | None:
-        text, constant = read_left(row, auth_id), read_right(row, auth_id)
-        if constant is None:
-            return False
-        if not isinstance(text, str) or not isinstance(constant, str):
-            return None
-        return like(constant).matches(text) is wanted
+        return None if left is UNKNOWN or right is UNKNOWN else decide(left, right)
 
     return holds

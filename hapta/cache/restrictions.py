@@ -14,7 +14,6 @@ Left out: dates (many texts, one instant), JSON, several values, hidden fields a
 (answers need not show them), ``?=``, modifiers, relation paths, numbers compared with texts.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -23,13 +22,13 @@ from hapta.cache.lookup import Lookup, is_multiple
 from hapta.filters.errors import FilterError
 from hapta.filters.nodes import Comparison, Group, Identifier, Join, Number, Operand, Text
 from hapta.filters.paths import Root, split_path
+from hapta.filters.values import PLAIN_NUMBER
 from hapta.model.schema import Collection
 
 CALLER_ID = "@request.auth.id"
 LONGEST = 255
 """Characters of a text that stand in a tag; longer ones share it with what begins alike, to the safe side."""
 _TEXTS = frozenset({"text", "email", "url", "select", "relation"})
-PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?")
 _TRUTHS = {"true": "true", "false": "false"}
 _WORTH: Final = ("relation", "text", "email", "url", "number", "select", "bool")
 """Which of several demands to restrict a list by: the one that fewest rows fulfil, as a rule. A relation

@@ -9,56 +9,30 @@ Taken for granted is that PocketBase's own record API wrote the rows: SQL writte
 in a number, which then shows as 0. Views compute such things by themselves, so nothing is read of their
 rows.
 
-Not known is:
-
-* a number between 2^53 and 2^63: whether it is stored as an integer, of which a row shows only the nearest
-  float;
-* a text with NUL, U+FFFD or a lone surrogate: what is stored may be other bytes;
-* a date that is not written as PocketBase writes dates.
+Not known is, besides what ``hapta.filters.values`` tells, a date that is not written as PocketBase writes
+dates.
 """
 
 import re
 from collections.abc import Callable, Mapping
-from enum import Enum, auto
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from hapta.cache.lookup import Field, Lookup, PathError, is_multiple
 from hapta.filters.errors import FilterError
 from hapta.filters.paths import Modifier, Path, Root, split_path
+from hapta.filters.values import UNKNOWN, Unknown, Value, lower, number_value, text_value, truth_value
 from hapta.model.schema import Collection
 
 Row: TypeAlias = Mapping[str, object]
 """A row as PocketBase shows it to everybody, decoded: hidden fields and hidden e-mails are missing."""
 
 
-class Unknown(Enum):
-    """The value that is not known."""
-
-    UNKNOWN = auto()
-
-
-UNKNOWN: Final = Unknown.UNKNOWN
-Value: TypeAlias = str | float | None
 Read: TypeAlias = Callable[[Row], Value | Unknown]
 
 
-_LEAST_UNSURE, _GREATEST_UNSURE = 2.0**53, 2.0**63
-_UNSURE_TEXT = re.compile("[\0\ufffd\ud800-\udfff]")
 _DATE = re.compile(r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z)?")
 _TEXTS = frozenset({"text", "email", "url", "editor", "select", "relation"})
 _DATES = frozenset({"date", "autodate"})
-
-
-def is_sure(text: str) -> bool:
-    """Whether it is stored as these very characters."""
-    return _UNSURE_TEXT.search(text) is None
-
-
-def lower(text: str) -> str:
-    """As SQLite folds case: ASCII letters only."""
-    if text.isascii():
-        return text.lower()
-    return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
 
 
 def field_path(name: str) -> Path | None:
@@ -94,13 +68,13 @@ def own_value(lookup: Lookup, collection: Collection, path: Path) -> Read | None
 def _read_plain(field: Field) -> Read | None:
     kind, name = field["type"], field["name"]
     if kind in _TEXTS:
-        return lambda row: _text(row.get(name))
+        return lambda row: text_value(row.get(name))
     if kind in _DATES:
         return lambda row: _date(row.get(name))
     if kind == "number":
-        return lambda row: _number(row.get(name))
+        return lambda row: number_value(row.get(name))
     if kind == "bool":
-        return lambda row: _truth(row.get(name))
+        return lambda row: truth_value(row.get(name))
     return None
 
 
@@ -110,30 +84,11 @@ def _read_lower(field: Field) -> Read | None:
     name = field["name"]
 
     def read(row: Row) -> Value | Unknown:
-        text = _text(row.get(name))
+        text = text_value(row.get(name))
         return lower(text) if isinstance(text, str) else text
 
     return read
 
 
-def _text(value: object) -> Value | Unknown:
-    return value if isinstance(value, str) and is_sure(value) else UNKNOWN
-
-
 def _date(value: object) -> Value | Unknown:
     return value if isinstance(value, str) and _DATE.fullmatch(value) else UNKNOWN
-
-
-def _number(value: object) -> Value | Unknown:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return UNKNOWN
-    try:
-        number = float(value)
-    except OverflowError:
-        return UNKNOWN
-    is_unsure = _LEAST_UNSURE <= abs(number) <= _GREATEST_UNSURE or number != number
-    return UNKNOWN if is_unsure else number
-
-
-def _truth(value: object) -> Value | Unknown:
-    return float(value) if isinstance(value, bool) else UNKNOWN

@@ -1,1 +1,1 @@
-"""PocketBase's language of rules and filters: read, never evaluated here."""
+"""PocketBase's language of rules and filters: read, and what its operators say of known values."""

@@ -173,7 +173,8 @@ class PluginApi:
 
         Args:
             collection: name or id.
-            fields: at least one.
+            fields: at least one; ``"*"`` for all that no other ``can_read`` of this plugin names, except
+                ``id``, ``collectionId`` and ``collectionName``.
             depends_on: what of the viewer it asks for (:class:`~hapta.hooks.change.Viewer`).
             reads: collections whose rows its word depends on.
         """
@@ -261,7 +262,7 @@ class PluginApi:
                 if not isinstance(name, str) or not _NAME.fullmatch(name):
                     raise MisusedApi(f"{kind_name}: {name!r} is no name of a collection", function)
             for name in fields:
-                if name and not _FIELD.fullmatch(name):
+                if name and not _FIELD.fullmatch(name) and (kind_name, name) != ("can_read", EVERY):
                     raise MisusedApi(f"{kind_name}: {name!r} is no name of a field", function)
             if not actions or not actions <= ACTIONS:
                 raise MisusedApi(f"{kind_name}: on is some of {', '.join(sorted(ACTIONS))}", function)

@@ -9,7 +9,9 @@ from hapta.model.schema import Collection, fold_name
 
 HookFunction: TypeAlias = Callable[..., Awaitable[Any]]
 EVERY: Final = "*"
-"""All collections but system ones and Hapta's own."""
+"""All collections but system ones and Hapta's own; of fields all but :data:`ALWAYS_READ`."""
+ALWAYS_READ: Final = frozenset({"id", "collectionId", "collectionName"})
+"""Fields that are about nothing but which row it is; a ``can_read`` of every field leaves them out."""
 _MOST_REMEMBERED: Final = 4096
 
 
@@ -23,7 +25,8 @@ class Hook:
         function: the coroutine function.
         collections: names or ids as written; :data:`EVERY` for all; empty for a kind that has none.
         actions: on which it runs, of kinds about changes.
-        field: the field it is about; of ``can_read`` and ``on_upload``, else empty.
+        field: the field it is about; of ``can_read`` and ``on_upload``, else empty. :data:`EVERY`: all that
+            no other ``can_read`` of its plugin names.
         depends_on: what of a viewer it may ask for.
         reads: collections whose rows its result depends on.
         priority: lower runs first.
@@ -107,6 +110,16 @@ class Registry:
     def on(self, kind: str, collection: Collection, action: str) -> tuple[Hook, ...]:
         """The same, of those that run on an action."""
         return tuple(hook for hook in self.of(kind, collection) if action in hook.actions)
+
+    def readers(self, collection: Collection, field: str) -> tuple[Hook, ...]:
+        """The ``can_read`` hooks that have a say about a field: of each plugin the one that names it, else
+        its one for every field. It is read by whom all of them let read it."""
+        hooks = self.of("can_read", collection)
+        naming = tuple(hook for hook in hooks if hook.field == field)
+        if field in ALWAYS_READ:
+            return naming
+        named_by = {hook.plugin for hook in naming}
+        return naming + tuple(h for h in hooks if h.field == EVERY and h.plugin not in named_by)
 
     def all_of(self, kind: str) -> tuple[Hook, ...]:
         """All of a kind, in their order."""

@@ -13,8 +13,7 @@ from hapta.records.errors import UnreadableBody, UnsupportedType
 
 Kind = Literal["json", "form", "multipart"]
 
-_TYPES: Final[Mapping[str, Kind]] = {
-    "application/json": "json",
+_FORMS: Final[Mapping[str, Kind]] = {
     "application/x-www-form-urlencoded": "form",
     "multipart/form-data": "multipart",
 }
@@ -83,10 +82,13 @@ def kind_of(content_type: str) -> Kind:
     """How a body of this type is to be read.
 
     Raises:
-        UnsupportedType: PocketBase reads none such, or only by the beginning of its name.
+        UnsupportedType: PocketBase reads none such, or a form only by the beginning of its name.
+        UnreadableBody: it says more of an URL-encoded form than its charset.
     """
+    if content_type.startswith("application/json"):
+        return "json"  # whatever follows, as in PocketBase
     media_type, _, options = content_type.partition(";")
-    kind = _TYPES.get(media_type.rstrip(" \t"))
+    kind = _FORMS.get(media_type.rstrip(" \t"))
     if kind is None:
         raise UnsupportedType
     if kind == "form" and options and not _CHARSET.fullmatch(options):

@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import Field, FormParser, parse_options_header
-
 from hapta.model.exchange import RequestBody
+from hapta.records.body import kind_of
+from hapta.records.content import BytesContent
+from hapta.records.errors import UnreadableBody
+from hapta.records.forms import PAYLOAD
+from hapta.records.multipart import boundary_of, read_parts
 
 MAX_BYTES = 64 * 1024
 """A login is shorter."""
-_PAYLOAD = "@jsonPayload"
 _DECODER = json.JSONDecoder(object_pairs_hook=lambda pairs: pairs)
 
 
@@ -37,8 +38,8 @@ async def named_value(body: RequestBody | None, content_type: str, query: str, n
     """
     try:
         text = await _text(body)
-        pairs = list(_pairs(text, content_type, query))
-    except (_Unclear, ValueError, RecursionError, FormParserError):
+        pairs = list(await _pairs(text, content_type, query))
+    except (_Unclear, UnreadableBody, ValueError, RecursionError):
         return ""
     values = {value for key, value in pairs if key.casefold() == name.casefold()}
     value = values.pop() if len(values) == 1 else ""
@@ -51,16 +52,15 @@ async def _text(body: RequestBody | None) -> bytes:
     return b"".join([piece async for piece in body.chunks()])
 
 
-def _pairs(text: bytes, content_type: str, query: str) -> Iterator[tuple[str, Any]]:
-    kind, options = parse_options_header(content_type)
-    if kind.startswith(b"application/json"):
+async def _pairs(text: bytes, content_type: str, query: str) -> Iterator[tuple[str, Any]]:
+    kind = kind_of(content_type)
+    if kind == "json":
         return _json_pairs(text.decode())
-    if kind == b"application/x-www-form-urlencoded":
+    if kind == "form":
         fields = _form_fields(text.decode())
-    elif kind == b"multipart/form-data":
-        fields = _multipart_fields(text, options.get(b"boundary", b""))
     else:
-        raise _Unclear
+        parts = await read_parts(BytesContent(text), boundary_of(content_type))
+        fields = [(part.name, part.text.decode()) for part in parts if part.filename is None]
     return _with_payloads([*fields, *_form_fields(query)])
 
 
@@ -77,24 +77,8 @@ def _form_fields(form: str) -> list[tuple[str, str]]:
     return parse_qsl(form, keep_blank_values=True)
 
 
-def _multipart_fields(text: bytes, boundary: bytes) -> list[tuple[str, str]]:
-    if b"name*" in text.lower() or b"content-transfer-encoding" in text.lower():
-        raise _Unclear  # Go decodes both in ways of its own
-    if b"--" + boundary + b"--" not in text:
-        raise _Unclear  # cut off
-    fields: list[tuple[str, str]] = []
-
-    def on_field(field: Field) -> None:
-        fields.append(((field.field_name or b"").decode(), (field.value or b"").decode()))
-
-    parser = FormParser("multipart/form-data", on_field, lambda _: None, boundary=boundary)
-    parser.write(text)
-    parser.finalize()
-    return fields
-
-
 def _with_payloads(fields: list[tuple[str, str]]) -> Iterator[tuple[str, Any]]:
     for name, value in fields:
-        if name == _PAYLOAD:
+        if name == PAYLOAD:
             yield from _json_pairs(value)
         yield name, value

@@ -1,11 +1,9 @@
 """The body of a record write, where it is one that PocketBase reads without an error, for certain."""
 
-import json
-from typing import Any, Final, NoReturn
-
-import orjson
+from typing import Any, Final
 
 from hapta.model.exchange import Exchange
+from hapta.records import strict_json
 
 MAX_BODY_BYTES: Final = 16 * 1024
 """A longer body is not read here to save PocketBase from reading it."""
@@ -37,29 +35,7 @@ def plain_members(text: bytes) -> dict[str, Any] | None:
     if not text:
         return {}
     try:
-        orjson.loads(text)  # strict about UTF-8 and surrogates
-        value = json.loads(
-            text, object_pairs_hook=_once, parse_int=_small, parse_float=_small, parse_constant=_no
-        )
-    except (ValueError, RecursionError):
+        value = strict_json.parse(text)
+    except ValueError:
         return None
     return value if isinstance(value, dict) else None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Go refuses an object that has a name twice."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name comes twice")
-    return found
-
-
-def _small(text: str) -> float:
-    """Go refuses numbers beyond its range."""
-    if len(text) > 30 or abs(value := float(text)) > 1e300:
-        raise ValueError("a number without measure")
-    return value
-
-
-def _no(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON")

@@ -76,7 +76,8 @@ class SchemaRefusal:
         answer = self._wording.answer(exchange, STATUS, expected) if seen.issuperset(kinds) else None
         if answer is None:
             answer = await forward(exchange)
-            self._wording.learn(exchange, collection.id, _RULE, STATUS, expected, answer)
+            if isinstance(answer.body, bytes):  # one that comes in pieces tells nothing yet
+                self._wording.learn(exchange, collection.id, _RULE, STATUS, expected, answer)
             if answer.status == STATUS and answer.body == expected:
                 seen.update(kinds)
             return answer

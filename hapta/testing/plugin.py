@@ -228,8 +228,8 @@ class TestedPlugin:
         row: Mapping[str, Any] | None = None,
     ) -> bool:
         """Whether a field is shown; ``row`` is ``None`` for "whichever row"."""
-        for hook in self._registry.of("can_read", _collection(collection)):
-            if hook.field == field and not await self._run(hook, _viewer(hook, viewer), row):
+        for hook in self._registry.readers(_collection(collection), field):
+            if not await self._run(hook, _viewer(hook, viewer), row):
                 return False
         return True
 

@@ -22,6 +22,8 @@ _STRICT: dict[str, str] = {
     "video/webm": "webm weba",
     "video/x-matroska": "mkv mka mks mk3d",
     "application/ogg": "ogg oga ogv ogx opus spx",
+    "audio/ogg": "ogg oga opus spx",
+    "video/ogg": "ogv ogg ogx",
     "font/woff": "woff",
     "font/woff2": "woff2",
     "application/vnd.microsoft.portable-executable": "exe dll sys scr cpl ocx com drv efi mui",

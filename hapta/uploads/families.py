@@ -53,10 +53,12 @@ video/3gpp video/3gp audio/3gpp video/3gpp2 video/3g2 audio/3gpp2
 audio/mp4 audio/x-mp4a video/quicktime audio/x-m4a video/x-m4v
 image/heic image/heic-sequence image/heif image/heif-sequence video/mj2 video/vnd.dvb.file
 """
-_PLAIN = """
+_TEXTUAL = """
 text/plain text/csv text/tab-separated-values text/vcard text/calendar text/vtt
 application/x-subrip application/x-srt text/x-srt application/x-ndjson text/rtf application/rtf
 application/warc message/rfc822
+"""
+_DRAWN = """
 image/x-portable-bitmap image/x-portable-graymap image/x-portable-pixmap image/x-portable-arbitrarymap
 """
 _XML = """
@@ -80,8 +82,8 @@ def _names(*texts: str) -> frozenset[str]:
 
 
 ZIP, OLE, OGG, ELF, MP4 = _names(_ZIP), _names(_OLE), _names(_OGG), _names(_ELF), _names(_MP4)
-PLAIN, XML, JSON = _names(_PLAIN), _names(_XML), _names(_JSON)
-TEXT = _names(_PLAIN, _XML, _JSON, _SCRIPTS, _OTHER_TEXT)
+PLAIN, XML, JSON = _names(_TEXTUAL), _names(_XML), _names(_JSON)
+TEXT = _names(_TEXTUAL, _DRAWN, _XML, _JSON, _SCRIPTS, _OTHER_TEXT)
 
 _ALIASES: dict[str, frozenset[str]] = {
     line.split()[0]: _names(line)

@@ -10,8 +10,9 @@ _WHITE = b"\t\n\x0c\r "
 _COMMENT = re.compile(rb"<!--.*?(-->|\Z)", re.DOTALL)
 _DECLARATION = re.compile(rb"<\?xml[\s].*?(\?>|\Z)", re.DOTALL | re.IGNORECASE)
 _INSTRUCTION = re.compile(rb"<\?[A-Za-z_].*?(\?>|\Z)", re.DOTALL)
-_DOCTYPE = re.compile(rb"<!DOCTYPE\s+([A-Za-z:_-]+)[^>\[]*(\[.*?\]\s*)?(>|\Z)", re.DOTALL | re.IGNORECASE)
-_ELEMENT = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)")
+_DOCTYPE = re.compile(rb"<!DOCTYPE\s++([A-Za-z:_-]++)", re.IGNORECASE)
+_ROOT = re.compile(rb"<(?:[A-Za-z_][\w.-]*+:)?(svg|html)\b", re.IGNORECASE)
+_ELEMENT = re.compile(rb"<(?:[A-Za-z_][\w.-]*+:)?([A-Za-z_][\w.-]*+)")
 _PHP = re.compile(rb"<\?(php|=|[\s])", re.IGNORECASE)
 _HTML = re.compile(
     "html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p|img|meta|link|form|input|object|embed"
@@ -20,6 +21,7 @@ _HTML = re.compile(
 """Elements pages begin with."""
 _JSON = re.compile(rb'[\[{]\s*(["\]}\[{0-9-]|true|false|null)')
 _SHEBANG = re.compile(rb"#!\s*(?:\S*/)?(?:env\s+(?:-S\s+)?)?(?:\S*/)?([A-Za-z]+)")
+_SHEBANG_BYTES = 128
 _INTERPRETERS = {
     b"php": "text/x-php",
     b"node": "text/javascript",
@@ -44,7 +46,7 @@ def text_type(text: bytes, *, is_whole: bool) -> str:
         is_whole: there is no more of it.
     """
     if text.startswith(b"#!"):
-        found = _SHEBANG.match(text)
+        found = _SHEBANG.match(text[:_SHEBANG_BYTES])
         return _INTERPRETERS.get(found[1].lower(), SHELL) if found else SHELL
     text = text.lstrip(_WHITE)
     if text.startswith(b"<"):
@@ -53,7 +55,7 @@ def text_type(text: bytes, *, is_whole: bool) -> str:
 
 
 def _markup_type(text: bytes) -> str:
-    has_comment, is_xml, doctype = False, False, b""
+    has_comment, is_xml = False, False
     while True:
         text = text.lstrip(_WHITE)
         if found := _COMMENT.match(text):
@@ -62,16 +64,18 @@ def _markup_type(text: bytes) -> str:
             is_xml = True
         elif _PHP.match(text):
             return PHP
-        elif (found := _DOCTYPE.match(text)) and not doctype:
-            doctype = found[1].lower()
         elif not (found := _INSTRUCTION.match(text)):
             break
         text = text[found.end() :]
-    root = _ELEMENT.match(text)
+    doctype = _DOCTYPE.match(text)
+    # a doctype may hold anything, and its name binds no browser: what it may be about is what it is
+    root = doctype or _ELEMENT.match(text)
     name = root[1].lower().decode("ascii") if root else ""
-    if name == "svg" or doctype == b"svg":
+    if doctype and name not in ("svg", "html") and (root := _ROOT.search(text)):
+        name = root[1].lower().decode("ascii")
+    if name == "svg":
         return SVG
-    if name == "html" or doctype == b"html":
+    if name == "html":
         return XHTML if is_xml else HTML
     if is_xml:
         return XML

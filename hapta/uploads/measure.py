@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 Walk = Generator[int, bytes, None]
 _MAX_META_BYTES = 1024 * 1024
+_MAX_STEPS = 250_000
+"""Of one walk: a GIF of 60 MB takes as many. A file of single bytes would else keep a thread for hours."""
 _NO_FRAME_HEADERS = frozenset((0xC4, 0xC8, 0xCC))
 _WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
 
@@ -52,6 +54,7 @@ class Measure:
         self._walk: Walk | None = MEASURED[type_](self._size)
         self._held = bytearray()
         self._wanted = next(self._walk)
+        self._steps = 0
 
     def feed(self, piece: bytes) -> None:
         """Take the next piece."""
@@ -75,7 +78,10 @@ class Measure:
         assert self._walk is not None
         seen = bytes(self._held)
         self._held.clear()
+        self._steps += 1
         try:
+            if self._steps > _MAX_STEPS:
+                raise Unreadable("it is made of too many parts")
             self._wanted = self._walk.send(seen)
         except StopIteration:
             self._walk = None
@@ -147,8 +153,9 @@ def _gif(size: Size) -> Walk:
             yield 1
         else:
             continue  # padding, as decoders skip it
-        while length := (yield 1)[0]:
-            yield -length
+        length = (yield 1)[0]
+        while length:
+            length = (yield length + 1)[-1]
 
 
 def _jpeg(size: Size) -> Walk:

@@ -13,6 +13,7 @@ MAX_CHARACTERS = 150
 MAX_BYTES = 240
 """Names of files are limited to 255 bytes nearly everywhere; PocketBase adds eleven characters."""
 _FALLBACK = "file"
+_MAX_ROUNDS = 8
 _SEPARATORS = re.compile(r"[/\\]")
 _LINES = frozenset("\t\n\r\x0b\x0c\u2028\u2029")
 _JOINERS = frozenset("\u200c\u200d")
@@ -30,17 +31,21 @@ def clean_name(name: str, type_: str) -> str:
         name: as a client sent it.
         type_: what the file really is (:attr:`~hapta.uploads.sniff.Kind.type`).
     """
+    for _ in range(_MAX_ROUNDS):  # what one rule cuts off may bare what another is about
+        cleaned = _cleaned(name, type_)
+        if cleaned == name:
+            return name
+        name = cleaned
+    return f"{_FALLBACK}.{usual(type_)}".rstrip(".")
+
+
+def _cleaned(name: str, type_: str) -> str:
     name = _SEPARATORS.split(_visible(name))[-1].strip(" .")
     stem, extension = _split(name.split("."), type_)
     stem = stem.strip(" .") or _FALLBACK
     if stem.partition(".")[0].strip(" ").lower() in _RESERVED:
         stem = f"_{stem}"
     return _shortened(stem, f".{extension}" if extension else "")
-
-
-def is_clean(name: str, type_: str) -> bool:
-    """Whether :func:`clean_name` has nothing to do."""
-    return clean_name(name, type_) == name
 
 
 def _visible(name: str) -> str:

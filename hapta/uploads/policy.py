@@ -191,9 +191,11 @@ class Policy:
 def is_among(patterns: Iterable[str], kind: Kind) -> bool:
     """Whether a file may be stored where only these types are allowed.
 
-    Text is allowed where a kind of text is that Hapta does not tell apart (CSV): PocketBase's field does.
+    Text is allowed where a kind of text is that Hapta does not tell apart (CSV): PocketBase's field does. It
+    has to be named: ``application/*`` does not let text pass because some text is a subtitle.
     """
-    return _matches(patterns, aliases(kind.type) | kind.narrower)
+    patterns = tuple(patterns)
+    return _matches(patterns, aliases(kind.type)) or not kind.narrower.isdisjoint(patterns)
 
 
 def _matches(patterns: Iterable[str], names: frozenset[str]) -> bool:

@@ -51,13 +51,11 @@ _QUICKTIME, _TAR = _certain("video/quicktime"), _certain("application/x-tar")
 _BMP, _TAGGED = _certain("image/bmp"), Kind("audio/mpeg")
 _MP3, _AAC = _certain("audio/mpeg"), _certain("audio/aac")
 _WEBM, _MKV = _certain("video/webm"), _certain("video/x-matroska")
-_PE, _MACHO = _certain("application/vnd.microsoft.portable-executable"), _certain("application/x-mach-binary")
+_PE, _MACHO = _certain("application/vnd.microsoft.portable-executable"), "application/x-mach-binary"
 _CLASS = _certain("application/x-java-applet")
 
 _FIRST: tuple[tuple[bytes, Kind], ...] = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Kind("application/x-ole-storage", families.OLE, families.OLE)),
-    (b"OggS\0", Kind("application/ogg", families.OGG, families.OGG)),
-    (b"\xff\xd8\xff", _JPEG),
     (b"GIF87a", _certain("image/gif")),
     (b"GIF89a", _certain("image/gif")),
     (b"MZ", _PE),
@@ -80,6 +78,11 @@ _THIRD: tuple[tuple[bytes, Kind], ...] = (
     (b"FWS", _certain("application/x-shockwave-flash")),
     (b"wOFF", _certain("font/woff")),
     (b"wOF2", _certain("font/woff2")),
+    (b"\xff\xf1", _AAC),
+    (b"\xff\xf9", _AAC),
+)
+
+_FOURTH: tuple[tuple[bytes, Kind], ...] = (
     (b"\0asm", _certain("application/wasm")),
     (b"Rar!\x1a\x07\0", _certain("application/x-rar-compressed")),
     (b"Rar!\x1a\x07\1\0", _certain("application/x-rar-compressed")),
@@ -129,7 +132,21 @@ def sniff(head: bytes) -> Kind:
         return _PDF if not head.startswith(b"/* XPM */") else _FOREIGN
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return _APNG if head[37:41] == b"acTL" else _PNG
-    return _by_prefix(_FIRST, head) or _after_tar(head)
+    if head.startswith(b"OggS\0"):
+        return Kind(_ogg_type(head[28:37]), names=families.OGG)
+    if head.startswith(b"\xff\xd8\xff"):
+        return _JPEG
+    if head[4:8] in (b"jP  ", b"jP2 "):
+        return _FOREIGN  # JPEG 2000, or nothing
+    return _by_prefix(_FIRST, head) or _after_gif(head)
+
+
+def _ogg_type(codec: bytes) -> str:
+    if codec.startswith((b"\x7fFLAC", b"\x01vorbis", b"OpusHead", b"Speex   ")):
+        return "audio/ogg"
+    return (
+        "video/ogg" if codec.startswith((b"\x80theora", b"fishead\0", b"\x01video\0")) else "application/ogg"
+    )
 
 
 def _by_prefix(table: tuple[tuple[bytes, Kind], ...], head: bytes) -> Kind | None:
@@ -139,9 +156,7 @@ def _by_prefix(table: tuple[tuple[bytes, Kind], ...], head: bytes) -> Kind | Non
     return None
 
 
-def _after_tar(head: bytes) -> Kind:
-    if head[4:8] in (b"jP  ", b"jP2 "):
-        return _FOREIGN  # JPEG 2000, or nothing
+def _after_gif(head: bytes) -> Kind:
     if head[:4] == b"RIFF" and len(head) > 12 and head[8:12] == b"WEBP":
         return _WEBP
     if _is_tar(head):
@@ -152,16 +167,27 @@ def _after_tar(head: bytes) -> Kind:
         return _BMP
     if head[:3] == b"ID3" and head[3:4] in (b"\2", b"\3", b"\4"):
         return _TAGGED  # PocketBase looks at more of the tag
-    if head[:1] == b"\xff" and len(head) >= 3:
-        if head[1] & 0xFE in (0xFA, 0xF2, 0xE2):
-            return _MP3
-        if head[1] in (0xF1, 0xF9):
-            return _AAC
+    if head[:1] == b"\xff" and len(head) >= 3 and head[1] & 0xFE in (0xFA, 0xF2, 0xE2):
+        return _MP3
     if head[:4] == b"RIFF" and len(head) > 16:
         if head[8:12] == b"WAVE":
             return _WAV
         return _AVI if head[8:16] == b"AVI LIST" else _FOREIGN
-    return _moving(head) or _by_prefix(_THIRD, head) or _program(head) or _text(head)
+    if (kind := _moving(head) or _by_prefix(_THIRD, head)) is not None:
+        return kind
+    if _has_marks_elsewhere(head):
+        return _FOREIGN
+    return _by_prefix(_FOURTH, head) or _program(head) or _text(head)
+
+
+def _has_marks_elsewhere(head: bytes) -> bool:
+    """Whether it may be of a type that is told by marks that do not stand at the beginning."""
+    return (
+        head[34:36] == b"LP"
+        or head[128:132] == b"DICM"
+        or head[60:68] == b"BOOKMOBI"
+        or head[20:24] in (b"GPAT", b"GIMP")
+    )
 
 
 def _moving(head: bytes) -> Kind | None:
@@ -190,16 +216,14 @@ def _by_brand(brand: bytes) -> Kind:
 
 def _program(head: bytes) -> Kind | None:
     if head[:4] in _MACH_MAGICS:
-        return Kind(_MACHO.type)  # other tests, at other places, come first
+        return Kind(_MACHO)  # its names stay open: PocketBase tests for much else first
     if head[:4] == b"\xca\xfe\xba\xbe" and len(head) >= 8:
-        return _CLASS if head[7] > 30 else Kind(_MACHO.type) if head[7] < 0x14 else _FOREIGN
+        return _CLASS if head[7] > 30 else Kind(_MACHO) if head[7] < 0x14 else _FOREIGN
     return None
 
 
 def _text(head: bytes) -> Kind:
-    if _OTHERS.match(head) or head[128:132] == b"DICM" or head[60:68] == b"BOOKMOBI":
-        return _FOREIGN
-    if head[20:24] in (b"GPAT", b"GIMP") or b"SECTION" in head[:64]:
+    if _OTHERS.match(head) or b"SECTION" in head[:64]:
         return _FOREIGN
     text = head
     if head[:2] in (b"\xff\xfe", b"\xfe\xff") and head[2:4] != b"\0\0":

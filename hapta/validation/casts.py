@@ -60,18 +60,17 @@ def texts(value: Any, *, is_multiple: bool) -> list[str] | Unknown:
     A text with ``[`` in it may be taken for JSON: not known. Of several values a single field takes the last.
     """
     if isinstance(value, list):
-        found: list[str] = []
+        found: dict[str, None] = {}
         for one in value:
             as_text = text(one)
             if isinstance(as_text, Unknown):
                 return UNKNOWN
-            if as_text and as_text not in found:
-                found.append(as_text)
-        if not is_multiple:
-            found = found[-1:]
-            if found and "[" in found[0]:
-                return UNKNOWN
-        return found
+            if as_text:
+                found[as_text] = None
+        chosen = list(found)
+        if is_multiple:
+            return chosen
+        return UNKNOWN if chosen and "[" in chosen[-1] else chosen[-1:]
     as_text = text(value)
     if isinstance(as_text, Unknown) or "[" in as_text:
         return UNKNOWN

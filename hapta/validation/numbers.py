@@ -11,6 +11,7 @@ _LATITUDE: Final = Invalid("validation_invalid_latitude", "Latitude must be betw
 _LONGITUDE: Final = Invalid("validation_invalid_longitude", "Longitude must be between -180 and 180 degrees.")
 _WHOLE_UP_TO: Final = 9e18
 """Beyond this it depends on the processor what PocketBase takes for a whole number."""
+_EXPONENT_FROM: Final = 1_000_000
 _COORDINATES: Final = frozenset({"lat", "lon"})
 
 
@@ -43,23 +44,26 @@ def number_field(options: Mapping[str, Any]) -> Check:
 
 
 def _bound(name: str, words: str, bound: float | None) -> Finding:
+    """What is said of a number beyond a bound; of one of -0, which is 0 once read, it is in other words."""
     if bound is None:
         return None
-    digits = number_text(bound)
+    digits = _shortest(bound)
     if isinstance(digits, Unknown):
         return UNKNOWN
-    is_whole = bound == int(bound)
-    # from a million on Go writes it with an exponent
-    if abs(bound) >= 1_000_000:
-        mantissa, exponent = f"{bound:.16e}".split("e")
-        shortest = digits.replace("-", "").replace(".", "").rstrip("0") if is_whole else ""
-        if not shortest:
-            return UNKNOWN
-        sign = "-" if bound < 0 else ""
-        mantissa = shortest[0] + ("." + shortest[1:] if len(shortest) > 1 else "")
-        digits = f"{sign}{mantissa}e+{int(exponent):02}"
-    param = int(bound) if is_whole else bound
+    param = int(bound) if bound == int(bound) else bound
     return Invalid(f"validation_{name}_number_constraint", f"{words} {digits}.", {name: param})
+
+
+def _shortest(bound: float) -> str | Unknown:
+    """As Go's ``%g``: from a million on with an exponent; that only of whole numbers."""
+    digits = number_text(bound)
+    if isinstance(digits, Unknown) or abs(bound) < _EXPONENT_FROM:
+        return digits
+    if bound != int(bound):
+        return UNKNOWN
+    sign, whole = ("-", digits[1:]) if bound < 0 else ("", digits)
+    rest = whole[1:].rstrip("0")
+    return f"{sign}{whole[0]}{'.' + rest if rest else ''}e+{len(whole) - 1:02}"
 
 
 def bool_field(options: Mapping[str, Any]) -> Check:

@@ -24,11 +24,11 @@ from hapta.workers.wire import (
     FAILED,
     JOB,
     NOT_TRANSFERABLE,
-    PROTOCOL,
     READY,
     REPLY,
     Target,
     TooLarge,
+    joined,
     pickled,
 )
 
@@ -112,11 +112,11 @@ def _failure(exc: BaseException) -> _Reply:
     own_frame = exc.__traceback__
     told = exc.with_traceback(own_frame.tb_next if own_frame else None)
     trace = "".join(traceback.format_exception(told))[-_TRACE_CHARS:]
-    return _Reply(FAILED, pickle.dumps((name[:_NAME_CHARS], _text(exc), trace), PROTOCOL))
+    return _Reply(FAILED, joined(name[:_NAME_CHARS], _text(exc), trace))
 
 
 def _not_transferable(text: str) -> _Reply:
-    return _Reply(NOT_TRANSFERABLE, pickle.dumps(text, PROTOCOL))
+    return _Reply(NOT_TRANSFERABLE, joined(text))
 
 
 def _text(exc: BaseException) -> str:

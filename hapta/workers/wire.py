@@ -2,8 +2,8 @@
 
 A job is a head (its number, two lengths), its target (:data:`Target`, pickled) and its arguments (pickled
 apart, because their classes may be known only once the target's module was loaded). A reply is a head (the
-job's number, its kind, the worker's resident memory, a length) and a body: the result, pickled, or the
-pickled strings of a failure. The first reply of a worker, :data:`READY`, answers no job.
+job's number, its kind, the worker's resident memory, a length) and a body: the result, pickled, or the texts
+of a failure, not pickled. The first reply of a worker, :data:`READY`, answers no job.
 
 Both sides are given the same bound; what is larger is noticed while it is being pickled.
 """
@@ -29,6 +29,9 @@ MAX_FAILURE_BYTES: Final = 256 * 1024
 Target = tuple[str, str, str, str]
 """What to run: file of the plugin (empty: the module is imported as any), name of the module, dotted name of
 a module within it (or empty), name of the function."""
+
+
+_SEPARATOR = "\0"
 
 
 class TooLarge(Exception):
@@ -60,3 +63,15 @@ def pickled(value: object, max_bytes: int) -> bytes:
     buffer = _Bounded(max_bytes)
     pickle.Pickler(buffer, PROTOCOL).dump(value)
     return buffer.getvalue()
+
+
+def joined(*texts: str) -> bytes:
+    """Texts of a failure as they go over the wire; what UTF-8 does not have is escaped."""
+    parts = (text.replace(_SEPARATOR, "\\0") for text in texts)
+    return _SEPARATOR.join(parts).encode(errors="backslashreplace")
+
+
+def separated(body: bytes, count: int) -> list[str]:
+    """``count`` texts, whatever came; those that did not are empty."""
+    texts = body.decode(errors="replace").split(_SEPARATOR, count - 1)
+    return texts + [""] * (count - len(texts))

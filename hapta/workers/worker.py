@@ -50,7 +50,6 @@ class Worker(asyncio.Protocol):
 
     Attributes:
         ready_at: the loop's time when it said that it takes jobs.
-        is_ending: it is given no more jobs.
         dismissed_for: why it was ended from here; empty: it was not.
         jobs_done: how many it replied to.
         at: name of the function it is at, empty between jobs.
@@ -69,7 +68,7 @@ class Worker(asyncio.Protocol):
         self._pidfd: int | None = None
         self._is_deaf = False
         self.ready_at: float | None = None
-        self.is_ending = False
+        self._is_ending = False
         self.dismissed_for = ""
         self.jobs_done = 0
         self.at = ""
@@ -77,6 +76,11 @@ class Worker(asyncio.Protocol):
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def is_ending(self) -> bool:
+        """It takes no more jobs."""
+        return self._is_ending or self._transport.is_closing()
 
     def attend(self, process: "subprocess.Popen[bytes]") -> None:
         """This is its process; to be called once."""
@@ -98,13 +102,13 @@ class Worker(asyncio.Protocol):
 
     def retire(self, reason: str) -> None:
         """Let it end by itself."""
-        self.is_ending = self._is_deaf = True
+        self._is_ending = self._is_deaf = True
         self.dismissed_for = reason
         self._transport.close()
 
     def kill(self, reason: str = "") -> None:
         """End it and what it started, now."""
-        self.is_ending = self._is_deaf = True
+        self._is_ending = self._is_deaf = True
         self.dismissed_for = reason
         self._kill_group()
 
@@ -144,11 +148,11 @@ class Worker(asyncio.Protocol):
             self._on_reply(self, Reply(kind, rss_bytes, body))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.is_ending = True
+        self._is_ending = True
         self._line_closed.set_result(None)
 
     def _on_exit(self) -> None:
-        self.is_ending = True
+        self._is_ending = True
         self._unwatch()
         self._exited.set_result(None)
         self._kill_group()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import limits, sessions
+from bench import limits, sessions, workers
 from bench.plan import Plan
 
 
@@ -38,3 +38,12 @@ def test_every_way_to_limit_can_be_measured(plan: Plan, monkeypatch: pytest.Monk
     section = limits.measure(plan)
     assert {run["what"] for run in section.runs} > set(limits._ways())
     assert "| Hapta: a request, three limits |" in section.tables
+
+
+def test_a_round_of_workers_runs_to_its_tables(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_ROUND_TRIPS", 3)
+    monkeypatch.setattr(workers, "_LARGE_TRIPS", 3)
+    section = workers.measure(plan)
+    assert "| a job's way | µs |" in section.tables
+    assert "| heavy jobs run in workers |" in section.tables
+    assert all(run["value"] >= 0 for run in section.runs)

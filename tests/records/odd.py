@@ -6,9 +6,7 @@ from typing import Any
 import httpx
 import orjson
 
-from hapta.model.exchange import RequestBody
 from hapta.model.schema import Collection
-from hapta.records.encode import Encoded
 from tests.support.pocketbase import PocketBase
 
 RECORDS = "/api/collections/odd/records"
@@ -127,10 +125,3 @@ def part(disposition: str, content: bytes, *headers: str) -> bytes:
 def multipart(*parts: bytes) -> bytes:
     """A whole one."""
     return b"".join(parts) + b"--XX--\r\n"
-
-
-async def whole(body: RequestBody | Encoded) -> bytes:
-    """All bytes of a body, as many as it says."""
-    content = b"".join([piece async for piece in body.chunks()])
-    assert len(content) == body.length
-    return content

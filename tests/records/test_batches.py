@@ -10,8 +10,8 @@ import pytest
 from hapta.records.batch import encode_batch, read_batch_body
 from hapta.records.content import BytesContent
 from hapta.records.errors import UnreadableBatch
-from tests.records.odd import FORM, JSON, MULTIPART, RECORDS, Odd, comparable, multipart, part, whole
-from tests.support.exchanges import Body
+from tests.records.odd import FORM, JSON, MULTIPART, RECORDS, Odd, comparable, multipart, part
+from tests.support.exchanges import Body, whole
 
 BATCH = "/api/batch"
 PAYLOAD = 'name="@jsonPayload"'

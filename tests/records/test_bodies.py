@@ -9,9 +9,9 @@ from hapta.model.errors import BadRequest
 from hapta.records.body import read_record_body
 from hapta.records.encode import encode
 from hapta.records.errors import UnreadableBody, UnsupportedType
-from tests.records.odd import FORM, JSON, MULTIPART, RECORDS, Odd, comparable, multipart, part, whole
+from tests.records.odd import FORM, JSON, MULTIPART, RECORDS, Odd, comparable, multipart, part
 from tests.records.test_values import NAMED, ODD_TEXTS, VALUES
-from tests.support.exchanges import Body
+from tests.support.exchanges import Body, whole
 
 PAYLOAD = 'name="@jsonPayload"'
 UNREADABLE = 400, {"data": {}, "message": UnreadableBody.message, "status": 400}
@@ -40,6 +40,7 @@ async def both_ways(odd: Odd, content: bytes, content_type: str, query: str = ""
     [
         pytest.param(b'{"text":"a","json":{"b":[1,2.50,-0,1e3]}}', JSON, "text=q", id="JSON"),
         pytest.param(b' \n{"text":"a"}\t', "application/json; charset=utf-8", "", id="JSON with white space"),
+        pytest.param(b'{"text":"a"}', "application/jsonx", "", id="JSON by its beginning"),
         pytest.param(b"null", JSON, "", id="JSON null"),
         pytest.param(
             b'{"number":9007199254740993,"json":[12345678901234567890123]}', JSON, "", id="large numbers"
@@ -136,7 +137,6 @@ HIDDEN = b'--XX\r\nContent-Disposition: form-data; name="email"\r\n\r\nq@r.ss'
         (b"  ", JSON, ""),
         (b"", MULTIPART, ""),
         (b'{"text":"a"}', "", ""),
-        (b'{"text":"a"}', "application/jsonx", ""),
         (b'{"text":"a"}', "Application/JSON", ""),
         (b"<x><text>y</text></x>", "application/xml", ""),
         (b"text=a;b", FORM, ""),

@@ -10,7 +10,8 @@ from hapta.model.schema import Collection
 from hapta.records.content import BytesContent, FilePart
 from hapta.records.encode import encode
 from hapta.records.resolve import needs_old, resolve
-from tests.records.odd import RECORDS, Odd, is_same, whole
+from tests.records.odd import RECORDS, Odd, is_same
+from tests.support.exchanges import whole
 from tests.support.pocketbase import PocketBase
 
 OPERANDS: dict[str, st.SearchStrategy[Any]] = {
@@ -97,7 +98,8 @@ def test_hidden_fields_are_set_by_superusers_alone(odd: Odd) -> None:
         assert {name: stored[name] for name in ("hidden", "text")} == {
             "hidden": "",
             "text": "y",
-        } | resolved.fields
+            **resolved.fields,
+        }
 
 
 def test_neither_the_id_of_a_record_that_is_there_nor_an_autodate_is_set(odd: Odd) -> None:

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from hapta.model.exchange import Answer, Exchange
+from hapta.model.exchange import Answer, Exchange, RequestBody
 from hapta.model.operation import classify
 from hapta.model.target import parse_target
 
@@ -26,6 +26,13 @@ class Body:
     async def chunks(self) -> AsyncIterator[bytes]:
         for start in range(0, len(self._content), self._piece_bytes):
             yield self._content[start : start + self._piece_bytes]
+
+
+async def whole(body: RequestBody) -> bytes:
+    """All bytes of a body, as many as it says."""
+    content = b"".join([piece async for piece in body.chunks()])
+    assert len(content) == body.length
+    return content
 
 
 def exchange(

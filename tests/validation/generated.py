@@ -131,9 +131,11 @@ def _number(draw: st.DrawFn) -> dict[str, Any]:
     least, most = draw(_BOUNDS), draw(_BOUNDS)
     if least is not None and most is not None and least > most:
         least, most = most, least
+    # a bound of -0 is 0 to whoever reads the schema, but not in PocketBase's words
+    least, most = (None if one is None else one + 0.0 for one in (least, most))
     whole = draw(_BOOL)
     if whole:
-        least, most = (None if one is None else float(int(one)) for one in (least, most))
+        least, most = (None if one is None else float(int(one)) + 0.0 for one in (least, most))
     return {"type": "number", "min": least, "max": most, "onlyInt": whole}
 
 

@@ -79,6 +79,18 @@ TABLES: dict[str, tuple[dict[str, Any], list[Row]]] = {
             *_all(LEFT, "1e3", "NaN", "inf", "1_0", "0x1", " 5", "05"),
         ],
     ),
+    "a number with large bounds": (
+        {"type": "number", "min": -2_500_000, "max": 123_456_789},
+        [
+            (-3e6, "validation_min_number_constraint"),
+            (2e8, "validation_max_number_constraint"),
+            (-2_500_000, VALID),
+        ],
+    ),
+    "a number with bounds of a million and a part": (
+        {"type": "number", "max": 1_000_000.5},
+        [(1e9, LEFT), (1e6, VALID)],
+    ),
     "a number that need not be there": (
         {"type": "number", "min": 2},
         [(0, VALID), (1, "validation_min_number_constraint")],

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hapta.model import backoff
 from hapta.model.errors import OperatorError
 from hapta.workers import crew, worker
 from hapta.workers.errors import JobTimedOut, WorkerLost
@@ -62,6 +63,20 @@ async def test_an_idle_worker_that_ends_is_replaced(pool: WorkerPool, told: Told
     assert [fields["message"] for fields in told.named("worker_lost")] == [
         "a worker ended between two jobs: ended by SIGKILL"
     ] * 2
+
+
+async def test_a_job_given_while_a_worker_dies_is_done_or_lost_and_nothing_else(
+    pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backoff, "FIRST_WAIT_S", 0.0)  # idle ones that end again and again are waited for
+    for turn in range(20):
+        await until(lambda: pool.alive == 2, "whole again")
+        os.kill(pool.pids[turn % 2], signal.SIGKILL)
+        for number in range(20):
+            try:
+                assert await pool.run(jobs.told, number) == number
+            except WorkerLost:
+                await asyncio.sleep(0)
 
 
 async def test_crashes_of_jobs_do_not_slow_the_replacement(pool: WorkerPool) -> None:

@@ -66,17 +66,17 @@ def test_tables_of_plugins_and_checks_are_shown_too_and_what_may_be_a_secret_is_
     home: Path, capsys: Captured
 ) -> None:
     (home / "config.toml").write_text(
-        '[plugins.webhook]\nurl = "http://x"\nApi_Key = "hunter2"\n'
-        "[validate.users]\npassword = { min = 12 }\nborn = { from = 1900-01-01 }\n"
+        '[plugins.webhook]\nsince = 1900-01-01\nApi_Key = "hunter2"\n'
+        "[validate.users]\npassword = { min = 12 }\nborn = { min = 1900 }\n"
     )
     assert main(["check", "--set", "plugins.webhook.secret=hunter2"]) == 0
     shown = capsys.readouterr().out
     assert shown.splitlines()[3:-2] == [
-        '  plugins.webhook.url          "http://x"    config.toml:2',
+        '  plugins.webhook.since        "1900-01-01"  config.toml:2',
         '  plugins.webhook.Api_Key      "********"    config.toml:3',
         '  plugins.webhook.secret       "********"    --set plugins.webhook.secret',
         "  validate.users.password.min  12            config.toml:5",
-        '  validate.users.born.from     "1900-01-01"  config.toml:6',
+        "  validate.users.born.min      1900          config.toml:6",
     ]
     assert "hunter2" not in shown
     assert main(["check", "--json"]) == 0
@@ -85,6 +85,15 @@ def test_tables_of_plugins_and_checks_are_shown_too_and_what_may_be_a_secret_is_
     assert {"key": "validate.users.password.min", "value": 12, "from": "config.toml:5"} in json.loads(out)[
         "values"
     ]
+
+
+def test_what_is_wrong_with_the_declarative_checks_is_told_with_its_line(
+    home: Path, capsys: Captured
+) -> None:
+    (home / "config.toml").write_text("[validate.posts]\ntitle = { min = 3 }\nbody = { mix = 3 }\n")
+    assert main(["check"]) == 2
+    problem = "config.toml:3: validate.posts.body.mix: unknown check; did you mean min?"
+    assert capsys.readouterr().err == f"hapta: {problem}\n"
 
 
 def test_json_has_the_same(home: Path, capsys: Captured) -> None:

@@ -1,5 +1,6 @@
 """Names and contents in what is written anew."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 from hapta.records.body import read_record_body
 from hapta.records.content import BytesContent, FileContent, FilePart
 from hapta.records.encode import encode
-from tests.records.odd import whole
-from tests.support.exchanges import Body
+from hapta.upstream.spool import SpoolBudget, spool
+from tests.support.exchanges import Body, whole
 
 PART = FilePart("f", "a.txt", "text/plain", BytesContent(b"one"))
 
@@ -46,6 +47,18 @@ async def test_a_type_that_is_more_than_a_type_is_left_out(declared: str) -> Non
     anew = encode({}, {"f": [replace(PART, content_type=declared)]})
     read = await read_record_body(Body(await whole(anew)), anew.content_type, "")
     assert read.files["f"][0].content_type == "application/octet-stream"
+
+
+async def test_files_are_read_from_where_a_body_is_held(tmp_path: Path) -> None:
+    content = os.urandom(1_500_000)
+    anew = encode({"a": 1}, {"f": [replace(PART, content=BytesContent(content)), PART]})
+    held = await spool(anew, SpoolBudget(10**7), memory_bytes=1000, directory=str(tmp_path))
+    assert held.in_memory is None
+    read = await read_record_body(held, anew.content_type, "")
+    first, second = read.files["f"]
+    assert await second.head(99) == b"one"
+    assert await first.head(2_000_000) == content
+    held.close()
 
 
 async def test_an_open_file_takes_the_place_of_a_content(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hapta.stages.denials import Denials, Wording
 from hapta.stages.schema_refusal import SchemaRefusal
 from tests.support.exchanges import exchange, fields
 from tests.unit.cache.plan_world import POSTS
-from tests.unit.stages.cache_world import POSTS_LIST, World, caller
+from tests.unit.stages.cache_world import POSTS_LIST, Stream, World, caller
 
 _BLANK = {"code": "validation_required", "message": "Cannot be blank."}
 _LONG = {
@@ -111,6 +111,15 @@ async def test_what_pocketbase_says_of_its_state_is_not_held_against_the_schema(
     for status in (429, 500, 503):
         edge.says(status, b"{}")
         assert await edge.is_asked()
+    edge.says(400, _refusal(title=_BLANK))
+    assert await edge.is_asked()
+    assert not await edge.is_asked()
+
+
+async def test_an_answer_in_pieces_tells_nothing() -> None:
+    edge = Edge()
+    edge.world.pocketbase.body = Stream(_refusal(title=_BLANK))
+    assert await edge.is_asked()
     edge.says(400, _refusal(title=_BLANK))
     assert await edge.is_asked()
     assert not await edge.is_asked()

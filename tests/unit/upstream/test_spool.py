@@ -49,6 +49,22 @@ async def test_a_body_comes_out_as_it_went_in_and_as_often_as_wanted(
     assert budget.used_bytes == 0
 
 
+@pytest.mark.parametrize("memory_bytes", [10, 1_000_000], ids=["in a file", "in memory"])
+async def test_several_slices_of_a_body_are_read_at_once(tmp_path: Path, memory_bytes: int) -> None:
+    content = os.urandom(700_000)
+    held = await spool(
+        Arriving(content), SpoolBudget(10**7), memory_bytes=memory_bytes, directory=str(tmp_path)
+    )
+    wanted = [(0, 700_000), (5, 0), (300_000, 350_000), (699_990, 100), (800_000, 5)]
+    readers = [held.slice(start, length) for start, length in wanted]
+    found = [b""] * len(readers)
+    for _ in range(4):
+        for at, reader in enumerate(readers):
+            found[at] += await anext(reader, b"")
+    assert found == [content[start : start + length] for start, length in wanted]
+    held.close()
+
+
 async def test_a_large_body_is_read_in_pieces_from_a_file_without_a_name(tmp_path: Path) -> None:
     pieces = [bytes([n]) * 100_000 for n in range(20)]
     budget = SpoolBudget(10_000_000)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hapta.workers.wire import PROTOCOL, TooLarge, pickled
+from hapta.workers.wire import MAX_FAILURE_BYTES, PROTOCOL, TooLarge, joined, pickled, separated
 
 _VALUES = st.recursive(
     st.one_of(st.none(), st.integers(), st.text(), st.binary(), st.floats(allow_nan=False)),
@@ -48,3 +48,22 @@ def test_a_large_value_is_refused_before_all_of_it_is_made() -> None:
     with pytest.raises(TooLarge):
         pickled(pieces, 1_000_000)
     assert len(asked) < 20
+
+
+@given(texts=st.lists(st.text(), min_size=1, max_size=4))
+def test_the_texts_of_a_failure_arrive_as_they_were(texts: list[str]) -> None:
+    arrived = separated(joined(*texts), len(texts))
+    assert arrived == [text.replace("\0", "\\0") for text in texts]
+
+
+def test_a_text_that_utf_8_does_not_have_is_told_all_the_same() -> None:
+    assert separated(joined("file \udcff"), 1) == ["file \\udcff"]
+
+
+@given(body=st.binary(), count=st.integers(1, 4))
+def test_whatever_came_there_are_so_many_texts(body: bytes, count: int) -> None:
+    assert len(separated(body, count)) == count
+
+
+def test_the_longest_texts_are_within_what_a_reply_may_have() -> None:
+    assert len(joined("\udcff" * 200, "\udcff" * 4000, "\udcff" * 16_000)) <= MAX_FAILURE_BYTES

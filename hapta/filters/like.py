@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
-from hapta.cache.values import lower
+from hapta.filters.values import lower
 
 Piece: TypeAlias = tuple[re.Pattern[str], int]
 """What stands between two ``%``, and how many characters it matches."""
