@@ -6,6 +6,7 @@ Hapta runs, one that changes is loaded beside the version at work and takes its 
 """
 
 import asyncio
+import io
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from hapta.app.plugin_services import GatewayServices
+from hapta.builtin.tables import builtin_plugins
 from hapta.config import Loaded
 from hapta.feed import ChangeFeed
 from hapta.feed.changes import Change as FeedChange
@@ -24,7 +26,7 @@ from hapta.hooks.loader import Plugin, PluginErrors, Source, find_plugins, load_
 from hapta.hooks.registry import EMPTY, Hook, Registry
 from hapta.hooks.run import HookRunner
 from hapta.hooks.watchers import Watchers
-from hapta.model.clock import Clock
+from hapta.model.clock import Clock, SystemClock
 from hapta.model.errors import OperatorError
 from hapta.model.schema import Schema
 from hapta.model.tasks import TaskSet
@@ -109,11 +111,7 @@ class Plugins:
         Raises:
             PluginErrors: what is wrong with any of them.
         """
-        for name, setup in self._builtin:
-            api = PluginApi(name, {}, {}, self._services)
-            setup(api)
-            api.close()
-            self._own_hooks += api.hooks
+        self._own_hooks = builtin_hooks(self._builtin, self._services)
         self.sources = find_plugins(self._folder, self._tables)
         for plugin in load_plugins(self.sources, self._tables, self._origins, self._services):
             self._take(plugin)
@@ -294,3 +292,31 @@ def _mark(root: Path) -> _Mark:
 
 def _counts(path: Path) -> bool:
     return path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".")
+
+
+def hooks_at_rest(loaded: Loaded) -> list[Hook]:
+    """All hooks of a configuration in their order, of plugins that are loaded and not run.
+
+    Raises:
+        ConfigErrors, PluginErrors: what is wrong with any of them.
+    """
+    events = Events(loaded.config.log, io.BytesIO(), SystemClock())
+    services = GatewayServices(None, events, file_of=lambda _: None)
+    hooks = builtin_hooks(builtin_plugins(loaded.config.validate, loaded.origins), services)
+    sources = find_plugins(loaded.path(loaded.config.hooks.dir), loaded.config.plugins)
+    plugins = load_plugins(sources, loaded.config.plugins, loaded.origins, services)
+    for plugin in plugins:
+        hooks += plugin.hooks
+        plugin.unload()
+    return list(Registry(hooks))
+
+
+def builtin_hooks(builtin: Iterable[tuple[str, Setup]], services: GatewayServices) -> list[Hook]:
+    """The hooks of Hapta's own plugins."""
+    hooks: list[Hook] = []
+    for name, setup in builtin:
+        api = PluginApi(name, {}, {}, services)
+        setup(api)
+        api.close()
+        hooks += api.hooks
+    return hooks

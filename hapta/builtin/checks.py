@@ -15,6 +15,16 @@ from typing import Any, Final, TypeAlias
 
 import re2
 
+from hapta.builtin.arguments import (
+    compiled,
+    count_problem,
+    is_number,
+    list_problem,
+    message_problem,
+    number_problem,
+    pattern_problem,
+    truth_problem,
+)
 from hapta.builtin.links import count_links
 from hapta.builtin.problems import Problems, did_you_mean
 from hapta.plugins import FieldError
@@ -132,10 +142,10 @@ def _least(least: float) -> Check:
             return FieldError("validation_min_text_constraint", message, {"min": few})
         if isinstance(value, list | tuple) and len(value) < least:
             return FieldError("validation_not_enough_values", f"Select at least {few}.", {"minSelect": few})
-        if _is_number(value) and not value >= least:
+        if is_number(value) and not value >= least:
             message = f"Must be greater or equal than {few}."
             return FieldError("validation_min_number_constraint", message, {"min": few})
-        return _unless(_is_number(value) or isinstance(value, str | list | tuple))
+        return _unless(is_number(value) or isinstance(value, str | list | tuple))
 
     return check
 
@@ -150,20 +160,20 @@ def _most(most: float) -> Check:
         if isinstance(value, list | tuple) and len(value) > most:
             message = f"Select no more than {many}."
             return FieldError("validation_too_many_values", message, {"maxSelect": many})
-        if _is_number(value) and not value <= most:
+        if is_number(value) and not value <= most:
             message = f"Must be less or equal than {many}."
             return FieldError("validation_max_number_constraint", message, {"max": many})
-        return _unless(_is_number(value) or isinstance(value, str | list | tuple))
+        return _unless(is_number(value) or isinstance(value, str | list | tuple))
 
     return check
 
 
 def _pattern(pattern: str, wanted: bool) -> Check:
-    compiled = _compiled(pattern)
+    found_in = compiled(pattern).search
     code = "validation_invalid_format" if wanted else "validation_not_pattern"
 
     def is_so(text: str) -> bool:
-        return (compiled.search(text) is not None) is wanted
+        return (found_in(text) is not None) is wanted
 
     return _of_texts(is_so, FieldError(code, "Invalid value format."))
 
@@ -245,83 +255,24 @@ def _unless(is_judged: bool) -> FieldError | None:
     return None if is_judged else _INVALID
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _compiled(pattern: str) -> Any:
-    options = re2.Options()
-    options.log_errors = False
-    return re2.compile(pattern, options)
-
-
-def _pattern_problem(argument: Any) -> str | None:
-    if not isinstance(argument, str) or not argument:
-        return f"expected a regular expression, got {_shown(argument)}"
-    try:
-        _compiled(argument)
-    except re2.error as exc:
-        said = exc.args[0].decode(errors="replace") if isinstance(exc.args[0], bytes) else str(exc.args[0])
-        at = argument.find(said.rpartition(": ")[2])
-        where = f" (at character {at + 1})" if at >= 0 else ""
-        return f"not a regular expression of RE2: {said}{where}"
-    return None
-
-
-def _number_problem(argument: Any) -> str | None:
-    return None if _is_number(argument) else f"expected a number, got {_shown(argument)}"
-
-
-def _count_problem(least: int) -> Callable[[Any], str | None]:
-    def problem(argument: Any) -> str | None:
-        is_good = isinstance(argument, int) and not isinstance(argument, bool) and argument >= least
-        return None if is_good else f"expected an integer >= {least}, got {_shown(argument)}"
-
-    return problem
-
-
-def _truth_problem(argument: Any) -> str | None:
-    return None if isinstance(argument, bool) else f"expected true or false, got {_shown(argument)}"
-
-
-def _list_problem(*kinds: type) -> Callable[[Any], str | None]:
-    def problem(argument: Any) -> str | None:
-        words = "texts" if kinds == (str,) else "texts and numbers"
-        if isinstance(argument, list) and argument and all(isinstance(each, kinds) for each in argument):
-            return None
-        return f"expected a list of {words} that is not empty, got {_shown(argument)}"
-
-    return problem
-
-
-def _message_problem(argument: Any) -> str | None:
-    is_good = isinstance(argument, str) and argument.strip()
-    return None if is_good else f"expected a text that is not empty, got {_shown(argument)}"
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value, default=str)
-    return text if len(text) <= 60 else text[:60] + "…"
-
-
 def _no_check(_: Any) -> None:
     return None
 
 
 _KINDS: Final[Mapping[str, _Kind]] = {
-    "required": _Kind(_truth_problem, _no_check),
-    "min": _Kind(_number_problem, _least),
-    "max": _Kind(_number_problem, _most),
-    "one_of": _Kind(_list_problem(str, int, float), _one_of),
-    "not_one_of": _Kind(_list_problem(str), _not_one_of),
-    "unique_items": _Kind(_truth_problem, _unique_items),
-    "lowercase": _Kind(_truth_problem, _lowercase),
-    "max_lines": _Kind(_count_problem(1), _max_lines),
-    "pattern": _Kind(_pattern_problem, lambda pattern: _pattern(pattern, True)),
-    "not_pattern": _Kind(_pattern_problem, lambda pattern: _pattern(pattern, False)),
-    "no_html": _Kind(_truth_problem, _no_html),
-    "forbid_links": _Kind(_count_problem(0), _no_check),
-    "message": _Kind(_message_problem, _no_check),
+    "required": _Kind(truth_problem, _no_check),
+    "min": _Kind(number_problem, _least),
+    "max": _Kind(number_problem, _most),
+    "one_of": _Kind(list_problem(str, int, float), _one_of),
+    "not_one_of": _Kind(list_problem(str), _not_one_of),
+    "unique_items": _Kind(truth_problem, _unique_items),
+    "lowercase": _Kind(truth_problem, _lowercase),
+    "max_lines": _Kind(count_problem(1), _max_lines),
+    "pattern": _Kind(pattern_problem, lambda pattern: _pattern(pattern, True)),
+    "not_pattern": _Kind(pattern_problem, lambda pattern: _pattern(pattern, False)),
+    "no_html": _Kind(truth_problem, _no_html),
+    "forbid_links": _Kind(count_problem(0), _no_check),
+    "message": _Kind(message_problem, _no_check),
 }
 CHECKS: Final = tuple(_KINDS)
 """The keys of a field's table, in the order in which they are asked; ``docs/validation.md`` has them all."""

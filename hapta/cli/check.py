@@ -9,11 +9,12 @@ from typing import Any
 
 import click
 
-from hapta.builtin.tables import builtin_plugins
+from hapta.app.plugins import hooks_at_rest
 from hapta.cli.options import config_options, load_config
 from hapta.config import SECRET_FIELDS, ConfigErrors, Loaded
 from hapta.config.fields import FIELDS, FREE, NAMED
 from hapta.config.free import leaves
+from hapta.hooks.loader import PluginErrors
 
 _MASK = "********"
 _LOOKS_SECRET = re.compile(r"secret|passw|token|credential|(api|private|access)_?key", re.IGNORECASE)
@@ -26,15 +27,16 @@ _LOOKS_SECRET = re.compile(r"secret|passw|token|credential|(api|private|access)_
 def command(config_path: Path | None, overrides: Sequence[str], as_json: bool) -> int:
     """Validate the configuration and show where each value comes from.
 
-    Reads config.toml, hapta.env, .env and the environment as `hapta serve` would, and shows every problem at
-    once, each with its file and line or variable. Starts nothing and writes nothing. Secrets are masked.
+    Reads config.toml, hapta.env, .env and the environment and loads the plugins as `hapta serve` would, and
+    shows every problem with its file and line or variable. Starts nothing and writes nothing. Secrets are
+    masked.
 
     Exit code: 0 the configuration is right, 2 it is not.
     """
     try:
         loaded = load_config(config_path, overrides, needs_secrets=True)
-        builtin_plugins(loaded.config.validate, loaded.origins)
-    except ConfigErrors as exc:
+        hooks_at_rest(loaded)
+    except (ConfigErrors, PluginErrors) as exc:
         if not as_json:
             raise
         click.echo(json.dumps({"ok": False, "problems": exc.problems}, indent=2))

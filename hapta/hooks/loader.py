@@ -30,6 +30,8 @@ EXAMPLES: Final = "examples"
 PREFIX: Final = "hapta_plugin_"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _numbers = itertools.count(1)
+OWN: Final = frozenset({"validate", "permissions"})
+"""Names of Hapta's own plugins (:mod:`hapta.builtin`)."""
 
 
 class PluginErrors(OperatorError):
@@ -90,6 +92,11 @@ class Plugin:
         _forget(self.module.__name__)
 
 
+def is_plugin_name(name: str) -> bool:
+    """Whether a file or folder of this name can be a plugin."""
+    return _NAME.fullmatch(name) is not None and name not in OWN
+
+
 def find_plugins(folder: Path, tables: Mapping[str, Mapping[str, Any]]) -> list[Source]:
     """The plugins in a folder, by name.
 
@@ -109,7 +116,7 @@ def find_plugins(folder: Path, tables: Mapping[str, Mapping[str, Any]]) -> list[
     ]:
         root = file.parent if file.name == "__init__.py" else file
         name = root.stem if root.is_file() else root.name
-        if not _NAME.fullmatch(name):
+        if not is_plugin_name(name):
             problems.append(f"{shown(file)}: a plugin's name is made of a to z, 0 to 9 and _, not {name!r}")
         elif name in found:
             if not is_example:  # an example copied out of its folder hides the original

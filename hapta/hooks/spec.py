@@ -32,6 +32,7 @@ class HookKind:
         may: what it can do.
         role: what a failure means.
         is_of_collections: it is registered for collections.
+        has_actions: it can be limited to some of :data:`ACTIONS`.
     """
 
     name: str
@@ -40,6 +41,7 @@ class HookKind:
     may: str
     role: Role
     is_of_collections: bool = True
+    has_actions: bool = False
 
 
 _ALL = (
@@ -56,6 +58,7 @@ _ALL = (
         ("Change",),
         "return the change with other fields (`change.with_fields(...)`); raise Reject",
         Role.GUARD,
+        has_actions=True,
     ),
     HookKind(
         "validate",
@@ -63,6 +66,7 @@ _ALL = (
         ("Change",),
         "raise Reject",
         Role.GUARD,
+        has_actions=True,
     ),
     HookKind(
         "on_auth",
@@ -91,6 +95,7 @@ _ALL = (
         ("Written",),
         "watch",
         Role.WATCHER,
+        has_actions=True,
     ),
     HookKind(
         "on_change",
@@ -98,6 +103,7 @@ _ALL = (
         ("RowChange",),
         "watch",
         Role.WATCHER,
+        has_actions=True,
     ),
     HookKind(
         "startup",
@@ -109,7 +115,7 @@ _ALL = (
     ),
     HookKind(
         "shutdown",
-        "when the plugin is replaced or Hapta ends, after the last of its other hooks",
+        "when the plugin is replaced or Hapta ends; hooks under way may end later",
         (),
         "tidy up",
         Role.LIFECYCLE,

@@ -14,6 +14,7 @@ from hapta.model.clock import Clock
 from hapta.model.errors import Overloaded, UpstreamLost, UpstreamRefused
 from hapta.model.exchange import Answer, Exchange, Header, RequestBody
 from hapta.model.operation import OperationClass
+from hapta.records.encode import Encoded
 from hapta.stages.streams import EventStream, OpenStreams, Prefixed
 from hapta.upstream.client import Lane, UpstreamClient, UpstreamRequest, UpstreamResponse
 from hapta.upstream.headers import answer_headers, header, request_headers
@@ -152,7 +153,7 @@ class _Upload:
         self.error: Exception | None = None
 
     def whole(self) -> bytes | None:
-        return self._body.in_memory if isinstance(self._body, SpooledBody) else None
+        return self._body.in_memory if isinstance(self._body, SpooledBody | Encoded) else None
 
     async def pieces(self) -> AsyncIterator[bytes]:
         try:

@@ -78,7 +78,7 @@ class Entry:
         id: of the row in the log.
         record: id of the changed row; empty while only a write is known that does not show it.
         old, new: what the row was and is; ``None`` where it was not or is not there, or is not known.
-        is_told: the feed has told of it; ``is_written``: Hapta has carried it out.
+        is_told: the feed has told of it; else Hapta has carried it out.
         until: the instant to which it waits for the other.
     """
 
@@ -94,39 +94,54 @@ class Entry:
     old: Record | None = None
     new: Record | None = None
     is_told: bool = False
-    is_written: bool = False
 
 
 class Joiner:
     """Puts together what the feed and Hapta say of one change."""
 
     def __init__(self) -> None:
-        self._open: list[Entry] = []
+        self._open: dict[tuple[str, str, str, bool], list[Entry]] = {}
 
     def add(self, entry: Entry) -> Entry | None:
         """One of both; the whole, or ``None`` if the other is still to come."""
-        for other in self._open:
-            if _are_one(entry, other):
-                self._open.remove(other)
-                told, written = (entry, other) if entry.is_told else (other, entry)
-                written.record, written.is_told = told.record, True
-                written.new = told.new or written.new
-                written.old = written.old or told.old
-                return written
-        self._open.append(entry)
+        other = self._other(entry)
+        if other is None:
+            self._open.setdefault(_key(entry), []).append(entry)
+            return None
+        told, written = (entry, other) if entry.is_told else (other, entry)
+        written.record, written.is_told = told.record, True
+        written.new = told.new or written.new
+        written.old = written.old or told.old
+        return written
+
+    def _other(self, entry: Entry) -> Entry | None:
+        collection, action, record, is_told = _key(entry)
+        keys = [(collection, action, record, not is_told), (collection, action, "", not is_told)]
+        if not record:  # a create whose answer does not show the row
+            keys += [key for key in self._open if key[:2] == (collection, action) and key[3] is not is_told]
+        for key in keys:
+            if key in self._open:
+                others = self._open[key]
+                other = others.pop(0)
+                if not others:
+                    del self._open[key]
+                return other
         return None
 
     def due(self, now: float) -> list[Entry]:
-        """Those that have waited long enough."""
-        found = [entry for entry in self._open if entry.until <= now]
-        self._open = [entry for entry in self._open if entry.until > now]
-        return found
+        """Those that have waited long enough, in their order."""
+        entries = sorted(
+            (entry for entries in self._open.values() for entry in entries), key=lambda entry: entry.until
+        )
+        self._open = {}
+        for entry in entries:
+            if entry.until > now:
+                self._open.setdefault(_key(entry), []).append(entry)
+        return [entry for entry in entries if entry.until <= now]
 
 
-def _are_one(one: Entry, other: Entry) -> bool:
-    if (one.collection, one.action) != (other.collection, other.action) or one.is_told is other.is_told:
-        return False
-    return one.record == other.record or "" in (one.record, other.record)
+def _key(entry: Entry) -> tuple[str, str, str, bool]:
+    return (entry.collection, entry.action, entry.record, entry.is_told)
 
 
 @dataclass(slots=True)
@@ -244,7 +259,7 @@ def setup(api: PluginApi) -> None:
         change, shown = write.change, write.record or {}
         entry = Entry(change.collection, change.action, change.id or str(shown.get("id", "")), until())
         entry.who = "guest" if change.caller is None else f"{change.caller.collection}/{change.caller.id}"
-        entry.address, entry.request, entry.is_written = change.address, change.request_id, True
+        entry.address, entry.request = change.address, change.request_id
         if change.collection in settings.values:
             entry.old = await change.old() if change.action != "create" else None
             if change.action != "delete":

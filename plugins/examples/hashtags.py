@@ -25,6 +25,8 @@ import re
 import unicodedata
 from base64 import b32encode
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import takewhile
 from typing import Annotated
 
 from cachetools import TTLCache
@@ -39,7 +41,7 @@ REMEMBERED_S = 300.0
 ASKED_AT_ONCE = 10
 """Tags in one filter, which PocketBase limits to 3,500 bytes."""
 
-_MARKUP = re.compile(r"<[^>]*>")
+_MARKUP = re.compile(r"<[^<>]*>")  # not [^>]: of a text of many < that would look at each to its end
 _MARK = re.compile("[#＃]")
 _NOT_BEFORE = "&/#＃"
 
@@ -63,16 +65,16 @@ class Hashtags(Settings, frozen=True):
 
 def tags_in(text: str) -> list[str]:
     """The tags in a text, each once, normalised (NFKC, case folded)."""
-    plain = html.unescape(_MARKUP.sub(" ", text))
+    plain = _MARKUP.sub(" ", text)
+    with suppress(ValueError):  # a number of thousands of digits
+        plain = html.unescape(plain)
     found: dict[str, None] = {}
     for mark in _MARK.finditer(plain):
         before = plain[mark.start() - 1 : mark.start()]
         if before and (_is_of_tag(before) or before in _NOT_BEFORE):
             continue  # page#part, &#39;, ##
-        end = mark.end()
-        while end < len(plain) and _is_of_tag(plain[end]):
-            end += 1
-        name = normalised(plain[mark.end() : end])
+        word = "".join(takewhile(_is_of_tag, plain[mark.end() : mark.end() + 4 * LONGEST]))
+        name = normalised(word)
         if 0 < len(name) <= LONGEST and not name.replace("_", "").isdigit() and name.strip("_"):
             found[name] = None
     return list(found)

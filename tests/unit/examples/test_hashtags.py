@@ -63,6 +63,19 @@ def test_a_tag_is_found_under_its_own_name_again(text: str) -> None:
         assert len(hashtags.id_of(name)) == 15
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["<" * 500_000, "#" * 500_000, "#a" * 250_000, "# " * 250_000, "#" + "a" * 500_000, "&" * 500_000],
+    ids=["tags that never end", "marks", "words of marks", "lonely marks", "one long word", "ampersands"],
+)
+def test_hostile_texts_take_no_longer_than_they_are(text: str) -> None:
+    assert len(hashtags.tags_in(text)) <= 1
+
+
+def test_a_number_no_character_has_is_text() -> None:
+    assert hashtags.tags_in("#a &#" + "9" * 5000 + "; #b") == ["a", "b"]
+
+
 async def test_new_tags_are_made_in_one_batch_and_known_ones_are_not_asked_for_again() -> None:
     plugin = load()
     assert await tags_of(plugin, "#one #two #three") == ["one", "two", "three"]
