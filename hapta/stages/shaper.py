@@ -257,6 +257,8 @@ def _covers(hook: Hook, guards: tuple[Hook, ...], name: str) -> bool:
 
 def _take_over(row: Row, old: dict[str, Any], new: dict[str, Any]) -> None:
     """What hooks changed; what they left alone stays byte for byte."""
+    for name in row.fields.keys() - old.keys() - FIXED:
+        del row.fields[name]  # what no hook can be shown nobody is
     if not all(isinstance(name, str) for name in new):
         raise CannotShape(f"a hook gave a member of {row.collection.name} a name that is no text")
     for name in old.keys() - new.keys() - FIXED:

@@ -7,6 +7,7 @@ changes them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,14 +18,16 @@ from hapta.cache.canonical import Fields
 from hapta.cache.lookup import Lookup
 from hapta.filters.expands import MAX_HOPS, parse_expand
 from hapta.model.schema import Collection
+from hapta.stages import split_json
 from hapta.stages.viewers import CannotShape
 
 EXPAND: Final = "expand"
 FIXED: Final = frozenset({"id", "collectionId", "collectionName", EXPAND})
 """Members of a row that no hook changes: the cache and realtime go by them."""
 
-_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_MANY_LEVELS: Final = 200
+"""What writes JSON here takes 254."""
+_NONE: Final = object()
 _decode_text = msgspec.json.Decoder(str).decode
 
 
@@ -55,10 +58,15 @@ class Row:
         return self._seen
 
     def values(self) -> dict[str, Any]:
-        """Its own members, decoded; each call makes new ones."""
+        """Its own members, decoded; each call makes new ones. One that cannot be, or could not be written
+        again, is left out."""
         own = {name: raw for name, raw in self.fields.items() if name != EXPAND}
-        found: dict[str, Any] = orjson.loads(object_of(own))
-        return found
+        text = object_of(own)
+        if text.count(b"[") + text.count(b"{") <= _MANY_LEVELS:
+            with suppress(orjson.JSONDecodeError):
+                found: dict[str, Any] = orjson.loads(text)
+                return found
+        return {name: value for name, raw in own.items() if (value := _value(raw)) is not _NONE}
 
     def render(self) -> bytes:
         """As JSON again."""
@@ -158,8 +166,8 @@ def members(raw: bytes | msgspec.Raw) -> Fields:
         CannotShape: it is none.
     """
     try:
-        return _decode_object(raw)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return split_json.members(raw)
+    except split_json.OddJson:
         raise CannotShape("an answer has another form than PocketBase's") from None
 
 
@@ -170,9 +178,18 @@ def elements(raw: bytes | msgspec.Raw) -> list[msgspec.Raw]:
         CannotShape: it is none.
     """
     try:
-        return _decode_list(raw)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return split_json.elements(raw)
+    except split_json.OddJson:
         raise CannotShape("an answer has another form than PocketBase's") from None
+
+
+def _value(raw: msgspec.Raw) -> Any:
+    try:
+        value = orjson.loads(bytes(raw))
+        orjson.dumps(value)
+    except (orjson.JSONDecodeError, TypeError):
+        return _NONE
+    return value
 
 
 def text_of(raw: msgspec.Raw | None) -> str | None:

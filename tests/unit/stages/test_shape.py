@@ -201,6 +201,15 @@ async def test_the_others_are_all_that_the_same_plugin_does_not_name() -> None:
     assert [hook.field for hook in world.shaper.guards_of(posts, "n")] == ["*"]
 
 
+async def test_a_value_that_no_hook_can_be_shown_keeps_no_list_from_anybody() -> None:
+    for odd in (b"[" * 9000 + b"]" * 9000, b"[" * 300 + b"]" * 300, b'"\\ud800"', b"1e999"):
+        body = b'{"items":[{"id":"p1","meta":%s,"text":"x"},{"id":"p2","text":"y"}]}' % odd
+        answer = await ShapingWorld(hide_text).answer(asked(LIST), Answer(200, [], body))
+        assert answer.body == body.replace(b',"text":"x"', b"").replace(b',"text":"y"', b"")
+        answer = await ShapingWorld(hook_of(_leave)).answer(asked(LIST), Answer(200, [], body))
+        assert answer.body == body.replace(b'"meta":%s,' % odd, b"")
+
+
 async def _leave(rows: list[dict[str, Any]], viewer: Viewer) -> None:
     """Nothing to do."""
 
