@@ -10,7 +10,6 @@ from hapta.hooks.database import BatchWrite, Database, DatabaseError
 from hapta.hooks.reject import FieldError, Reject
 from hapta.hooks.settings import Settings
 from hapta.model.errors import HaptaError
-from hapta.model.errors import HaptaError
 
 __all__ = [
     "BatchWrite",
@@ -19,7 +18,6 @@ __all__ = [
     "Database",
     "DatabaseError",
     "FieldError",
-    "HaptaError",
     "HaptaError",
     "Login",
     "PluginApi",
