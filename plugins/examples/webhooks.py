@@ -163,7 +163,7 @@ def retry_after_s(header: str | None, now: datetime) -> float:
         seconds = (
             float(header) if header.isdecimal() else (parsedate_to_datetime(header) - now).total_seconds()
         )
-    except (TypeError, ValueError):  # no date, or one without a zone
+    except (ArithmeticError, LookupError, TypeError, ValueError):  # no date, or one without a zone
         return 0.0
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S)
 
