@@ -115,7 +115,7 @@ _ALL = (
     ),
     HookKind(
         "shutdown",
-        "when the plugin is replaced or Hapta ends, after the last of its other hooks",
+        "when the plugin is replaced or Hapta ends; hooks under way may end later",
         (),
         "tidy up",
         Role.LIFECYCLE,

@@ -69,6 +69,8 @@ def test_tables_of_plugins_and_checks_are_shown_too_and_what_may_be_a_secret_is_
         '[plugins.webhook]\nsince = 1900-01-01\nApi_Key = "hunter2"\n'
         "[validate.users]\npassword = { min = 12 }\nborn = { min = 1900 }\n"
     )
+    (home / "plugins").mkdir()
+    (home / "plugins" / "webhook.py").write_text("def setup(api: object) -> None:\n    pass\n")
     assert main(["check", "--set", "plugins.webhook.secret=hunter2"]) == 0
     shown = capsys.readouterr().out
     assert shown.splitlines()[3:-2] == [
