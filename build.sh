@@ -65,6 +65,7 @@ check() {
   .venv/bin/ruff format --check .
   .venv/bin/ruff check .
   .venv/bin/mypy
+  .venv/bin/mypy plugins/examples/*.py
   .venv/bin/lint-imports
   .venv/bin/python -m hapta.config.reference --check
 }

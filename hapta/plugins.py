@@ -10,6 +10,7 @@ from hapta.hooks.database import BatchWrite, Database, DatabaseError
 from hapta.hooks.reject import FieldError, Reject
 from hapta.hooks.settings import Settings
 from hapta.model.errors import HaptaError
+from hapta.workers.errors import JobError, JobFailed, JobTimedOut, WorkerLost
 
 __all__ = [
     "BatchWrite",
@@ -19,6 +20,9 @@ __all__ = [
     "DatabaseError",
     "FieldError",
     "HaptaError",
+    "JobError",
+    "JobFailed",
+    "JobTimedOut",
     "Login",
     "PluginApi",
     "Record",
@@ -27,5 +31,6 @@ __all__ = [
     "Settings",
     "Upload",
     "Viewer",
+    "WorkerLost",
     "Written",
 ]

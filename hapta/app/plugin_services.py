@@ -83,7 +83,8 @@ class GatewayServices:
 
     def spawn(self, plugin: str, coroutine: Coroutine[Any, Any, None], name: str) -> None:
         tasks = self._tasks.setdefault(plugin, TaskSet())
-        tasks.spawn(self._watched(plugin, coroutine, name), name=f"{plugin}: {name}")
+        task = tasks.spawn(self._watched(plugin, coroutine, name), name=f"{plugin}: {name}")
+        task.add_done_callback(lambda _: coroutine.close())  # it may have ended before it began
 
     async def _watched(self, plugin: str, coroutine: Coroutine[Any, Any, None], name: str) -> None:
         try:

@@ -139,6 +139,8 @@ class Plugins:
         except Exception as exc:
             where = f"{shown(Path(hook.file))}:{hook.line}"
             raise OperatorError(f"{where}: startup of {hook.name}: {type(exc).__name__}: {exc}") from exc
+        if self.registry.collections():
+            await schema.confirmed(0.0)  # startup hooks make collections
         self._schema_changed(schema.snapshot)
         if self._config.reload:
             self._tasks.spawn(self._follow_files(), name="plugin files")

@@ -24,7 +24,7 @@ _TEMPLATE = '''\
 from hapta.plugins import Change, PluginApi, Reject, Settings
 
 
-class {struct}(Settings):
+class {struct}(Settings, frozen=True):
     max_characters: int = 280
     """Characters allowed in a post; a key of [plugins.{name}] in config.toml."""
 

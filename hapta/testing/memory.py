@@ -1,7 +1,7 @@
 """A database that is a dictionary."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from secrets import choice
 from string import ascii_lowercase, digits
@@ -210,9 +210,13 @@ def _listed(value: Any) -> list[Any]:
     return [] if value is None or value == "" else [value]
 
 
-def _by(name: str) -> Any:
-    def key(row: Mapping[str, Any]) -> tuple[bool, str, Any]:
+def _by(name: str) -> Callable[[Mapping[str, Any]], tuple[int, Any]]:
+    """As SQLite sorts: nothing, numbers, texts; anything else as the text it is."""
+
+    def key(row: Mapping[str, Any]) -> tuple[int, Any]:
         value = row.get(name)
-        return (value is not None, type(value).__name__ if isinstance(value, str) else "", value or 0)
+        if value is None:
+            return 0, 0
+        return (1, value) if isinstance(value, int | float) else (2, str(value))
 
     return key

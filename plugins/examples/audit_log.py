@@ -322,14 +322,20 @@ def setup(api: PluginApi) -> None:
             # not create: what is tried again may have been done
             await api.database.batch([BatchWrite("upsert", LOG, fields=each) for each in rows])
         except DatabaseError as exc:
-            if exc.status != 403:
+            if exc.status not in (400, 403):
                 raise
-            for each in rows:  # the batch API is off
-                try:
-                    await api.database.create(LOG, each)
-                except DatabaseError as again:
-                    if "id" not in again.data:
-                        raise
+            for each in rows:  # the batch API is off, or takes fewer at once
+                await write_one(each)
+
+    async def write_one(each: Record) -> None:
+        try:
+            await api.database.create(LOG, each)
+        except DatabaseError as exc:
+            if "id" in exc.data:  # it is there
+                return
+            if exc.status != 400:
+                raise
+            api.log.error(f"PocketBase refuses a row of the audit log: {exc}", record=each["record"])
 
     def row(entry: Entry) -> Record:
         is_in_full = entry.collection in settings.values

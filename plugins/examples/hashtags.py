@@ -137,9 +137,9 @@ def setup(api: PluginApi) -> None:
             # not create: somebody else may have made one since we looked
             await api.database.batch([BatchWrite("upsert", settings.tags_collection, fields=r) for r in rows])
         except DatabaseError as exc:
-            if exc.status != 403:
+            if exc.status not in (400, 403):
                 raise
-            for row in rows:  # the batch API is off
+            for row in rows:  # the batch API is off, or takes fewer at once
                 await create_once(row)
         return {row[settings.name_field]: row["id"] for row in rows}
 

@@ -163,7 +163,7 @@ def retry_after_s(header: str | None, now: datetime) -> float:
         seconds = (
             float(header) if header.isdecimal() else (parsedate_to_datetime(header) - now).total_seconds()
         )
-    except (TypeError, ValueError):  # no date, or one without a zone
+    except (ArithmeticError, LookupError, TypeError, ValueError):  # no date, or one without a zone
         return 0.0
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S)
 
@@ -297,8 +297,9 @@ class Courier:
                         self.is_gone = await self._api.database.view(OUTBOX, self._gone_id) is not None
                         is_known = True
                     wait_s = await self._round(session)
-                except (DatabaseError, HaptaError) as exc:
-                    self._api.log.warning(f"the outbox cannot be read: {exc}", receiver=self._name)
+                except Exception as exc:  # PocketBase does not answer; nor may one odd row end all deliveries
+                    problem = f"{type(exc).__name__}: {exc}"
+                    self._api.log.warning(f"the outbox has to wait: {problem}", receiver=self._name)
                     wait_s = self._settings.first_delay_s
                 try:
                     async with asyncio.timeout(wait_s):
@@ -395,6 +396,9 @@ class Courier:
 
 
 def _moment(text: str) -> datetime:
+    """A date of a row; of one somebody has emptied, now."""
+    if not text:
+        return datetime.now(UTC)
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 

@@ -194,6 +194,16 @@ async def test_what_was_in_the_outbox_is_delivered_after_a_crash(outgoing: Outgo
     assert await holds(lambda: len(receiver.got) == 1 and not outgoing.waiting)
 
 
+async def test_an_odd_row_does_not_end_the_deliveries(outgoing: Outgoing) -> None:
+    receiver = await outgoing.receiver()
+    odd = {"receiver": "r0", "state": "waiting", "tries": "many", "due": ""}
+    await outgoing.database.create("hapta_outbox", odd)
+    plugin = await outgoing.load(receiver)
+    assert await holds(lambda: any("ValueError" in line.message for line in plugin.log))
+    await plugin.changed(change())
+    assert await holds(lambda: len(receiver.got) == 1)
+
+
 async def test_other_actions_and_collections_are_not_told(outgoing: Outgoing) -> None:
     receiver = await outgoing.receiver()
     plugin = await outgoing.load(receiver, on=["delete"])

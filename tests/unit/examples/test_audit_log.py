@@ -177,6 +177,23 @@ async def test_without_the_batch_api_rows_are_made_one_by_one() -> None:
         await rows(plugin, 1)
 
 
+async def test_a_row_pocketbase_refuses_does_not_hold_up_the_others() -> None:
+    class Picky(MemoryDatabase):
+        async def create(self, collection: str, fields: Any) -> Any:
+            if fields["record"] == "p1":
+                raise DatabaseError(400, "no", {"record": {"code": "validation_max_text_constraint"}})
+            return await super().create(collection, fields)
+
+        async def batch(self, writes: Any) -> Any:
+            raise DatabaseError(400, "too many", {"requests": {"code": "validation_length_too_long"}})
+
+    async with load(Picky()) as plugin:
+        for number in range(3):
+            await plugin.written(make_change("posts", "update", {"views": 1}, id=f"p{number}"))
+        assert {row["record"] for row in await rows(plugin, 2)} == {"p0", "p2"}
+        assert [line.level for line in plugin.log] == ["error"]
+
+
 async def test_what_does_not_fit_is_counted_and_said() -> None:
     async with load(Broken(times=2, does_write=False), most_waiting=100) as plugin:
         plugin.module.WAITS_S = 0.5

@@ -144,6 +144,19 @@ def test_retry_after_is_read(webhooks: Any, header: str | None, seconds: float) 
     assert webhooks.retry_after_s(header, NOW) == seconds
 
 
+@given(
+    st.text()
+    | st.from_regex(
+        r"(Mon, )?[0-9]{1,9} Jan [0-9]{1,9} [0-9]{1,9}:[0-9]{1,9}(:[0-9]{1,20})? ([+-][0-9]{1,20}|GMT)?"
+    )
+)
+def test_whatever_a_receiver_asks_for_is_a_time_within_bounds(header: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SHOP_SECRET", SECRET)
+        webhooks = load().module
+    assert 0.0 <= webhooks.retry_after_s(header, NOW) <= 86400.0
+
+
 def test_a_receiver_is_told_the_fields_it_was_promised_and_no_others(webhooks: Any) -> None:
     event = make_row_change("posts", "update", {"id": "p1", "title": "x", "internal": "y"})
     told = [

@@ -73,6 +73,12 @@ async def test_sorts_and_pages(database: MemoryDatabase) -> None:
     assert [row["id"] for row in await database.list("posts", sort="owner,-title")] == ["c", "a", "b"]
 
 
+async def test_texts_sort_behind_numbers_and_both_behind_nothing() -> None:
+    database = MemoryDatabase({"odd": [{"v": "b"}, {"v": 2}, {}, {"v": ""}, {"v": True}, {"v": ["a"]}]})
+    found = [row.get("v") for row in await database.list("odd", sort="v")]
+    assert found == [None, True, 2, "", ["a"], "b"]
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
