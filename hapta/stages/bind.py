@@ -48,10 +48,15 @@ def bind_streams(streams: OpenStreams, has_ended: Callable[[str], bool]) -> Stag
         client_ids = _client_ids(body, exchange.headers.get("Content-Type", ""), exchange.target.query)
         # before PocketBase knows: its first event for that identity may come before its answer
         take_back = [streams.identify(client_id, identity) for client_id in client_ids]
-        answer = await forward(exchange)
+        try:
+            answer = await forward(exchange)
+        except BaseException:
+            for undo in take_back:
+                undo(False)
+            raise
         if answer.status >= 300:
             for undo in take_back:
-                undo()
+                undo(True)
         else:
             owner = owner_of(identity)
             for client_id in client_ids:

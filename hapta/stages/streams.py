@@ -60,19 +60,20 @@ class OpenStreams:
         if stream is not None:
             self.bind_stream(stream, owner)
 
-    def identify(self, client_id: str, identity: Identity) -> Callable[[], None]:
+    def identify(self, client_id: str, identity: Identity) -> Callable[[bool], None]:
         """The stream of ``client_id`` is about to show what ``identity`` may see.
 
         Returns:
-            How to take that back where PocketBase refuses it.
+            How to take that back: with ``True`` where PocketBase refused it, with ``False`` where its answer
+            was lost. A guest's stream may have become somebody's by then, that of somebody stays theirs.
         """
         stream = self._by_client.get(client_id)
         if stream is None:
             return _nothing
         before, stream.identity = stream.identity, identity
 
-        def take_back() -> None:
-            if stream.identity is identity:
+        def take_back(is_refused: bool) -> None:
+            if stream.identity is identity and (is_refused or before is not None):
                 stream.identity = before
 
         return take_back
@@ -111,7 +112,7 @@ class OpenStreams:
             stream.end()
 
 
-def _nothing() -> None:
+def _nothing(_: bool) -> None:
     """There is no such stream."""
 
 
