@@ -7,7 +7,7 @@ from typing import Any
 
 from hapta.app.caching import Caching
 from hapta.cache import callers, key, named, planner
-from hapta.stages import shape, shape_events, shaper, shown_rows, viewers
+from hapta.stages import file_guard, shape, shape_events, shaper, shown_rows, viewers
 from hapta.stages.file_guard import FileGuard
 from hapta.stages.readable import Readable
 from tests.isolation.patching import replace_everywhere
@@ -78,6 +78,21 @@ def _open_files() -> None:
         return True
 
     FileGuard._may_read = may_read  # type: ignore[method-assign, assignment]
+
+
+def _remember_rows() -> None:
+    file_guard.FileGuard._row = _remembered(file_guard.FileGuard._row)  # type: ignore[method-assign]
+
+
+def _remembered(original: Any) -> Any:
+    kept: dict[Any, Any] = {}
+
+    async def row(self: Any, collection: Any, record_id: str, name: str) -> Any:
+        if (record_id, name) not in kept:
+            kept[record_id, name] = await original(self, collection, record_id, name)
+        return kept[record_id, name]
+
+    return row
 
 
 def _raw_events() -> None:
@@ -173,6 +188,7 @@ PLANTED: dict[str, Callable[[], None]] = {
     "relations on the way are not named": _forget_hops,
     "sorts may name anything": _forget_sorts,
     "files are not guarded": _open_files,
+    "files are guarded by rows of before": _remember_rows,
     "events are not shaped": _raw_events,
     "events are a guest's": _events_for_guests,
     "batches are not shaped": _raw_batches,
