@@ -19,12 +19,10 @@ from hapta.hooks.reject import Reject
 from hapta.hooks.run import HookLog, HookRunner
 from hapta.model.errors import HaptaError
 from hapta.model.schema import Collection, Schema
-from hapta.stages.shown_rows import FIXED, Row, Rows, everything
+from hapta.stages.shown_rows import EXPAND, FIXED, Row, Rows, everything
 from hapta.stages.viewers import CannotShape, Viewers, Who
 
 KINDS: Final = ("can_read", "on_answer")
-OTHERS: Final = "*"
-"""All fields that no other ``can_read`` of the same plugin names."""
 
 
 class LeftOut(HaptaError):
@@ -139,10 +137,9 @@ class Shaper:
         """The hooks that say which fields of a collection may be read."""
         return self._registry().of("can_read", collection)
 
-    def guards_of(self, collection: Collection, field: str) -> list[Hook]:
+    def guards_of(self, collection: Collection, field: str) -> tuple[Hook, ...]:
         """Those that say it of one field."""
-        guards = self.guards(collection)
-        return [hook for hook in guards if _covers(hook, guards, field)]
+        return self._registry().readers(collection, field)
 
     def rows(self) -> Rows:
         """Takes answers apart."""
@@ -166,9 +163,8 @@ class Shaper:
         registry = self._registry()
         for same in found.values():
             collection = same[0].collection
-            guards = registry.of("can_read", collection)
-            for hook, viewer in await self._viewers.views(who, guards):
-                await self._hide(hook, guards, viewer, same, request_id)
+            for hook, viewer in await self._viewers.views(who, registry.of("can_read", collection)):
+                await self._hide(registry, hook, viewer, same, request_id)
             for row in same:
                 for name in row.hidden:
                     row.fields.pop(name, None)
@@ -208,20 +204,25 @@ class Shaper:
             wanted.setdefault(collection_id, set()).add(name)
         found: set[tuple[str, str]] = set()
         for collection_id, names in wanted.items():
-            guards = self.guards(by_id[collection_id])
-            concerned = {hook: {name for name in names if _covers(hook, guards, name)} for hook in guards}
-            hooks = [hook for hook in guards if concerned[hook]]
+            concerned: dict[Hook, set[str]] = {}
+            for name in names:
+                for hook in self.guards_of(by_id[collection_id], name):
+                    concerned.setdefault(hook, set()).add(name)
+            hooks = [hook for hook in self.guards(by_id[collection_id]) if hook in concerned]
             for hook, viewer in await self._viewers.views(who, hooks):
                 if not await self.may_read(hook, viewer, None, request_id):
                     found.update((collection_id, name) for name in concerned[hook])
         return frozenset(found)
 
     async def _hide(
-        self, hook: Hook, guards: tuple[Hook, ...], viewer: Viewer, rows: list[Row], request_id: str
+        self, registry: Registry, hook: Hook, viewer: Viewer, rows: list[Row], request_id: str
     ) -> None:
+        decides: dict[str, bool] = {"": False, EXPAND: False}
         for row in rows:
             told = {*row.fields, row.via, *(expanded.relation for expanded in row.expands)}
-            names = {name for name in told - row.hidden if _covers(hook, guards, name)}
+            for name in told - decides.keys():
+                decides[name] = hook in registry.readers(row.collection, name)
+            names = {name for name in told - row.hidden if decides[name]}
             if names:
                 seen = ShownRow(row.collection, row.seen)
                 if not await self.may_read(hook, viewer, seen, request_id):
@@ -240,19 +241,6 @@ class Shaper:
                 raise CannotShape(f"{hook.name} changed the list instead of the rows in it")
         for row, old, new in zip(rows, before, after, strict=True):
             _take_over(row, old, new)
-
-
-def _covers(hook: Hook, guards: tuple[Hook, ...], name: str) -> bool:
-    """Whether a ``can_read`` hook decides about a field.
-
-    Args:
-        guards: all for the collection.
-    """
-    if hook.field != OTHERS:
-        return name == hook.field
-    if not name or name in FIXED:
-        return False
-    return not any(other.field == name and other.plugin == hook.plugin for other in guards)
 
 
 def _take_over(row: Row, old: dict[str, Any], new: dict[str, Any]) -> None:

@@ -44,9 +44,10 @@ def test_of_each_plugin_the_one_that_names_the_field_else_the_one_for_every_fiel
 
 
 @pytest.mark.parametrize("field", ["id", "collectionId", "collectionName"])
-def test_which_row_it_is_can_be_read_unless_a_hook_names_it(field: str) -> None:
+def test_which_row_it_is_can_always_be_read(field: str) -> None:
     assert names(field, plugin("one", EVERY)) == []
-    assert names(field, plugin("one", EVERY, field)) == [f"one.{field}"]
+    with pytest.raises(MisusedApi, match="what rows are told apart by"):
+        plugin("one", EVERY, field)
 
 
 def test_only_can_read_takes_every_field() -> None:
