@@ -261,8 +261,9 @@ def test_figures_are_put_together_by_name_and_those_of_what_is_gone_in_one(whole
 
 
 def test_a_cache_that_is_switched_off_is_no_stage_at_all() -> None:
-    assert Whole(is_enabled=False).caching.stages() == []
-    assert len(Whole().caching.stages()) == 5
+    off, on = Whole(is_enabled=False).caching, Whole().caching
+    assert [*off.edge_stages(), *off.stages()] == []
+    assert (len(on.edge_stages()), len(on.stages())) == (2, 3)
 
 
 def test_with_the_schema_goes_what_stands_where(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -187,7 +187,7 @@ async def test_a_schema_that_changes_while_the_body_is_read_counts() -> None:
 async def test_a_body_that_go_reads_otherwise_goes_to_pocketbase() -> None:
     edge = Edge()
     await edge.write()
-    for body in (b'{"title":"","title":""}', b'{"title":"","n":1e301}', b'{"title":"","a":NaN}', b"[]", b"{"):
+    for body in (b'{"title":"","title":""}', b'{"title":"","n":1e309}', b'{"title":"","a":NaN}', b"[]", b"{"):
         assert await edge.is_asked(body)
     assert not await edge.is_asked(b'{"title":"","n":1e20}')
 
