@@ -98,8 +98,8 @@ def find_plugins(folder: Path, tables: Mapping[str, Mapping[str, Any]]) -> list[
         tables: ``[plugins.<name>]`` by name.
 
     Raises:
-        PluginErrors: names that are none or come twice, tables of plugins that are not there, and links that
-            lead out of the folder to what others may write.
+        PluginErrors: names that are none or come twice, tables of plugins that are not there or say neither
+            yes nor no to ``is_enabled``.
     """
     problems: list[str] = []
     found: dict[str, Source] = {}
@@ -116,7 +116,9 @@ def find_plugins(folder: Path, tables: Mapping[str, Mapping[str, Any]]) -> list[
                 problems.append(f"{shown(file)}: there is {shown(found[name].file)} of the same name")
         else:
             is_on = tables.get(name, {}).get("is_enabled", not is_example)
-            found[name] = Source(name, file, is_example, bool(is_on))
+            if not isinstance(is_on, bool):
+                problems.append(f"[plugins.{name}]: is_enabled is true or false, not {is_on!r}")
+            found[name] = Source(name, file, is_example, is_on is True)
     missing = [name for name in tables if name not in found]
     problems += [f"[plugins.{name}]: there is no plugin {name} in {shown(folder)}" for name in missing]
     if problems:
@@ -191,6 +193,7 @@ def load_plugin(
                 line = getattr(getattr(setup, "__code__", None), "co_firstlineno", 1)
                 raise PluginErrors([f"{shown(source.file)}:{line}: setup is to be a plain function"])
             setup(api)
+            api.close()
     except (PluginErrors, ConfigErrors) as exc:
         _forget(name)
         raise PluginErrors(exc.problems) from exc
@@ -202,11 +205,10 @@ def load_plugin(
         _forget(name)
         file = Path(exc.filename) if exc.filename else source.file
         raise PluginErrors([f"{shown(file)}:{exc.lineno or 1}: {exc.msg}"]) from exc
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         _forget(name)
         line = _line_within(exc, source)
         raise PluginErrors([f"{shown(source.file)}:{line}: {type(exc).__name__}: {exc}"]) from exc
-    api.close()
     return Plugin(source, module, tuple(api.hooks), api)
 
 
