@@ -15,6 +15,7 @@ from hapta.model.operation import SubOperation, classify_sub_request
 from hapta.model.schema import Collection
 from hapta.records.batch import SubRequest, encode_batch, read_batch_body
 from hapta.records.errors import UnreadableBatch
+from hapta.records.resolve import untouched
 from hapta.stages.batch import batch_requests
 from hapta.stages.write_site import WriteSite, content_type_of, json_in, send_instead, whole_record
 
@@ -130,8 +131,9 @@ class _Writes:
 
 def _over(draft: Draft, change: Change) -> Load:
     async def load() -> Record | None:
+        before = untouched(draft.collection) if draft.action == "create" else await draft.load_old() or {}
         named = {} if change.id is None else {"id": change.id}
-        return {**(await draft.load_old() or {}), **change.fields, **named}
+        return {**before, **change.fields, **named}
 
     return load
 
