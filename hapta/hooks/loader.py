@@ -98,8 +98,7 @@ def find_plugins(folder: Path, tables: Mapping[str, Mapping[str, Any]]) -> list[
         tables: ``[plugins.<name>]`` by name.
 
     Raises:
-        PluginErrors: names that are none or come twice, tables of plugins that are not there or say neither
-            yes nor no to ``is_enabled``.
+        PluginErrors: names that are none or come twice, and tables of plugins that are not there.
     """
     problems: list[str] = []
     found: dict[str, Source] = {}
@@ -116,9 +115,7 @@ def find_plugins(folder: Path, tables: Mapping[str, Mapping[str, Any]]) -> list[
                 problems.append(f"{shown(file)}: there is {shown(found[name].file)} of the same name")
         else:
             is_on = tables.get(name, {}).get("is_enabled", not is_example)
-            if not isinstance(is_on, bool):
-                problems.append(f"[plugins.{name}]: is_enabled is true or false, not {is_on!r}")
-            found[name] = Source(name, file, is_example, is_on is True)
+            found[name] = Source(name, file, is_example, bool(is_on))
     missing = [name for name in tables if name not in found]
     problems += [f"[plugins.{name}]: there is no plugin {name} in {shown(folder)}" for name in missing]
     if problems:
