@@ -174,9 +174,12 @@ BODIES = [
     (b'{ "title" : "a","title":"b", "n": 1.50e0 }', "application/json; charset=utf-8"),
     (b'{"title":"\xff"', "application/json"),
     (b"title=%61&title=b;c", "application/x-www-form-urlencoded"),
-    (b'--b\r\nContent-Disposition: form-data; name=title\r\n\r\nx\r\n--b--\r\nrest', "multipart/form-data; boundary=b"),
+    (
+        b"--b\r\nContent-Disposition: form-data; name=title\r\n\r\nx\r\n--b--\r\nrest",
+        "multipart/form-data; boundary=b",
+    ),
     (b"\x00\x01", "text/strange"),
-]  # fmt: skip
+]
 
 
 def test_what_no_hook_concerns_passes_byte_for_byte(tmp_path_factory: pytest.TempPathFactory) -> None:
