@@ -7,6 +7,8 @@ that stops or breaks something ``make_pocketbase`` and ``make_hapta``.
 
 import fcntl
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.sdk.runner import HERE
 from tests.support.hapta import Hapta
 from tests.support.pocketbase import PocketBase, from_template, make_template
 from tests.support.twins import Twins
@@ -119,3 +122,20 @@ def make_twins(make_pocketbase: MakePocketBase, make_hapta: MakeHapta) -> MakeTw
 def twins(make_twins: MakeTwins) -> Twins:
     """:func:`make_twins` with default settings."""
     return make_twins()
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """The ``node`` executable, the packages of package-lock.json being installed."""
+    found, npm = shutil.which("node"), shutil.which("npm")
+    if found is None or npm is None:
+        pytest.fail("the SDK tests need Node 20 or newer with npm on PATH: install it, they are not skipped")
+    lock = HERE / "package-lock.json"
+    installed = HERE / "node_modules" / ".package-lock.json"
+    with lock.open("rb") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)  # another test session in the same tree may be installing
+        if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+            command = [npm, "ci", "--no-audit", "--no-fund"]
+            answer = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
+            assert answer.returncode == 0, f"npm ci failed:\n{answer.stdout}{answer.stderr}"
+    return found

@@ -8,6 +8,7 @@ Hapta runs, one that changes is loaded beside the version at work and takes its 
 import asyncio
 import io
 import os
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ from hapta.workers.pool import WorkerPool
 
 LOOK_EVERY_S: Final = 0.5
 _DRAIN_S = 5.0
+_ARE_LEFT_EVERY_S = 0.02
 _Mark: TypeAlias = tuple[tuple[str, int, int, int], ...]
 Setup: TypeAlias = Callable[[PluginApi], None]
 
@@ -81,6 +83,8 @@ class Plugins:
         self._seen: dict[str, _Seen] = {}
         self._problem: tuple[str, ...] = ()
         self._tasks = TaskSet()
+        self._endings = TaskSet()
+        self._started: set[str] = set()
         self._on_change: list[Callable[[], None]] = []
         self._schema: SchemaWatch | None = None
         self._feed: ChangeFeed | None = None
@@ -131,16 +135,19 @@ class Plugins:
         """
         self._services.connect(database)
         self._feed, self._schema = feed, schema
+        self.watchers.hold()  # what changes meanwhile is told once they have started
         feed.on_change(self._row_changed)
         schema.on_change(self._schema_changed)
-        try:
-            for hook in self.registry.all_of("startup"):
+        for hook in self.registry.all_of("startup"):
+            self._started.add(hook.plugin)
+            try:
                 await self.runner.call(hook)
-        except Exception as exc:
-            where = f"{shown(Path(hook.file))}:{hook.line}"
-            raise OperatorError(f"{where}: startup of {hook.name}: {type(exc).__name__}: {exc}") from exc
+            except Exception as exc:
+                raise OperatorError(_of_startup(hook, exc)) from exc
         if self.registry.collections():
             await schema.confirmed(0.0)  # startup hooks make collections
+        self._started.update(self._plugins)
+        self.watchers.release()
         self._schema_changed(schema.snapshot)
         if self._config.reload:
             self._tasks.spawn(self._follow_files(), name="plugin files")
@@ -148,14 +155,17 @@ class Plugins:
     async def stop(self) -> None:
         """Let watchers finish, tell the plugins, and end what they left running."""
         await self._tasks.cancel()
-        left = await self.watchers.drain(_DRAIN_S) if self._plugins else 0
-        if left:
-            self._events.warning(
-                "watchers_cut_off", message="calls of watchers were still waiting at the end", calls=left
-            )
+        await self._endings.finish(_DRAIN_S)
+        await self._endings.cancel()
+        self._cut_off(await self.watchers.drain(_DRAIN_S))
         await self.watchers.stop()
         for plugin in self.plugins:
             await self._end(plugin, self._services.take_tasks(plugin.name))
+
+    def _cut_off(self, calls: int) -> None:
+        if calls:
+            message = "calls of watchers were still waiting at the end"
+            self._events.warning("watchers_cut_off", message=message, calls=calls)
 
     # changes of rows
 
@@ -196,16 +206,29 @@ class Plugins:
     def _look(self) -> dict[str, _Mark]:
         """What stands there, by name of the plugin; an unknown name for a folder in disorder."""
         try:
-            return {source.name: _mark(source.root) for source in find_plugins(self._folder, self._tables)}
+            return {source.name: _mark(source.root) for source in self._find()}
         except PluginErrors as exc:
             return {"": tuple((problem, 0, 0, 0) for problem in exc.problems)}
 
+    def _find(self) -> list[Source]:
+        """
+        Raises:
+            PluginErrors: as :func:`find_plugins`, and where the folder itself is gone or cannot be read: its
+                plugins are not meant to stop their work by that.
+        """
+        try:
+            if self._plugins:
+                os.stat(self._folder)
+            return find_plugins(self._folder, self._tables)
+        except OSError as exc:
+            raise PluginErrors([f"{shown(self._folder)}: {exc.strerror}"]) from exc
+
     async def _reload(self, now: dict[str, _Mark]) -> None:
         try:
-            sources = find_plugins(self._folder, self._tables)
+            sources = self._find()
         except PluginErrors as exc:
             if exc.problems != self._problem:
-                self._refused(exc)
+                self._refused(exc.problems, "the plugins stay as they are")
             self._problem = exc.problems
             return
         self._problem, self.sources = (), sources
@@ -220,40 +243,54 @@ class Plugins:
     async def _replace(self, source: Source, mark: _Mark, seen: _Seen) -> None:
         """Put what stands there now in the place of the version at work, if it is fit for that."""
         old = self._plugins.get(source.name)
+        outcome = "it is not at work" if old is None else "the version before it stays at work"
         try:
             table = self._tables.get(source.name, {})
             new = load_plugin(source, table, self._origins, self._services)
         except PluginErrors as exc:
             seen.refused = mark
-            self._refused(exc)
+            self._refused(exc.problems, outcome)
             return
         tasks = self._services.take_tasks(source.name)
         self._files[new.module.__name__] = str(source.file.absolute())
-        try:
-            for hook in (hook for hook in new.hooks if hook.kind.name == "startup"):
+        for hook in (hook for hook in new.hooks if hook.kind.name == "startup"):
+            try:
                 await self.runner.call(hook)
-        except Exception as exc:
-            seen.refused = mark
-            await self._services.give_back(source.name, tasks).cancel()
-            self._files.pop(new.module.__name__, None)
-            new.unload()
-            self._refused(PluginErrors([f"{shown(source.file)}: startup: {type(exc).__name__}: {exc}"]))
-            return
+            except Exception as exc:
+                seen.refused = mark
+                await self._services.give_back(source.name, tasks).cancel()
+                self._files.pop(new.module.__name__, None)
+                new.unload()
+                self._refused([_of_startup(hook, exc)], outcome)
+                return
         seen.mark, seen.refused = mark, ()
+        requests = weakref.ref(self.registry)
         self._take(new)
+        self._started.add(new.name)
         self._renew()
         self._metrics.reloaded("done")
         self._events.info("plugin_loaded", message=f"{shown(source.file)} is at work", plugin=source.name)
         if old is not None:
-            await self._end(old, tasks)
+            self._endings.spawn(self._replaced(old, tasks, requests), name=f"end of plugin {old.name}")
 
     async def _remove(self, name: str) -> None:
+        requests = weakref.ref(self.registry)
         plugin = self._plugins.pop(name)
         self._seen.pop(name, None)
         self._renew()
         file = shown(plugin.source.file)
         self._events.warning("plugin_removed", message=f"{file} is gone; its hooks are off", plugin=name)
-        await self._end(plugin, self._services.take_tasks(name))
+        tasks = self._services.take_tasks(name)
+        self._endings.spawn(self._replaced(plugin, tasks, requests), name=f"end of plugin {name}")
+
+    async def _replaced(self, plugin: Plugin, tasks: TaskSet, requests: "weakref.ref[Registry]") -> None:
+        """End a plugin once the requests that began with it, which hold the registry of then, are through."""
+        for _ in range(round(_DRAIN_S / _ARE_LEFT_EVERY_S)):
+            if requests() is None:
+                break
+            await asyncio.sleep(_ARE_LEFT_EVERY_S)
+        self._cut_off(await self.watchers.retire(plugin.hooks, _DRAIN_S))
+        await self._end(plugin, tasks)
 
     def _renew(self) -> None:
         self.registry = Registry(
@@ -266,17 +303,22 @@ class Plugins:
             tell()
 
     async def _end(self, plugin: Plugin, tasks: TaskSet) -> None:
-        for hook in (hook for hook in plugin.hooks if hook.kind.name == "shutdown"):
-            await self.runner.watch(hook)
+        if plugin.name in self._started:
+            for hook in (hook for hook in plugin.hooks if hook.kind.name == "shutdown"):
+                await self.runner.watch(hook)
         await tasks.cancel()
         self._files.pop(plugin.module.__name__, None)
         plugin.unload()
 
-    def _refused(self, exc: PluginErrors) -> None:
+    def _refused(self, problems: Iterable[str], outcome: str) -> None:
         self._metrics.reloaded("refused")
-        for problem in exc.problems:
-            message = f"{problem}; the version before it stays at work"
-            self._events.error("plugin_refused", message=message)
+        for problem in problems:
+            self._events.error("plugin_refused", message=f"{problem}; {outcome}")
+
+
+def _of_startup(hook: Hook, exc: Exception) -> str:
+    where = f"{shown(Path(hook.file))}:{hook.line}"
+    return f"{where}: startup of {hook.name}: {type(exc).__name__}: {exc}"
 
 
 def _mark(root: Path) -> _Mark:

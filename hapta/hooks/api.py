@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from hapta.hooks.database import Database
 from hapta.hooks.registry import EVERY, Hook, HookFunction
-from hapta.hooks.settings import S, read_settings
+from hapta.hooks.settings import S, Settings, read_settings
 from hapta.hooks.spec import ACTIONS, KINDS
 from hapta.model.schema import fold_name
 
@@ -79,6 +79,7 @@ class PluginApi:
         self._origins = origins
         self._services = services
         self._is_closed = False
+        self._has_settings = False
 
     # doors
 
@@ -94,6 +95,7 @@ class PluginApi:
         Raises:
             ConfigErrors: wrong, unknown or missing keys, with file and line; the plugin is not loaded.
         """
+        self._has_settings = True
         return read_settings(self.name, struct, self._values, self._origins)
 
     async def offload(self, function: Callable[..., Any], *args: Any, deadline_s: float | None = None) -> Any:
@@ -115,7 +117,14 @@ class PluginApi:
 
     def spawn(self, coroutine: Coroutine[Any, Any, None], *, name: str) -> None:
         """Run something beside all else, from ``startup`` on; it is cancelled at shutdown, and what it
-        raises is logged."""
+        raises is logged.
+
+        Raises:
+            MisusedApi: it is called in ``setup``.
+        """
+        if not self._is_closed:
+            coroutine.close()
+            raise MisusedApi("spawn is for startup and what follows, not for setup")
         self._services.spawn(self.name, coroutine, name)
 
     # decorators
@@ -233,7 +242,13 @@ class PluginApi:
         return self._decorator("shutdown", (), 0, None)(function)
 
     def close(self) -> None:
-        """``setup`` is over: nothing more can be registered."""
+        """``setup`` is over: nothing more can be registered.
+
+        Raises:
+            ConfigErrors: its table has keys, and nobody asked for them.
+        """
+        if not self._has_settings:
+            self.settings(Settings)
         self._is_closed = True
 
     def _decorator(
@@ -249,6 +264,9 @@ class PluginApi:
         reads: Iterable[str] = (),
     ) -> Callable[[F], F]:
         kind = KINDS[kind_name]
+        for name in collections:
+            if callable(name):  # a guard that is not there would never be missed
+                raise MisusedApi(f'{kind_name} is used without (): write @api.{kind_name}("posts")', name)
         actions = frozenset([on] if isinstance(on, str) else on)
         needs, sources = _texts(depends_on), _texts(reads)
 
@@ -272,6 +290,8 @@ class PluginApi:
                 if not _DEPENDENCY.fullmatch(name):
                     problem = f'{kind_name}: depends_on takes "auth", "auth.id", "auth.FIELD", not {name!r}'
                     raise MisusedApi(problem, function)
+            if not isinstance(priority, int):
+                raise MisusedApi(f"{kind_name}: priority is a whole number, not {priority!r}", function)
             if deadline_s is not None and not 0 < deadline_s <= _LONGEST_S:
                 raise MisusedApi(f"{kind_name}: deadline_s is a number > 0 and <= {_LONGEST_S:g}", function)
             for field in fields:

@@ -105,8 +105,7 @@ def find_plugins(folder: Path, tables: Mapping[str, Mapping[str, Any]]) -> list[
         tables: ``[plugins.<name>]`` by name.
 
     Raises:
-        PluginErrors: names that are none or come twice, tables of plugins that are not there, and links that
-            lead out of the folder to what others may write.
+        PluginErrors: names that are none or come twice, and tables of plugins that are not there.
     """
     problems: list[str] = []
     found: dict[str, Source] = {}
@@ -198,6 +197,7 @@ def load_plugin(
                 line = getattr(getattr(setup, "__code__", None), "co_firstlineno", 1)
                 raise PluginErrors([f"{shown(source.file)}:{line}: setup is to be a plain function"])
             setup(api)
+            api.close()
     except (PluginErrors, ConfigErrors) as exc:
         _forget(name)
         raise PluginErrors(exc.problems) from exc
@@ -209,11 +209,10 @@ def load_plugin(
         _forget(name)
         file = Path(exc.filename) if exc.filename else source.file
         raise PluginErrors([f"{shown(file)}:{exc.lineno or 1}: {exc.msg}"]) from exc
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         _forget(name)
         line = _line_within(exc, source)
         raise PluginErrors([f"{shown(source.file)}:{line}: {type(exc).__name__}: {exc}"]) from exc
-    api.close()
     return Plugin(source, module, tuple(api.hooks), api)
 
 

@@ -61,8 +61,8 @@ class Hook:
 
     def concerns(self, collection: Collection) -> bool:
         """Whether it is registered for this collection."""
-        if EVERY in self.collections and not collection.is_system:
-            return True
+        if EVERY in self.collections and (not collection.is_system or self.kind.name == "on_auth"):
+            return True  # superusers are a system collection, and log in like everybody
         return any(
             name == collection.id or fold_name(name) == fold_name(collection.name)
             for name in self.collections

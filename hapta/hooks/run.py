@@ -91,6 +91,13 @@ class HookRunner:
                     raise
                 outcome = "timed_out"
                 raise Misbehaved(f"took longer than {deadline_s:g} s") from exc
+            except asyncio.CancelledError as exc:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                raise Misbehaved("awaited something that was cancelled") from exc
+            except SystemExit as exc:
+                raise Misbehaved(f"wants to end Hapta: SystemExit({exc.code!r})") from exc
             if (took := self._clock.monotonic() - began) > deadline_s:
                 outcome = "timed_out"
                 raise Misbehaved(f"took {took:.1f} s without awaiting, more than {deadline_s:g} s")

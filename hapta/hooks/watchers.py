@@ -41,16 +41,28 @@ class Watchers:
         self._log = log
         self._most_waiting = most_waiting
         self._tasks = TaskSet()
-        self._queues: dict[Hook, asyncio.Queue[tuple[tuple[Any, ...], str]]] = {}
+        self._queues: dict[Hook, _Queue] = {}
+        self._workers: dict[Hook, asyncio.Task[None]] = {}
         self._is_dropping: set[Hook] = set()
+        self._may_run = asyncio.Event()
+        self._may_run.set()
+
+    def hold(self) -> None:
+        """Let what comes wait until :meth:`release`."""
+        self._may_run.clear()
+
+    def release(self) -> None:
+        """Work on what waits."""
+        self._may_run.set()
 
     def tell(self, hooks: Iterable[Hook], *args: Any, request_id: str = "") -> None:
         """Give the same to each of these hooks; returns at once."""
         for hook in hooks:
             queue = self._queues.get(hook)
             if queue is None:
-                queue = self._queues[hook] = asyncio.Queue(self._most_waiting)
-                self._tasks.spawn(self._work(hook, queue), name=f"watcher {hook.name}")
+                queue = self._queues[hook] = _Queue(self._most_waiting)
+                work = self._work(hook, queue)
+                self._workers[hook] = self._tasks.spawn(work, name=f"watcher {hook.name}")
             try:
                 queue.put_nowait((args, request_id))
             except asyncio.QueueFull:
@@ -65,9 +77,10 @@ class Watchers:
             )
             self._log.warning("watcher_behind", message=message, plugin=hook.plugin, hook=hook.name)
 
-    async def _work(self, hook: Hook, queue: asyncio.Queue[tuple[tuple[Any, ...], str]]) -> None:
+    async def _work(self, hook: Hook, queue: "_Queue") -> None:
         while True:
             args, request_id = await queue.get()
+            await self._may_run.wait()
             try:
                 await self._runner.watch(hook, *args, request_id=request_id)
             finally:
@@ -75,17 +88,53 @@ class Watchers:
             if queue.empty():
                 self._is_dropping.discard(hook)
 
+    async def retire(self, hooks: Iterable[Hook], seconds: float) -> int:
+        """Let these hooks, which nobody tells anything any more, finish what waits for them, and forget them.
+
+        Returns:
+            How many calls were still waiting, or under way, when the time was over.
+        """
+        gone = [hook for hook in hooks if hook in self._queues]
+        left = await self._finish([self._queues[hook] for hook in gone], seconds)
+        for hook in gone:
+            self._workers.pop(hook).cancel()
+            del self._queues[hook]
+            self._is_dropping.discard(hook)
+        return left
+
     async def drain(self, seconds: float) -> int:
-        """Let them finish what waits; how many calls were still waiting when the time was over."""
+        """Let all finish what waits; how many calls were not done when the time was over."""
+        return await self._finish(list(self._queues.values()), seconds)
+
+    async def _finish(self, queues: list["_Queue"], seconds: float) -> int:
+        if not self._may_run.is_set():
+            seconds = 0.0
         try:
             async with asyncio.timeout(seconds):
-                for queue in tuple(self._queues.values()):
+                for queue in queues:
                     await queue.join()
         except TimeoutError:
             pass
-        return sum(queue.qsize() for queue in self._queues.values())
+        return sum(queue.unfinished for queue in queues)
 
     async def stop(self) -> None:
         """Run nothing more."""
         await self._tasks.cancel()
         self._queues.clear()
+        self._workers.clear()
+
+
+class _Queue(asyncio.Queue[tuple[tuple[Any, ...], str]]):
+    """One that knows how many of its calls are not done, the one under way included."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.unfinished = 0
+
+    def put_nowait(self, item: tuple[tuple[Any, ...], str]) -> None:
+        super().put_nowait(item)
+        self.unfinished += 1
+
+    def task_done(self) -> None:
+        super().task_done()
+        self.unfinished -= 1

@@ -7,6 +7,7 @@ record.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -57,6 +58,17 @@ def field_named(collection: Collection, name: str) -> Mapping[str, Any] | None:
     """The field that a member of this name sets, whatever its modifier."""
     found = _keys(collection).get(name)
     return None if found is None else found[0]
+
+
+def untouched(collection: Collection) -> Mapping[str, Any]:
+    """A new record before a write sets anything, as far as it is known."""
+    found: dict[str, Any] = {"collectionId": collection.id, "collectionName": collection.name}
+    for field in collection.fields:
+        if field["type"] in ("autodate", "password") or field.get("autogeneratePattern"):
+            continue  # PocketBase makes them
+        with suppress(Unsure):
+            found[field["name"]] = normalise(field, None)
+    return found
 
 
 def resolve(

@@ -15,8 +15,9 @@ from hapta.model.operation import SubOperation, classify_sub_request
 from hapta.model.schema import Collection
 from hapta.records.batch import SubRequest, encode_batch, read_batch_body
 from hapta.records.errors import UnreadableBatch
+from hapta.records.resolve import untouched
 from hapta.stages.batch import batch_requests
-from hapta.stages.write_site import WriteSite, content_type_of, json_in, send_instead
+from hapta.stages.write_site import WriteSite, content_type_of, json_in, send_instead, whole_record
 
 
 class BatchRejected(HaptaError):
@@ -72,7 +73,7 @@ class _Writes:
         self._exchange = exchange
         self._caller = site.caller(exchange)
         self._rows: dict[tuple[str, str], Load] = {}
-        self.changes: list[tuple[int, Collection, Change]] = []
+        self.changes: list[tuple[int, str, Collection, Change]] = []
         self.is_guarded = False
 
     async def take(self, index: int, request: SubRequest) -> SubRequest:
@@ -111,7 +112,8 @@ class _Writes:
             raise BatchRejected(index, Rejected(reject, action)) from None
         except NotFound as error:
             raise BatchRejected(index, error) from None
-        self.changes.append((index, collection, approved.change))
+        query = request.url.partition("?")[2]
+        self.changes.append((index, query, collection, approved.change))
         if record is not None:
             self._rows[collection.id, record] = (
                 nobody if action == "delete" else _over(draft, approved.change)
@@ -129,8 +131,9 @@ class _Writes:
 
 def _over(draft: Draft, change: Change) -> Load:
     async def load() -> Record | None:
+        before = untouched(draft.collection) if draft.action == "create" else await draft.load_old() or {}
         named = {} if change.id is None else {"id": change.id}
-        return {**(await draft.load_old() or {}), **change.fields, **named}
+        return {**before, **change.fields, **named}
 
     return load
 
@@ -144,17 +147,17 @@ async def _action(operation: SubOperation, record: str | None, before: Load) -> 
 def _tell(
     site: WriteSite,
     registry: Registry,
-    changes: list[tuple[int, Collection, Change]],
+    changes: list[tuple[int, str, Collection, Change]],
     answer: Answer,
     request_id: str,
 ) -> None:
     shown = json_in(answer)
     answers = shown if isinstance(shown, list) else []
-    for index, collection, change in changes:
+    for index, query, collection, change in changes:
         watchers = registry.on("after_write", collection, change.action)
         if not watchers:
             continue
         one = answers[index] if index < len(answers) and isinstance(answers[index], dict) else {}
-        record = one.get("body")
-        is_shown = change.action != "delete" and isinstance(record, dict) and "id" in record
-        site.watchers.tell(watchers, Written(change, record if is_shown else None), request_id=request_id)
+        is_shown = change.action != "delete"
+        record = whole_record(one.get("body"), query) if is_shown else None
+        site.watchers.tell(watchers, Written(change, record), request_id=request_id)

@@ -7,7 +7,7 @@ Where no hook concerns a collection its writes pass as they came, byte for byte.
 from collections.abc import Mapping
 from typing import Any, cast
 
-from hapta.hooks.change import Action, Record, Written, nobody
+from hapta.hooks.change import Action, Written, nobody
 from hapta.hooks.registry import Registry
 from hapta.hooks.reject import Reject, Rejected
 from hapta.hooks.writes import Draft
@@ -18,7 +18,7 @@ from hapta.records.body import RecordBody, read_record_body
 from hapta.records.encode import encode
 from hapta.records.errors import UnreadableBody
 from hapta.stages.guard_batch import guard_batch
-from hapta.stages.write_site import WriteSite, content_type_of, json_in, send_instead
+from hapta.stages.write_site import WriteSite, content_type_of, json_in, send_instead, whole_record
 
 _NO_BODY = RecordBody("json", {}, {}, is_empty=True)
 
@@ -72,7 +72,8 @@ class GuardWrites:
                 raise UnreadableBody from exc
         answer = await forward(exchange)
         if answer.status < 300 and (watchers := registry.on("after_write", collection, action)):
-            record = None if action == "delete" else _record_in(answer)
+            is_shown = action != "delete"
+            record = whole_record(json_in(answer), exchange.target.query) if is_shown else None
             written = Written(approved.change, record)
             self._site.watchers.tell(watchers, written, request_id=exchange.request_id)
         return answer
@@ -105,8 +106,3 @@ def asked_for(members: Mapping[str, Any]) -> str | None:
     """The id a create asks for."""
     found = members.get("id")
     return found if isinstance(found, str) and found else None
-
-
-def _record_in(answer: Answer) -> Record | None:
-    shown = json_in(answer)
-    return shown if isinstance(shown, dict) and "id" in shown else None

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
+from urllib.parse import parse_qsl
 
 import orjson
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from hapta.hooks.change import Caller, Load
+from hapta.hooks.change import Caller, Load, Record
 from hapta.hooks.registry import Registry
 from hapta.hooks.watchers import Watchers
 from hapta.hooks.writes import WriteGuards
@@ -88,6 +89,17 @@ def send_instead(exchange: Exchange, body: Encoded) -> None:
     exchange.headers = CIMultiDictProxy(headers)
     exchange.body = cast("RequestBody", body)
     exchange.batch = None
+
+
+def whole_record(shown: Any, query: str) -> Record | None:
+    """A record in an answer; ``None`` where it is none, or not all of one.
+
+    Args:
+        query: of the request's target, which may have asked for some ``fields``.
+    """
+    if not isinstance(shown, dict) or "id" not in shown:
+        return None
+    return None if any(name == "fields" for name, _ in parse_qsl(query)) else shown
 
 
 def json_in(answer: Answer) -> Any:

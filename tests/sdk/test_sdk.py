@@ -4,11 +4,8 @@ no token that PocketBase issued meanwhile may leave Hapta.
 Hapta stands between two relays: one tells which tokens it got, the other all that its clients got.
 """
 
-import fcntl
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -19,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import MakeHapta, MakePocketBase
-from tests.sdk.runner import HERE, SCENARIOS, Side, run
+from tests.sdk.runner import SCENARIOS, Side, run
 from tests.sessions.support import Account, Door, claims_of
 from tests.support.compare import differences
 from tests.support.leaks import files, issued, traces
@@ -31,23 +28,6 @@ from tests.support.twins import Twins
 
 SCENARIO_TIMEOUT_S = 45.0
 pytestmark = pytest.mark.timeout(180)  # the first test installs the npm packages
-
-
-@pytest.fixture(scope="session")
-def node() -> str:
-    """The ``node`` executable, the packages of package-lock.json being installed."""
-    found, npm = shutil.which("node"), shutil.which("npm")
-    if found is None or npm is None:
-        pytest.fail("the SDK tests need Node 20 or newer with npm on PATH: install it, they are not skipped")
-    lock = HERE / "package-lock.json"
-    installed = HERE / "node_modules" / ".package-lock.json"
-    with lock.open("rb") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)  # another test session in the same tree may be installing
-        if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-            command = [npm, "ci", "--no-audit", "--no-fund"]
-            answer = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
-            assert answer.returncode == 0, f"npm ci failed:\n{answer.stdout}{answer.stderr}"
-    return found
 
 
 @pytest.fixture(scope="session")
