@@ -84,3 +84,63 @@ def test_no_name_hides_superusers_in_a_batch(pocketbase: PocketBase, tmp_path: P
             assert answer.json()["message"] == AdminOnly().message
     finally:
         server.stop()
+
+
+def _upsert(server: Hapta, body: dict[str, Any]) -> httpx.Response:
+    return httpx.post(
+        server.url + "/api/batch", json={"requests": [{"method": "PUT", "url": POSTS, "body": body}]}
+    )
+
+
+def test_an_upsert_by_a_number_is_the_update_pocketbase_makes_of_it(
+    guarded: Hapta, pocketbase: PocketBase
+) -> None:
+    row = {"id": "123456789012345", "title": "old", "slug": "sealed"}
+    pocketbase.admin.post(POSTS, json=row).raise_for_status()
+    answer = _upsert(guarded, {"id": 123456789012345, "title": "new"})
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["data"]["requests"]["0"]["response"]["data"]["title"]["code"] == "sealed"
+    assert pocketbase.rows("posts", filter="id='123456789012345'")[0]["title"] == "old"
+
+
+def test_an_upsert_is_sent_as_what_it_was_looked_at_as(pocketbase: PocketBase, tmp_path: Path) -> None:
+    """A row that comes or goes while hooks look makes no other kind of write of it."""
+    server = Hapta(tmp_path, pocketbase.url)
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "slow.py").write_text(
+        '"""Behind the back of an upsert the row comes, or goes."""\n'
+        "import asyncio, urllib.request\n"
+        f"URL, TOKEN = {pocketbase.url + POSTS!r}, {pocketbase.admin.headers['Authorization']!r}\n"
+        "def call(method, url, body):\n"
+        "    headers = {'Authorization': TOKEN, 'Content-Type': 'application/json'}\n"
+        "    urllib.request.urlopen(urllib.request.Request(url, body, headers, method=method))\n"
+        "def setup(api):\n"
+        "    @api.validate('posts', on={'create', 'update'})\n"
+        "    async def look(change):\n"
+        "        if change.action == 'create':\n"
+        '            body = b\'{"id":"%s","title":"first"}\' % change.id.encode()\n'
+        "            await asyncio.to_thread(call, 'POST', URL, body)\n"
+        "        else:\n"
+        "            await asyncio.to_thread(call, 'DELETE', URL + '/' + change.id, None)\n"
+    )
+    server.start()
+    try:
+        came = _upsert(server, {"id": "racecreateracex", "title": "second"})
+        assert came.status_code == 400, came.text
+        assert pocketbase.rows("posts", filter="id='racecreateracex'")[0]["title"] == "first"
+        went = _upsert(server, {"id": "racecreateracex", "title": "third"})
+        assert went.status_code == 400, went.text
+        assert pocketbase.rows("posts", filter="id='racecreateracex'") == []
+    finally:
+        server.stop()
+
+
+def test_an_upsert_does_what_pocketbase_does(guarded: Hapta, pocketbase: PocketBase) -> None:
+    for title in ("made", "changed"):
+        answer = httpx.post(
+            guarded.url + "/api/batch",
+            json={"requests": [{"method": "PUT", "url": f"{POSTS}?fields=id,title",
+                                "body": {"id": "upsertupsertups", "title": title}}]},
+        )  # fmt: skip
+        assert answer.json() == [{"status": 200, "body": {"id": "upsertupsertups", "title": title}}]
+    assert [row["title"] for row in pocketbase.rows("posts", filter="id='upsertupsertups'")] == ["changed"]
