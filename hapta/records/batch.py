@@ -16,6 +16,7 @@ from hapta.records.body import collect, files_of, kind_of, query_pairs
 from hapta.records.content import BytesContent, FilePart
 from hapta.records.encode import JSON, Encoded, check_query, multipart_form
 from hapta.records.errors import UnreadableBatch, UnreadableBody
+from hapta.records.names import member_name
 
 MAX_REQUESTS: Final = 10_000
 """In one batch. PocketBase takes 50 by default; looking at each costs microseconds, at several stages."""
@@ -72,7 +73,7 @@ async def _read(body: RequestBody, content_type: str, query: str) -> tuple[SubRe
     if kind == "json":
         document = forms.payload_members(await collect(body.chunks(), multipart.MAX_TEXT_BYTES))
     else:
-        if any(name.split(".")[0].casefold() == "requests" for name, _ in query_pairs(query)):
+        if any(member_name(name.split(".")[0]) == "requests" for name, _ in query_pairs(query)):
             raise UnreadableBatch
         if kind == "form":
             values = forms.pairs(await collect(body.chunks(), multipart.MAX_TEXT_BYTES))
@@ -91,10 +92,10 @@ async def _read(body: RequestBody, content_type: str, query: str) -> tuple[SubRe
 
 
 def _exactly(value: Any, names: set[str] | frozenset[str]) -> Mapping[str, Any]:
-    """An object; names that are ours in another letter case are read by some."""
+    """An object; names that are ours written otherwise are read by some."""
     if not isinstance(value, dict):
         raise UnreadableBatch
-    if any(name not in names and name.casefold() in names for name in value):
+    if any(name not in names and member_name(name) in names for name in value):
         raise UnreadableBatch
     return value
 

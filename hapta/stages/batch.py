@@ -2,9 +2,9 @@
 
 A batch is JSON, or a form (URL-encoded or multipart, with the files beside) whose values named
 ``@jsonPayload`` are JSON; Go counts the URL's query among a form's values (PocketBase ``apis/batch.go``,
-``tools/router/event.go`` BindBody, ``net/http`` ``Request.Form``). Go matches the names of a struct's members
-in any letter case. What is not understood here without doubt is refused in the words PocketBase has for a
-batch it cannot read: two readers of one batch must never see two batches.
+``tools/router/event.go`` BindBody, ``net/http`` ``Request.Form``). Go is generous with the names of a
+struct's members (:mod:`hapta.records.names`). What is not understood here without doubt is refused in the
+words PocketBase has for a batch it cannot read: two readers of one batch must never see two batches.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,10 +20,11 @@ from hapta.records.batch import MAX_REQUESTS
 from hapta.records.body import collect, kind_of
 from hapta.records.errors import UnreadableBatch, UnreadableBody
 from hapta.records.forms import MAX_FIELDS, PAYLOAD
+from hapta.records.names import member_name
 
 
 async def batch_requests(exchange: Exchange) -> Sequence[Mapping[str, Any]]:
-    """The requests in a batch, their members' names in lower case; of their bodies the ``id`` alone.
+    """The requests in a batch, their members' names folded; of their bodies the ``id`` alone.
 
     Read once, for all stages that ask.
 
@@ -97,10 +98,10 @@ async def _texts(body: RequestBody, content_type: str) -> list[bytes]:
 
 
 def sub_requests(payload: Any) -> Iterator[dict[str, Any]]:
-    """The requests in one document of a batch, their members' names in lower case.
+    """The requests in one document of a batch, their members' names folded.
 
     Raises:
-        UnreadableBatch: a name comes twice, in different letter case.
+        UnreadableBatch: a name comes twice, written in two ways.
     """
     requests = _folded(payload).get("requests")
     for request in requests if isinstance(requests, list) else ():
@@ -110,7 +111,7 @@ def sub_requests(payload: Any) -> Iterator[dict[str, Any]]:
 def _folded(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         return {}
-    folded = {name.casefold(): member for name, member in value.items()}
+    folded = {member_name(name): member for name, member in value.items()}
     if len(folded) != len(value):
         raise UnreadableBatch
     return folded

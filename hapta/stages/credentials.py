@@ -1,9 +1,10 @@
 """Which account a login is for, as PocketBase would read it out of the body.
 
 A login is JSON, or a form (URL-encoded or multipart; Go counts the URL's query among a form's values), which
-may hold JSON in values named ``@jsonPayload``. Go matches names in any letter case and ignores what follows
-the first JSON value. What is not understood without doubt, or names several accounts, is no reason to refuse
-it: it counts as one account without a name, so that nobody is better off by writing obscurely.
+may hold JSON in values named ``@jsonPayload``. Go is generous with names (:mod:`hapta.records.names`) and
+ignores what follows the first JSON value. What is not understood without doubt, or names several accounts, is
+no reason to refuse it: it counts as one account without a name, so that nobody is better off by writing
+obscurely.
 """
 
 import json
@@ -17,6 +18,7 @@ from hapta.records.content import BytesContent
 from hapta.records.errors import UnreadableBody
 from hapta.records.forms import PAYLOAD
 from hapta.records.multipart import boundary_of, read_parts
+from hapta.records.names import member_name
 
 MAX_BYTES = 64 * 1024
 """A login is shorter."""
@@ -41,7 +43,7 @@ async def named_value(body: RequestBody | None, content_type: str, query: str, n
         pairs = list(await _pairs(text, content_type, query))
     except (_Unclear, UnreadableBody, ValueError, RecursionError):
         return ""
-    values = {value for key, value in pairs if key.casefold() == name.casefold()}
+    values = {value for key, value in pairs if member_name(key) == member_name(name)}
     value = values.pop() if len(values) == 1 else ""
     return value if isinstance(value, str) else ""
 

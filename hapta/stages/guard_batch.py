@@ -1,7 +1,11 @@
 """The hooks of a batch: its requests are looked at one after the other, each seeing what those before it will
 have done. One refusal refuses all of it before PocketBase sees any, in the form PocketBase has for that.
+
+An upsert is sent as what it was looked at as: with another write in between, PocketBase would make a create
+of what was looked at as an update, or the other way round.
 """
 
+import re
 from dataclasses import replace
 from typing import cast
 
@@ -15,9 +19,12 @@ from hapta.model.operation import SubOperation, classify_sub_request
 from hapta.model.schema import Collection
 from hapta.records.batch import SubRequest, encode_batch, read_batch_body
 from hapta.records.errors import UnreadableBatch
+from hapta.records.normal import to_text
 from hapta.records.resolve import untouched
 from hapta.stages.batch import batch_requests
 from hapta.stages.write_site import WriteSite, content_type_of, json_in, send_instead, whole_record
+
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_.~-]+")
 
 
 class BatchRejected(HaptaError):
@@ -89,8 +96,7 @@ class _Writes:
         collection = await self._site.collection(operation.collection)
         if collection is None or not self._site.guards.concern_any(self._registry, collection):
             return request
-        asked_for = request.members.get("id")
-        record = operation.record or (asked_for if isinstance(asked_for, str) and asked_for else None)
+        record = operation.record or to_text(request.members.get("id")) or None
         before = self._load(collection, record)
         action = await _action(operation, record, before)
         draft = Draft(
@@ -118,10 +124,12 @@ class _Writes:
             self._rows[collection.id, record] = (
                 nobody if action == "delete" else _over(draft, approved.change)
             )
-        if action == "delete" or not self._site.guards.concern(self._registry, collection, action):
+        if not any(self._site.guards.concern(self._registry, collection, one) for one in _ways(operation)):
             return request
         self.is_guarded = True
-        return replace(request, members=approved.members, files=approved.files)
+        return replace(
+            _as_looked_at(request, operation, action, record), members=approved.members, files=approved.files
+        )
 
     def _load(self, collection: Collection, record: str | None) -> Load:
         if record is None:
@@ -136,6 +144,26 @@ def _over(draft: Draft, change: Change) -> Load:
         return {**before, **change.fields, **named}
 
     return load
+
+
+def _ways(operation: SubOperation) -> tuple[str, ...]:
+    """The actions PocketBase may take it for, in which a body counts."""
+    if operation.action == "upsert":
+        return "create", "update"
+    return () if operation.action == "delete" else (operation.action,)
+
+
+def _as_looked_at(
+    request: SubRequest, operation: SubOperation, action: Action, record: str | None
+) -> SubRequest:
+    if operation.action != "upsert":
+        return request
+    if action == "create":
+        return replace(request, method="POST")
+    if record is None or not _PLAIN_ID.fullmatch(record):
+        raise UnreadableBatch  # no id for a URL
+    path, mark, query = request.url.partition("?")
+    return replace(request, method="PATCH", url=f"{path}/{record}{mark}{query}")
 
 
 async def _action(operation: SubOperation, record: str | None, before: Load) -> Action:

@@ -1,8 +1,8 @@
 """A login with OAuth2 may make an account of the client's ``createData``: its hooks look at that like at any
 create. Whether PocketBase will make one is not known here, so without ``createData`` nothing is looked at.
 
-PocketBase binds the body to a struct, whose members' names it matches in any letter case; what could be read
-in two ways is refused where somebody guards the collection.
+PocketBase binds the body to a struct, with whose members' names it is generous (:mod:`hapta.records.names`);
+what could be read in two ways is refused where somebody guards the collection.
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from hapta.model.exchange import Answer, Exchange, Handler
 from hapta.records.body import RecordBody, read_record_body
 from hapta.records.encode import encode
 from hapta.records.errors import UnreadableBody
+from hapta.records.names import member_name
 from hapta.stages.write_site import WriteSite, content_type_of, send_instead
 
 _NAME = "createData"
@@ -70,7 +71,7 @@ async def _read(exchange: Exchange) -> RecordBody:
 
 
 def _create_data(body: RecordBody) -> Mapping[str, object]:
-    names = [name for name in body.members if name.casefold().startswith(_NAME.casefold())]
+    names = [name for name in body.members if member_name(name).startswith(member_name(_NAME))]
     if not names:
         return {}
     data = body.members[names[0]]

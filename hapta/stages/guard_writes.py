@@ -17,6 +17,7 @@ from hapta.model.schema import Collection
 from hapta.records.body import RecordBody, read_record_body
 from hapta.records.encode import encode
 from hapta.records.errors import UnreadableBody
+from hapta.records.normal import to_text
 from hapta.stages.guard_batch import guard_batch
 from hapta.stages.write_site import WriteSite, content_type_of, json_in, send_instead, whole_record
 
@@ -79,7 +80,7 @@ class GuardWrites:
         return answer
 
     def _draft(self, exchange: Exchange, collection: Collection, action: Action, body: RecordBody) -> Draft:
-        record = exchange.operation.record if action != "create" else asked_for(body.members)
+        record = exchange.operation.record if action != "create" else _asked_for(body.members)
         return Draft(
             collection=collection,
             action=action,
@@ -102,7 +103,6 @@ async def _read(exchange: Exchange) -> RecordBody:
     return await read_record_body(exchange.body, content_type, exchange.target.query)
 
 
-def asked_for(members: Mapping[str, Any]) -> str | None:
-    """The id a create asks for."""
-    found = members.get("id")
-    return found if isinstance(found, str) and found else None
+def _asked_for(members: Mapping[str, Any]) -> str | None:
+    """The id a create asks for; PocketBase takes numbers too."""
+    return to_text(members.get("id")) or None

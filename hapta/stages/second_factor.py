@@ -6,10 +6,11 @@ or over is a 400 like that of a wrong code, of which nothing came.
 """
 
 from hapta.model.exchange import Exchange
+from hapta.records.names import member_name
 
 FIRST_LEGS = frozenset({"auth-with-otp", "auth-with-oauth2"})
 """Logins that may change the record, whatever becomes of them."""
-_NAME = b"mfaid"
+_NAME = "mfaid"
 _MOST_BYTES = 16 * 1024
 """Of a body that is looked at; no honest login is longer."""
 
@@ -20,8 +21,8 @@ async def may_be_second_leg(exchange: Exchange) -> bool:
     Args:
         exchange: with a body that is held whole.
     """
-    query = exchange.target.query.lower()
-    if "%" in query or _NAME.decode() in query:
+    query = exchange.target.query
+    if "%" in query or _NAME in member_name(query):
         return True
     body = exchange.body
     if body is None:
@@ -30,4 +31,4 @@ async def may_be_second_leg(exchange: Exchange) -> bool:
     if body.length is None or body.length > _MOST_BYTES or content_type.startswith("multipart"):
         return True
     text = b"".join([piece async for piece in body.chunks()])
-    return b"\\" in text or b"%" in text or _NAME in text.lower()
+    return b"\\" in text or b"%" in text or _NAME in member_name(text.decode("latin-1"))

@@ -128,6 +128,7 @@ async def test_what_was_changed_in_a_batch_is_what_is_stored(odd: Odd) -> None:
     [
         (b'{"requests":[],"requests":[]}', JSON, ""),
         (b'{"Requests":[]}', JSON, ""),
+        (b'{"re_quests":[]}', JSON, ""),
         (b'{"reque\xc5\xbfts":[]}', JSON, ""),
         (b'{"requests":{}}', JSON, ""),
         (b'{"requests":null}', JSON, ""),

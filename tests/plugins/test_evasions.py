@@ -1,0 +1,146 @@
+"""Ways around a guard that somebody might try: PocketBase stores nothing a guard was there to refuse."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from hapta.model.errors import AdminOnly
+from tests.support.hapta import Hapta
+from tests.support.pocketbase import PocketBase, from_template
+
+GUARD = '''
+"""Nothing called spam, and no changes of what is sealed."""
+from hapta.plugins import Change, PluginApi, Reject
+
+
+def setup(api: PluginApi) -> None:
+    @api.validate("posts", on={"create", "update"})
+    async def no_spam(change: Change) -> None:
+        if "spam" in str(change.fields.get("title", "")):
+            raise Reject("title", code="spam", message="No spam.")
+
+    @api.validate("posts", on={"update"})
+    async def sealed(change: Change) -> None:
+        old = await change.old()
+        if old is not None and old["slug"] == "sealed":
+            raise Reject("title", code="sealed", message="It is sealed.")
+'''
+POSTS = "/api/collections/posts/records"
+
+
+@pytest.fixture(scope="module")
+def pocketbase(pocketbase_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PocketBase]:
+    """One whose batch API is on."""
+    instance = from_template(pocketbase_template, tmp_path_factory.mktemp("pocketbase"))
+    batch = {"enabled": True, "maxRequests": 50, "timeout": 3}
+    instance.admin.patch("/api/settings", json={"batch": batch}).raise_for_status()
+    yield instance
+    instance.close()
+
+
+@pytest.fixture(scope="module")
+def guarded(pocketbase: PocketBase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hapta]:
+    server = Hapta(tmp_path_factory.mktemp("hapta"), pocketbase.url)
+    (server.home / "plugins").mkdir()
+    (server.home / "plugins" / "guard.py").write_text(GUARD)
+    server.start()
+    yield server
+    server.stop()
+
+
+def _spam(pocketbase: PocketBase) -> int:
+    return len(pocketbase.rows("posts", filter="title ~ 'spam'", fields="id"))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"requests": [{"method": "POST", "url": POSTS, "body": {"title": "spam"}}]},
+        {"re_quests": [{"method": "POST", "url": POSTS, "body": {"title": "spam"}}]},
+        {"Re-Quests": [{"method": "POST", "url": POSTS, "body": {"title": "spam"}}]},
+        {"requests": [{"me_thod": "POST", "url": POSTS, "body": {"title": "spam"}}]},
+        {"requests": [{"method": "POST", "u-r-l": POSTS, "body": {"title": "spam"}}]},
+        {"requests": [{"method": "POST", "url": POSTS, "_body": {"title": "spam"}}]},
+    ],
+)
+def test_no_name_hides_a_request_of_a_batch(guarded: Hapta, pocketbase: PocketBase, document: Any) -> None:
+    answer = httpx.post(guarded.url + "/api/batch", json=document)
+    assert answer.status_code == 400, answer.text
+    assert _spam(pocketbase) == 0
+
+
+def test_no_name_hides_superusers_in_a_batch(pocketbase: PocketBase, tmp_path: Path) -> None:
+    """The lock on superusers reads batches too."""
+    server = Hapta(tmp_path, pocketbase.url, {"admin.networks": "10.9.8.7/32"})
+    server.start()
+    try:
+        url = "/api/collections/_superusers/records/abc"
+        for name in ("requests", "re-quests"):
+            answer = httpx.post(server.url + "/api/batch", json={name: [{"method": "DELETE", "url": url}]})
+            assert answer.status_code == 403, answer.text
+            assert answer.json()["message"] == AdminOnly().message
+    finally:
+        server.stop()
+
+
+def _upsert(server: Hapta, body: dict[str, Any]) -> httpx.Response:
+    return httpx.post(
+        server.url + "/api/batch", json={"requests": [{"method": "PUT", "url": POSTS, "body": body}]}
+    )
+
+
+def test_an_upsert_by_a_number_is_the_update_pocketbase_makes_of_it(
+    guarded: Hapta, pocketbase: PocketBase
+) -> None:
+    row = {"id": "123456789012345", "title": "old", "slug": "sealed"}
+    pocketbase.admin.post(POSTS, json=row).raise_for_status()
+    answer = _upsert(guarded, {"id": 123456789012345, "title": "new"})
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["data"]["requests"]["0"]["response"]["data"]["title"]["code"] == "sealed"
+    assert pocketbase.rows("posts", filter="id='123456789012345'")[0]["title"] == "old"
+
+
+def test_an_upsert_is_sent_as_what_it_was_looked_at_as(pocketbase: PocketBase, tmp_path: Path) -> None:
+    """A row that comes or goes while hooks look makes no other kind of write of it."""
+    server = Hapta(tmp_path, pocketbase.url)
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "slow.py").write_text(
+        '"""Behind the back of an upsert the row comes, or goes."""\n'
+        "import asyncio, urllib.request\n"
+        f"URL, TOKEN = {pocketbase.url + POSTS!r}, {pocketbase.admin.headers['Authorization']!r}\n"
+        "def call(method, url, body):\n"
+        "    headers = {'Authorization': TOKEN, 'Content-Type': 'application/json'}\n"
+        "    urllib.request.urlopen(urllib.request.Request(url, body, headers, method=method))\n"
+        "def setup(api):\n"
+        "    @api.validate('posts', on={'create', 'update'})\n"
+        "    async def look(change):\n"
+        "        if change.action == 'create':\n"
+        '            body = b\'{"id":"%s","title":"first"}\' % change.id.encode()\n'
+        "            await asyncio.to_thread(call, 'POST', URL, body)\n"
+        "        else:\n"
+        "            await asyncio.to_thread(call, 'DELETE', URL + '/' + change.id, None)\n"
+    )
+    server.start()
+    try:
+        came = _upsert(server, {"id": "racecreateracex", "title": "second"})
+        assert came.status_code == 400, came.text
+        assert pocketbase.rows("posts", filter="id='racecreateracex'")[0]["title"] == "first"
+        went = _upsert(server, {"id": "racecreateracex", "title": "third"})
+        assert went.status_code == 400, went.text
+        assert pocketbase.rows("posts", filter="id='racecreateracex'") == []
+    finally:
+        server.stop()
+
+
+def test_an_upsert_does_what_pocketbase_does(guarded: Hapta, pocketbase: PocketBase) -> None:
+    for title in ("made", "changed"):
+        answer = httpx.post(
+            guarded.url + "/api/batch",
+            json={"requests": [{"method": "PUT", "url": f"{POSTS}?fields=id,title",
+                                "body": {"id": "upsertupsertups", "title": title}}]},
+        )  # fmt: skip
+        assert answer.json() == [{"status": 200, "body": {"id": "upsertupsertups", "title": title}}]
+    assert [row["title"] for row in pocketbase.rows("posts", filter="id='upsertupsertups'")] == ["changed"]
