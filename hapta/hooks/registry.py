@@ -1,13 +1,13 @@
 """The hooks of all plugins in their order, looked up by kind, collection and action."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from hapta.hooks.spec import ACTIONS, KINDS, HookKind
 from hapta.model.schema import Collection, fold_name
 
-HookFunction: TypeAlias = Callable[..., Awaitable[Any]]
+HookFunction: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
 EVERY: Final = "*"
 """All collections but system ones and Hapta's own; of fields all but :data:`ALWAYS_READ`."""
 ALWAYS_READ: Final = frozenset({"id", "collectionId", "collectionName"})
@@ -84,7 +84,7 @@ class Registry:
         self._by_kind: Mapping[str, tuple[Hook, ...]] = {
             name: tuple(sorted(found, key=lambda hook: hook.order)) for name, found in by_kind.items()
         }
-        self._memo: dict[tuple[str, str, str, bool], tuple[Hook, ...]] = {}
+        self._memo: dict[tuple[str, str, str, str, bool], tuple[Hook, ...]] = {}
 
     def __iter__(self) -> Iterator[Hook]:
         for hooks in self._by_kind.values():
@@ -96,20 +96,22 @@ class Registry:
         Args:
             kind: name of a row of :data:`~hapta.hooks.spec.KINDS`.
         """
+        return self.on(kind, collection, "")
+
+    def on(self, kind: str, collection: Collection, action: str) -> tuple[Hook, ...]:
+        """The same, of those that run on an action; empty for all actions."""
         hooks = self._by_kind[kind]
         if not hooks:
             return ()
-        key = (kind, collection.id, collection.name, collection.is_system)
+        key = (kind, action, collection.id, collection.name, collection.is_system)
         found = self._memo.get(key)
         if found is None:
             if len(self._memo) >= _MOST_REMEMBERED:
                 self._memo.clear()
-            found = self._memo[key] = tuple(hook for hook in hooks if hook.concerns(collection))
+            found = self._memo[key] = tuple(
+                hook for hook in hooks if (not action or action in hook.actions) and hook.concerns(collection)
+            )
         return found
-
-    def on(self, kind: str, collection: Collection, action: str) -> tuple[Hook, ...]:
-        """The same, of those that run on an action."""
-        return tuple(hook for hook in self.of(kind, collection) if action in hook.actions)
 
     def readers(self, collection: Collection, field: str) -> tuple[Hook, ...]:
         """The ``can_read`` hooks that have a say about a field: of each plugin the one that names it, else

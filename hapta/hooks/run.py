@@ -8,6 +8,7 @@ import asyncio
 import traceback
 from typing import Any, Protocol
 
+from hapta.hooks.begun import Done, begin, rest
 from hapta.hooks.registry import Hook
 from hapta.hooks.reject import HookFailed, Reject
 from hapta.model.clock import Clock
@@ -82,12 +83,18 @@ class HookRunner:
 
     async def _run(self, hook: Hook, args: tuple[Any, ...], deadline_s: float) -> Any:
         began, outcome = self._clock.monotonic(), "failed"
+        deadline: asyncio.Timeout | None = None
         try:
             try:
-                async with asyncio.timeout(deadline_s) as deadline:
-                    result = await hook.function(*args)
+                begun = begin(hook.function(*args))
+                if isinstance(begun, Done):
+                    result = begun.result
+                else:
+                    left_s = deadline_s - (self._clock.monotonic() - began)
+                    async with asyncio.timeout(left_s) as deadline:
+                        result = await rest(begun)
             except TimeoutError as exc:
-                if not deadline.expired():
+                if deadline is None or not deadline.expired():
                     raise
                 outcome = "timed_out"
                 raise Misbehaved(f"took longer than {deadline_s:g} s") from exc

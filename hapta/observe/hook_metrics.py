@@ -39,11 +39,17 @@ class HookMetrics:
             "hapta_plugin_reloads", "Plugins loaded anew, by outcome.", ["outcome"], registry=registry
         )
         self.loaded = Gauge("hapta_plugins_loaded", "Plugins at work.", registry=registry)
+        self._children: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
 
     def hook_done(self, plugin: str, kind: str, outcome: str, seconds: float) -> None:
         """A hook ended; :class:`hapta.hooks.run.HookMeter`."""
-        self._runs.labels(plugin, kind, outcome).inc()
-        self._seconds.labels(plugin, kind).observe(seconds)
+        labels = (plugin, kind, outcome)
+        found = self._children.get(labels)
+        if found is None:  # to find them by their labels takes longer than to count
+            found = self._runs.labels(*labels), self._seconds.labels(plugin, kind)
+            self._children[labels] = found
+        found[0].inc()
+        found[1].observe(seconds)
 
     def watcher_dropped(self, plugin: str, kind: str) -> None:
         """A call was dropped; :class:`hapta.hooks.watchers.DropMeter`."""

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+from hapta.model.by_collection import ByCollection
 from hapta.model.schema import Collection
 from hapta.records.content import FilePart
 from hapta.records.errors import Unsure
@@ -119,7 +120,7 @@ _JOINING: Final = ("+x", "x+")
 _ON_OLD: Final = ("+x", "x+", "x-")
 
 
-def _keys(collection: Collection) -> dict[str, tuple[Mapping[str, Any], str]]:
+def _names(collection: Collection) -> Mapping[str, tuple[Mapping[str, Any], str]]:
     """Every name a write may use, with its field and its modifier."""
     found: dict[str, tuple[Mapping[str, Any], str]] = {}
     for field in collection.fields:
@@ -133,6 +134,9 @@ def _keys(collection: Collection) -> dict[str, tuple[Mapping[str, Any], str]]:
         if kind == "text":
             found[name + _AUTOGENERATE] = field, _AUTOGENERATE
     return found
+
+
+_keys: Final = ByCollection(_names)
 
 
 def _may_set(
@@ -178,13 +182,15 @@ class _Setting:
     def set(self, field: Mapping[str, Any], settings: list[tuple[str, str, Any]]) -> None:
         """Set one field by (modifier, name as sent, value)."""
         name = field["name"]
-        lengths = [len(key.encode()) for _, key, _ in settings]
-        if len(set(lengths)) != len(lengths):
-            self._doubt(name, "several modifiers, in any order")
-            return
+        if len(settings) > 1:
+            lengths = {len(key.encode()) for _, key, _ in settings}
+            if len(lengths) != len(settings):
+                self._doubt(name, "several modifiers, in any order")
+                return
+            settings = sorted(settings, key=lambda setting: len(setting[1].encode()))
         try:
             value = self._before(field, settings[0][0] if len(settings) == 1 else None)
-            for modifier, _, operand in sorted(settings, key=lambda setting: len(setting[1].encode())):
+            for modifier, _, operand in settings:
                 value = self._apply(field, modifier, value, operand)
             if self._old is None and value == "" and field.get("autogeneratePattern"):
                 raise Unsure("made by PocketBase")

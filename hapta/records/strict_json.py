@@ -26,9 +26,7 @@ def parse(text: bytes) -> Any:
     """
     orjson.loads(text)  # strict about UTF-8 and surrogates
     try:
-        value = json.loads(
-            text.decode(), object_pairs_hook=_once, parse_int=_int, parse_float=_float, parse_constant=_no
-        )
+        value = _DECODER.decode(text.decode())
     except RecursionError as exc:
         raise ValueError("nested too deeply") from exc
     if text.count(b"[") + text.count(b"{") > MAX_DEPTH and _is_deep(value):
@@ -76,6 +74,11 @@ def _float(text: str) -> float:
 
 def _no(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON")
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_once, parse_int=_int, parse_float=_float, parse_constant=_no
+)
 
 
 def _is_deep(value: Any) -> bool:

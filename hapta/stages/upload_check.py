@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from hapta.config import UploadsConfig
 from hapta.hooks.change import Upload
 from hapta.hooks.reject import FieldError, Reject
+from hapta.model.by_collection import ByCollection
 from hapta.model.errors import Overloaded
 from hapta.model.schema import Collection
 from hapta.records.content import BytesContent, FilePart
@@ -42,7 +43,7 @@ class UploadPolicies:
     def __init__(self, config: UploadsConfig, pool: Pool) -> None:
         self._config = config
         self._pool = pool
-        self._known: tuple[Collection, Policy | None] | None = None
+        self._policy = ByCollection(lambda collection: Policy.of(config, collection))
 
     @property
     def is_enabled(self) -> bool:
@@ -87,11 +88,6 @@ class UploadPolicies:
         return Upload(
             field, file.name, kind.type, file.content_type, file.length, file.chunks, _hash_of(file)
         )
-
-    def _policy(self, collection: Collection) -> Policy | None:
-        if self._known is None or self._known[0] is not collection:
-            self._known = (collection, Policy.of(self._config, collection))
-        return self._known[1]
 
     async def _made(self, file: FilePart, accepted: Accepted) -> FilePart:
         named = file if accepted.name == file.name else replace(file, name=accepted.name)
