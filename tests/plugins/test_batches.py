@@ -194,7 +194,7 @@ def test_files_of_a_batch_are_looked_at_and_sent_on(shop: Workshop, pocketbase: 
     picture = png(8, 8)
     documents = POSTS.replace("posts", "documents")
     payload = {"requests": [{"method": "POST", "url": documents, "body": {"name": "in a batch"}}]}
-    files = {"@jsonPayload": (None, json.dumps(payload)), key: ("cover.png", picture, "image/png")}
+    files: dict[str, Any] = {"@jsonPayload": (None, json.dumps(payload)), key: ("cover.png", picture)}
     answer = shop.client.post("/api/batch", files=files)
     assert answer.status_code == 200, answer.text
     row = answer.json()[0]["body"]

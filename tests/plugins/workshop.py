@@ -11,8 +11,8 @@ import httpx
 
 from tests.plugins import journal
 from tests.support.hapta import Hapta
-from tests.support.pocketbase import ADMIN_EMAIL, PASSWORD, tail
-from tests.support.process import end_process, wait_until
+from tests.support.pocketbase import ADMIN_EMAIL, PASSWORD
+from tests.support.process import end_process, tail, wait_until
 
 HEAD = "from hapta.plugins import *\nfrom tests.plugins.journal import note\n"
 POSTS = "/api/collections/posts/records"
