@@ -31,6 +31,24 @@ class Misbehaved(Exception):
     """A hook took longer than its deadline, or returned what it may not: no trace would tell more."""
 
 
+async def _called(hook: Hook, args: tuple[Any, ...]) -> Any:
+    """What a hook returns.
+
+    Raises:
+        Misbehaved: it ended in a way that would end more than itself: with the cancellation of something it
+            waited for, or by leaving the process.
+    """
+    task = asyncio.current_task()
+    try:
+        return await hook.function(*args)
+    except asyncio.CancelledError as exc:
+        if task is None or task.cancelling():
+            raise  # it is we who are cancelled
+        raise Misbehaved("what it waited for was cancelled") from exc
+    except SystemExit as exc:
+        raise Misbehaved("tried to end the process") from exc
+
+
 class HookRunner:
     """Runs single hooks.
 
@@ -85,7 +103,7 @@ class HookRunner:
         try:
             try:
                 async with asyncio.timeout(deadline_s) as deadline:
-                    result = await hook.function(*args)
+                    result = await _called(hook, args)
             except TimeoutError as exc:
                 if not deadline.expired():
                     raise
