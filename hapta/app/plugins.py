@@ -256,6 +256,9 @@ class Plugins:
         for hook in (hook for hook in new.hooks if hook.kind.name == "startup"):
             try:
                 await self.runner.call(hook)
+            except asyncio.CancelledError:  # the gateway stops; both versions end with it
+                await self._services.give_back(source.name, tasks).cancel()
+                raise
             except Exception as exc:
                 seen.refused = mark
                 await self._services.give_back(source.name, tasks).cancel()

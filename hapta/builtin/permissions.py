@@ -97,7 +97,14 @@ def _is_sent_back(
         return False
     if name not in ALWAYS_READ and not allows(read.rule(name), auth, row):
         return False
+    if name == "email" and row.get("emailVisibility") is False and not _is_own(change):
+        return False  # PocketBase shows it to its owner
     return _is_same(change.fields.get(name, _MISSING), row.get(name, _MISSING))
+
+
+def _is_own(change: Change) -> bool:
+    caller = change.caller
+    return caller is not None and (caller.collection, caller.id) == (change.collection, change.id)
 
 
 def _is_same(left: Any, right: Any) -> bool:

@@ -107,11 +107,15 @@ class WriteGuards:
             return True
         return any(registry.on(kind, collection, action) for kind in _GUARDS)
 
-    def concern_any(self, registry: Registry, collection: Collection) -> bool:
-        """Whether some write to the collection is looked at, or told of."""
+    def guard_any(self, registry: Registry, collection: Collection) -> bool:
+        """Whether some write to the collection must be read before it is sent."""
         if self._uploads.concerns(collection):
             return True
-        return any(registry.of(kind, collection) for kind in (*_GUARDS, "after_write"))
+        return any(registry.of(kind, collection) for kind in _GUARDS)
+
+    def concern_any(self, registry: Registry, collection: Collection) -> bool:
+        """Whether some write to the collection is looked at, or told of."""
+        return self.guard_any(registry, collection) or bool(registry.of("after_write", collection))
 
     def has_any(self, registry: Registry) -> bool:
         """Whether any write at all may be looked at, or told of."""

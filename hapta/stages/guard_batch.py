@@ -46,7 +46,12 @@ async def guard_batch(site: WriteSite, registry: Registry, exchange: Exchange, f
     content_type = content_type_of(exchange)
     if content_type is None:
         raise UnreadableBatch
-    requests = await read_batch_body(exchange.body, content_type, exchange.target.query)
+    try:
+        requests = await read_batch_body(exchange.body, content_type, exchange.target.query)
+    except HaptaError:
+        if await _is_concerned(site, registry, exchange, is_about_guards=True):
+            raise
+        return await forward(exchange)  # who only watches refuses nothing
     writes = _Writes(site, registry, exchange)
     sent = [await writes.take(index, request) for index, request in enumerate(requests)]
     if writes.is_guarded:
@@ -60,13 +65,16 @@ async def guard_batch(site: WriteSite, registry: Registry, exchange: Exchange, f
     return answer
 
 
-async def _is_concerned(site: WriteSite, registry: Registry, exchange: Exchange) -> bool:
+async def _is_concerned(
+    site: WriteSite, registry: Registry, exchange: Exchange, *, is_about_guards: bool = False
+) -> bool:
+    concern = site.guards.guard_any if is_about_guards else site.guards.concern_any
     for request in await batch_requests(exchange):
         operation = classify_sub_request(str(request.get("method")), str(request.get("url")))
         if operation is None:
             return True  # PocketBase refuses it, or a newer one knows more than the guards do
         collection = await site.collection(operation.collection)
-        if collection is not None and site.guards.concern_any(registry, collection):
+        if collection is not None and concern(registry, collection):
             return True
     return False
 

@@ -11,6 +11,7 @@ from hapta.hooks.change import Action, Written, nobody
 from hapta.hooks.registry import Registry
 from hapta.hooks.reject import Reject, Rejected
 from hapta.hooks.writes import Draft
+from hapta.model.errors import BodyTooLarge, HaptaError
 from hapta.model.exchange import Answer, Exchange, Handler
 from hapta.model.operation import OperationClass
 from hapta.model.schema import Collection
@@ -58,14 +59,25 @@ class GuardWrites:
         collection: Collection,
         action: Action,
     ) -> Answer:
-        body = _NO_BODY if action == "delete" else await _read(exchange)
+        is_guarded = self._site.guards.concern(registry, collection, action)
+        body = _NO_BODY
+        if action != "delete":
+            try:
+                body = await _read(exchange)
+            except (UnreadableBody, BodyTooLarge):
+                if is_guarded:
+                    raise
+                # who only watches refuses nothing; what was asked for is not known then
         try:
             approved = await self._site.guards.approve(
                 registry, self._draft(exchange, collection, action, body)
             )
         except Reject as reject:
             raise Rejected(reject, action) from None
-        is_guarded = self._site.guards.concern(registry, collection, action)
+        except HaptaError:
+            if is_guarded:
+                raise
+            return await forward(exchange)
         if is_guarded and action != "delete" and not (body.is_empty and not approved.members):
             try:
                 send_instead(exchange, encode(approved.members, approved.files, body.query_members))

@@ -10,6 +10,7 @@ import pytest
 from hapta.model.errors import AdminOnly
 from tests.support.hapta import Hapta
 from tests.support.pocketbase import PocketBase, from_template
+from tests.support.process import wait_until
 
 GUARD = '''
 """Nothing called spam, and no changes of what is sealed."""
@@ -144,3 +145,63 @@ def test_an_upsert_does_what_pocketbase_does(guarded: Hapta, pocketbase: PocketB
         )  # fmt: skip
         assert answer.json() == [{"status": 200, "body": {"id": "upsertupsertups", "title": title}}]
     assert [row["title"] for row in pocketbase.rows("posts", filter="id='upsertupsertups'")] == ["changed"]
+
+
+ENDS = '''
+"""Hooks that end otherwise than by returning."""
+import asyncio
+
+
+def setup(api):
+    @api.validate("posts", on={"create"})
+    async def ends(change):
+        if change.fields["title"] == "exit":
+            raise SystemExit(3)
+        if change.fields["title"] == "cancelled":
+            other = asyncio.ensure_future(asyncio.sleep(60))
+            other.cancel()
+            await other
+        if change.fields["title"] == "deaf":
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                return
+
+    @api.after_write("posts")
+    async def watcher(written):
+        if written.change.fields["title"] == "watched":
+            raise asyncio.CancelledError
+        api.log.warning(f"seen {written.change.fields['title']}")
+'''
+
+
+def test_a_hook_that_ends_oddly_stops_its_write_and_nothing_else(
+    pocketbase: PocketBase, tmp_path: Path
+) -> None:
+    server = Hapta(tmp_path, pocketbase.url, {"hooks.guard_deadline_s": 0.5})
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "ends.py").write_text(ENDS)
+    server.start()
+    try:
+        for title in ("exit", "cancelled", "deaf"):
+            answer = httpx.post(server.url + POSTS, json={"title": title})
+            assert answer.status_code == 500, answer.text
+            assert pocketbase.rows("posts", filter=f"title='{title}'") == []
+        for title in ("watched", "another"):
+            httpx.post(server.url + POSTS, json={"title": title}).raise_for_status()
+        wait_until(lambda: "seen another" in server.log, "the watcher works on")
+    finally:
+        server.stop()
+
+
+def test_a_guess_of_a_hidden_email_is_refused_like_any_other(pocketbase: PocketBase, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[validate.users]\nupdate_fields = { email = "nobody" }\n')
+    server = Hapta(tmp_path, pocketbase.url)
+    server.start()
+    try:
+        row = next(row for row in pocketbase.rows("users") if not row["emailVisibility"])
+        url = f"{server.url}/api/collections/users/records/{row['id']}"
+        right, wrong = (httpx.patch(url, json={"email": email}) for email in (row["email"], "no@example.com"))
+        assert (right.status_code, right.text) == (wrong.status_code, wrong.text)
+    finally:
+        server.stop()
