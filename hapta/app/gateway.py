@@ -42,6 +42,7 @@ from hapta.stages.accept import accept
 from hapta.stages.admin import admin_lock, batch_lock
 from hapta.stages.admit import Admission
 from hapta.stages.cors import preflights
+from hapta.stages.guard_credentials import GuardCredentials
 from hapta.stages.guard_oauth2 import GuardOAuth2
 from hapta.stages.guard_writes import GuardWrites
 from hapta.stages.hold import hold_bodies
@@ -354,7 +355,7 @@ class Gateway:
             watch.schema,
             database.superuser,
         )
-        return [GuardWrites(site), GuardOAuth2(site)]
+        return [GuardWrites(site), GuardOAuth2(site), GuardCredentials(site)]
 
     def _pipeline(
         self,

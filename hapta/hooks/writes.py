@@ -95,10 +95,13 @@ class WriteGuards:
     Args:
         runner: runs one hook.
         uploads: looks at files first.
+
+    Attributes:
+        runner: the same.
     """
 
     def __init__(self, runner: HookRunner, uploads: UploadCheck) -> None:
-        self._runner = runner
+        self.runner = runner
         self._uploads = uploads
 
     def concern(self, registry: Registry, collection: Collection, action: str) -> bool:
@@ -159,7 +162,7 @@ class WriteGuards:
         for hook in registry.on("transform", collection, action):
             change = await self._transformed(hook, change, collection)
         for hook in registry.on("validate", collection, action):
-            await self._runner.guard(hook, change, request_id=change.request_id)
+            await self.runner.guard(hook, change, request_id=change.request_id)
         return _to_send(collection, change, resolved.members, files)
 
     async def _inspected(
@@ -200,18 +203,16 @@ class WriteGuards:
         return change, {key: tuple(several) for key, several in passed.items()}
 
     async def _passed_on(self, hook: Hook, upload: Upload, change: Change) -> Upload:
-        result = await self._runner.guard(hook, upload, change, request_id=change.request_id)
+        result = await self.runner.guard(hook, upload, change, request_id=change.request_id)
         if result is None:
             return upload
         if not isinstance(result, Upload) or replace(result, name=upload.name) != upload:
-            self._runner.blame(
-                hook, "returned something else than its upload under a name", change.request_id
-            )
+            self.runner.blame(hook, "returned something else than its upload under a name", change.request_id)
             raise HookFailed
         return result
 
     async def _transformed(self, hook: Hook, change: Change, collection: Collection) -> Change:
-        result = await self._runner.guard(hook, change, request_id=change.request_id)
+        result = await self.runner.guard(hook, change, request_id=change.request_id)
         problem = ""
         if not isinstance(result, Change):
             problem = f"returned {type(result).__name__}, not the change"
@@ -224,7 +225,7 @@ class WriteGuards:
                 return _normalised(result, collection)
             except (Unsure, LookupError) as exc:
                 problem = f"set what PocketBase would not store: {exc}"
-        self._runner.blame(hook, problem, change.request_id)
+        self.runner.blame(hook, problem, change.request_id)
         raise HookFailed
 
 

@@ -35,7 +35,8 @@ def record_loader(superuser: Superuser, collection_id: str, record: str) -> Load
 
 
 async def _read(superuser: Superuser, collection_id: str, record: str) -> Record | None:
-    path = f"/api/collections/{quote(collection_id, safe='')}/records/{quote(record, safe='')}"
+    name = quote(record.encode("utf-8", "surrogateescape"), safe="")  # which need not be text
+    path = f"/api/collections/{quote(collection_id, safe='')}/records/{name}"
     status, answer = await superuser.request("GET", path)
     if status == 404:
         return None

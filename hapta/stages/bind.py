@@ -12,6 +12,7 @@ from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.model.operation import OperationClass
 from hapta.records.body import collect
 from hapta.records.multipart import MAX_TEXT_BYTES
+from hapta.records.names import member_name
 from hapta.stages.streams import EventStream, OpenStreams
 
 _CLIENT_ID = "clientid"
@@ -71,8 +72,8 @@ def bind_streams(streams: OpenStreams, has_ended: Callable[[str], bool]) -> Stag
 def _client_ids(body: bytes, content_type: str, query: str) -> list[str]:
     """Every client id PocketBase could take out of a subscription.
 
-    Go matches the names of members in any letter case, and of several one counts. It counts the URL's query
-    among a form's values, and PocketBase reads a form's value named ``@jsonPayload`` as JSON.
+    Of members whose names are the same to Go (:mod:`hapta.records.names`) one counts. It counts the URL's
+    query among a form's values, and PocketBase reads a form's value named ``@jsonPayload`` as JSON.
 
     Raises:
         UnreadableSubscription: it cannot be told, so a stream could go on after its session.
@@ -86,7 +87,7 @@ def _client_ids(body: bytes, content_type: str, query: str) -> list[str]:
     for name, value in [*parse_qsl(body.decode("latin-1")), *parse_qsl(query)]:
         if name == _PAYLOAD:
             found += _in_json(value.encode("utf-8", "surrogateescape"))
-        elif name.lower() == _CLIENT_ID:
+        elif member_name(name) == _CLIENT_ID:
             found.append(value)
     return found
 
@@ -99,5 +100,7 @@ def _in_json(text: bytes) -> list[str]:
     if not isinstance(document, dict):
         raise UnreadableSubscription
     return [
-        value for name, value in document.items() if name.lower() == _CLIENT_ID and isinstance(value, str)
+        value
+        for name, value in document.items()
+        if member_name(name) == _CLIENT_ID and isinstance(value, str)
     ]

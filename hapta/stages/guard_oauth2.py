@@ -11,11 +11,12 @@ from hapta.hooks.change import nobody
 from hapta.hooks.reject import Reject, Rejected
 from hapta.hooks.writes import Draft
 from hapta.model.exchange import Answer, Exchange, Handler
-from hapta.records.body import RecordBody, read_record_body
+from hapta.records.body import RecordBody
 from hapta.records.encode import encode
 from hapta.records.errors import UnreadableBody
 from hapta.records.names import member_name
-from hapta.stages.write_site import WriteSite, content_type_of, send_instead
+from hapta.stages.guard_writes import read_body
+from hapta.stages.write_site import WriteSite, send_instead
 
 _NAME = "createData"
 
@@ -38,7 +39,7 @@ class GuardOAuth2:
         collection = await self._site.collection(exchange.operation.collection or "")
         if collection is None or not self._site.guards.concern(registry, collection, "create"):
             return await forward(exchange)
-        body = await _read(exchange)
+        body = await read_body(exchange)
         data = _create_data(body)
         if not data:
             return await forward(exchange)
@@ -61,13 +62,6 @@ class GuardOAuth2:
             raise Rejected(reject, "auth") from None
         send_instead(exchange, encode({**body.members, _NAME: dict(approved.members)}, {}))
         return await forward(exchange)
-
-
-async def _read(exchange: Exchange) -> RecordBody:
-    content_type = content_type_of(exchange)
-    if content_type is None:
-        raise UnreadableBody
-    return await read_record_body(exchange.body, content_type, exchange.target.query)
 
 
 def _create_data(body: RecordBody) -> Mapping[str, object]:

@@ -63,7 +63,7 @@ class GuardWrites:
         body = _NO_BODY
         if action != "delete":
             try:
-                body = await _read(exchange)
+                body = await read_body(exchange)
             except (UnreadableBody, BodyTooLarge):
                 if is_guarded:
                     raise
@@ -108,7 +108,12 @@ class GuardWrites:
         )
 
 
-async def _read(exchange: Exchange) -> RecordBody:
+async def read_body(exchange: Exchange) -> RecordBody:
+    """The body of a write.
+
+    Raises:
+        UnreadableBody, BodyTooLarge: as :func:`~hapta.records.body.read_record_body`.
+    """
     content_type = content_type_of(exchange)
     if content_type is None:
         raise UnreadableBody

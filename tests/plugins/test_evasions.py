@@ -1,5 +1,7 @@
 """Ways around a guard that somebody might try: PocketBase stores nothing a guard was there to refuse."""
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ import httpx
 import pytest
 
 from hapta.model.errors import AdminOnly
+from hapta.stages.bind import _client_ids
 from tests.support.hapta import Hapta
 from tests.support.pocketbase import PocketBase, from_template
 from tests.support.process import wait_until
@@ -205,3 +208,68 @@ def test_a_guess_of_a_hidden_email_is_refused_like_any_other(pocketbase: PocketB
         assert (right.status_code, right.text) == (wrong.status_code, wrong.text)
     finally:
         server.stop()
+
+
+CREDENTIALS = """
+from hapta.plugins import Change, PluginApi, Reject
+
+
+def setup(api: PluginApi) -> None:
+    @api.validate("users", on={"update"})
+    async def strong(change: Change) -> None:
+        if len(str(change.fields.get("password", "long enough for it"))) < 12:
+            raise Reject("password", code="weak", message="Too short.")
+        if str(change.fields.get("email", "")).endswith("@elsewhere.example"):
+            raise Reject("email", code="domain", message="Not from there.")
+"""
+
+
+def test_passwords_and_e_mails_set_by_mailed_links_are_looked_at_too(
+    pocketbase: PocketBase, tmp_path: Path
+) -> None:
+    email, users = "credentials@example.com", "/api/collections/users"
+    password = {"password": "a first password", "passwordConfirm": "a first password"}
+    made = pocketbase.admin.post(f"{users}/records", json={"email": email, "verified": True, **password})
+    made.raise_for_status()
+    server = Hapta(tmp_path, pocketbase.url)
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "strong.py").write_text(CREDENTIALS)
+    server.start()
+    try:
+        asked = httpx.post(f"{server.url}{users}/request-password-reset", json={"email": email})
+        assert asked.status_code == 204, asked.text
+        wait_until(lambda: pocketbase.mail.mails(email), "the mail came")
+        token = re.search(r"/confirm-password-reset/([\w.-]+)", pocketbase.mail.mails(email)[-1]["html"])
+        assert token is not None
+
+        def confirm(**members: str) -> httpx.Response:
+            return httpx.post(f"{server.url}{users}/confirm-password-reset", json=members)
+
+        weak = confirm(token=token[1], password="too short", passwordConfirm="too short")
+        assert (weak.status_code, weak.json()["data"]["password"]["code"]) == (400, "weak")
+        odd = confirm(token=token[1], pass_word="too short", passwordConfirm="too short")
+        assert odd.status_code == 400
+        good = confirm(token=token[1], password="long enough for it", passwordConfirm="long enough for it")
+        assert good.status_code == 204, good.text
+
+        login = {"identity": email, "password": "long enough for it"}
+        session = httpx.post(f"{server.url}{users}/auth-with-password", json=login).json()["token"]
+
+        def change(to: str) -> httpx.Response:
+            return httpx.post(
+                f"{server.url}{users}/request-email-change",
+                json={"newEmail": to},
+                headers={"Authorization": session},
+            )
+
+        refused = change("me@elsewhere.example")
+        assert (refused.status_code, refused.json()["data"]["newEmail"]["code"]) == (400, "domain")
+        assert change("me@example.com").status_code == 204
+    finally:
+        server.stop()
+
+
+def test_no_name_hides_whose_stream_it_is() -> None:
+    for name in ("clientId", "client_id", "CLIENT-ID", "_clientId"):
+        assert _client_ids(json.dumps({name: "abc"}).encode(), "application/json", "") == ["abc"]
+        assert _client_ids(f"{name}=abc".encode(), "application/x-www-form-urlencoded", "") == ["abc"]
