@@ -105,6 +105,9 @@ class HookRunner:
                 raise Misbehaved("awaited something that was cancelled") from exc
             except SystemExit as exc:
                 raise Misbehaved(f"wants to end Hapta: SystemExit({exc.code!r})") from exc
+            if deadline is not None and deadline.expired():  # it would not be cancelled
+                outcome = "timed_out"
+                raise Misbehaved(f"took longer than {deadline_s:g} s")
             if (took := self._clock.monotonic() - began) > deadline_s:
                 outcome = "timed_out"
                 raise Misbehaved(f"took {took:.1f} s without awaiting, more than {deadline_s:g} s")

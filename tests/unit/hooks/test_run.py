@@ -68,3 +68,19 @@ async def test_who_is_cancelled_from_outside_is_cancelled() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert doors.lines == []
+
+
+async def test_one_that_will_not_be_cancelled_does_not_pass_however_the_clock_rounds() -> None:
+    """Timers of some event loops ring a little early."""
+
+    async def deaf(change: Any) -> str:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            return "passed"
+        return "never"
+
+    doors = Doors()
+    with pytest.raises(HookFailed):
+        await runner(doors, ManualClock()).guard(hook_of(deaf, deadline_s=0.01), None)
+    assert [outcome for _, _, outcome in doors.runs] == ["timed_out"]
