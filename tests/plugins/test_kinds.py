@@ -1,4 +1,7 @@
-"""Each kind of hook in a running Hapta, on every kind of body."""
+"""Each kind of hook in a running Hapta, on every kind of body.
+
+Rows of ``docs/differences.md`` proved here: ``hook-rejects``.
+"""
 
 import hashlib
 from collections.abc import Iterator

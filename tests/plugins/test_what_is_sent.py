@@ -1,4 +1,7 @@
-"""What hooks see is what PocketBase stores; what no hook concerns reaches it byte for byte."""
+"""What hooks see is what PocketBase stores; what no hook concerns reaches it byte for byte.
+
+Rows of ``docs/differences.md`` proved here: ``written-anew``, ``uncertain-values``.
+"""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,7 @@
-"""Nobody is shown by Hapta what the plugin keeps from them, and whoever may see it is shown it."""
+"""Nobody is shown by Hapta what the plugin keeps from them, and whoever may see it is shown it.
+
+Rows of ``docs/differences.md`` proved here: ``shaped-answers``.
+"""
 
 import shutil
 from collections.abc import Callable, Iterator

@@ -70,7 +70,16 @@ def test_tables_of_plugins_and_checks_are_shown_too_and_what_may_be_a_secret_is_
         "[validate.users]\npassword = { min = 12 }\nborn = { min = 1900 }\n"
     )
     (home / "plugins").mkdir()
-    (home / "plugins" / "webhook.py").write_text("def setup(api: object) -> None:\n    pass\n")
+    (home / "plugins" / "webhook.py").write_text(
+        "import datetime\n"
+        "from hapta.plugins import PluginApi, Settings\n"
+        "class Webhook(Settings, frozen=True):\n"
+        "    since: datetime.date\n"
+        "    Api_Key: str\n"
+        "    secret: str = ''\n"
+        "def setup(api: PluginApi) -> None:\n"
+        "    api.settings(Webhook)\n"
+    )
     assert main(["check", "--set", "plugins.webhook.secret=hunter2"]) == 0
     shown = capsys.readouterr().out
     assert shown.splitlines()[3:-2] == [
