@@ -10,7 +10,19 @@ from pathlib import Path
 
 import click
 
-from bench import cache, limits, passthrough, refusals, sessions, startup, store, streams, workers
+from bench import (
+    cache,
+    hooks,
+    limits,
+    passthrough,
+    refusals,
+    sessions,
+    startup,
+    store,
+    streams,
+    uploads,
+    workers,
+)
 from bench.document import filled
 from bench.errors import BenchError
 from bench.machine import description, tool, versions
@@ -27,6 +39,8 @@ _MEASUREMENTS: dict[str, Callable[[Plan], Section]] = {
     "store": store.measure,
     "cache": cache.measure,
     "workers": workers.measure,
+    "hooks": hooks.measure,
+    "uploads": uploads.measure,
 }
 _WITHOUT_TOOLS = ("limits", "store", "cache", "workers")
 _TOOLS = ("wrk", "nginx", "taskset", "pocketbase")
@@ -51,6 +65,8 @@ def command(what: str, runs: int | None, quick: bool, json_path: Path | None, wr
     store         what the cache keeps, beside moka-py and cachetools
     cache         a hit, a plan and a write in the cache's own share of a request
     workers       a job in another process: its way, and how late the event loop is meanwhile
+    hooks         a write with and without hooks, and reads beside hooks that work hard
+    uploads       files straight to PocketBase and through Hapta, and its memory beside a large one
 
     Needs Linux, two cores, and (but for limits, store, cache and workers) wrk and nginx (Debian: apt-get
     install wrk nginx-light); store needs moka-py (pip install moka-py).

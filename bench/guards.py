@@ -13,6 +13,7 @@ from typing import Any
 from multidict import CIMultiDict, CIMultiDictProxy
 from prometheus_client import CollectorRegistry
 
+from bench import notes
 from hapta.config import UploadsConfig
 from hapta.hooks.change import Change, Written
 from hapta.hooks.registry import Hook, HookFunction, Registry
@@ -32,22 +33,6 @@ from hapta.stages.guard_writes import GuardWrites
 from hapta.stages.upload_check import UploadPolicies
 from hapta.stages.write_site import WriteSite
 
-NOTES: dict[str, Any] = {
-    "name": "notes",
-    "type": "base",
-    "createRule": "",
-    "fields": [
-        {"name": "title", "type": "text", "required": True, "max": 200},
-        {"name": "body", "type": "editor"},
-        {"name": "kind", "type": "select", "values": ["a", "b"]},
-        {"name": "likes", "type": "number", "min": 0},
-        {"name": "tags", "type": "json"},
-    ],
-}
-NOTE = json.dumps(
-    {"title": "Hello", "body": "<p>lorem ipsum</p>" * 10, "kind": "a", "likes": 4, "tags": ["x", "y"]}
-)
-PATH = "/api/collections/notes/records"
 _CALLS, _REPEAT = 500, 5
 
 
@@ -106,14 +91,16 @@ class _Write:
         self._watchers = Watchers(runner, metrics, nobody)
         guards = WriteGuards(runner, UploadPolicies(UploadsConfig(), nobody))
         collections = [
-            Collection.parse({"id": f"pbc_{name}", "system": False, "updated": "", **NOTES, "name": name})
+            Collection.parse(
+                {"id": f"pbc_{name}", "system": False, "updated": "", **notes.COLLECTION, "name": name}
+            )
             for name in ("notes", "others")
         ]
         schema = _Known(Schema.of(1, collections))
         self._guard = GuardWrites(WriteSite(lambda: registry, guards, self._watchers, schema, nobody))
-        self._body = Encoded(JSON, (BytesContent(NOTE.encode()),))
+        self._body = Encoded(JSON, (BytesContent(json.dumps(notes.IN_ORDER).encode()),))
         self._headers = CIMultiDictProxy(CIMultiDict({"Host": "localhost", "Content-Type": JSON}))
-        self._answer = Answer(200, body=json.dumps({"id": "note00000000000", **json.loads(NOTE)}).encode())
+        self._answer = Answer(200, body=json.dumps({"id": "note00000000000", **notes.IN_ORDER}).encode())
         self._exchange = self._create()
 
     async def microseconds(self, *, with_watchers: bool = False) -> float:
@@ -146,7 +133,7 @@ class _Write:
         return self._answer
 
     def _create(self) -> Exchange:
-        target, here = parse_target(PATH, "localhost"), ip_address("127.0.0.1")
+        target, here = parse_target(notes.PATH, "localhost"), ip_address("127.0.0.1")
         return Exchange(
             method="POST",
             target=target,

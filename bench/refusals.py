@@ -11,32 +11,18 @@ from dataclasses import asdict, dataclass
 
 import httpx
 
-from bench import wrk
+from bench import notes, wrk
 from bench.errors import BenchError
 from bench.hapta import hapta
 from bench.plan import Plan, Section
-from bench.pocketbase import PocketBase, pocketbase
+from bench.pocketbase import pocketbase
 from bench.statistics import Spread, ratios, table
 from hapta.model.schema import Collection
 from hapta.validation import compile_checker
 
 DIRECT, PASSED, EDGE = "PocketBase", "PocketBase behind Hapta", "Hapta at the edge"
 CONNECTIONS = (64, 1)
-_PATH = "/api/collections/notes/records"
-_NOTES = {
-    "name": "notes",
-    "type": "base",
-    "createRule": "",
-    "fields": [
-        {"name": "title", "type": "text", "required": True, "max": 200},
-        {"name": "body", "type": "editor"},
-        {"name": "kind", "type": "select", "values": ["a", "b"]},
-        {"name": "likes", "type": "number", "min": 0},
-        {"name": "tags", "type": "json"},
-    ],
-}
-_IN_ORDER = {"title": "Hello", "body": "<p>lorem ipsum</p>" * 10, "kind": "a", "likes": 4, "tags": ["x", "y"]}
-_REFUSED = json.dumps({**_IN_ORDER, "title": "", "kind": "z"})
+_REFUSED = json.dumps({**notes.IN_ORDER, "title": "", "kind": "z"})
 _LOOKS = 2_000
 
 
@@ -60,7 +46,7 @@ def measure(plan: Plan) -> Section:
     runs: list[Run] = []
     with ExitStack() as stack:
         upstream = stack.enter_context(pocketbase(plan.home))
-        collection = _make_notes(upstream)
+        collection = notes.make(upstream)
         known = {"cache.pb_hooks": "none"}
         passing = stack.enter_context(
             hapta(plan.folder("passing"), upstream, {**known, "validation.schema": "false"})
@@ -71,8 +57,10 @@ def measure(plan: Plan) -> Section:
         for number in range(plan.runs):
             for connections in CONNECTIONS:
                 for what, port in ports.items():
-                    url = f"http://127.0.0.1:{port}{_PATH}"
-                    report = wrk.load(plan.home, url, connections, plan.seconds, refused=_REFUSED)
+                    url = f"http://127.0.0.1:{port}{notes.PATH}"
+                    report = wrk.load(
+                        plan.home, url, connections, plan.seconds, posted=_REFUSED, is_refused=True
+                    )
                     plan.say(
                         f"refusals, round {number + 1}, {connections}: {what}: {report.per_s:,.0f} req/s"
                     )
@@ -81,18 +69,12 @@ def measure(plan: Plan) -> Section:
     return Section("refusals", render(runs), [asdict(run) for run in runs])
 
 
-def _make_notes(upstream: PocketBase) -> Collection:
-    headers = {"Authorization": upstream.token}
-    made = httpx.post(f"{upstream.url}/api/collections", json=_NOTES, headers=headers, timeout=30)
-    return Collection.parse(made.raise_for_status().json())
-
-
 def _see_the_same(ports: dict[str, int]) -> None:
     """Everybody refuses alike; the edge has seen PocketBase do it."""
     headers = {"Content-Type": "application/json"}
     for _ in range(2):
         answers = {
-            what: httpx.post(f"http://127.0.0.1:{port}{_PATH}", content=_REFUSED, headers=headers)
+            what: httpx.post(f"http://127.0.0.1:{port}{notes.PATH}", content=_REFUSED, headers=headers)
             for what, port in ports.items()
         }
     if len({answer.content for answer in answers.values()}) > 1:
@@ -104,8 +86,8 @@ def _see_the_same(ports: dict[str, int]) -> None:
 def _look(number: int, collection: Collection) -> Run:
     checker = compile_checker(collection)
     assert checker is not None
-    assert checker.verdict(_IN_ORDER) is None
-    seconds = min(timeit.repeat(lambda: checker.verdict(_IN_ORDER), number=_LOOKS, repeat=5)) / _LOOKS
+    assert checker.verdict(notes.IN_ORDER) is None
+    seconds = min(timeit.repeat(lambda: checker.verdict(notes.IN_ORDER), number=_LOOKS, repeat=5)) / _LOOKS
     return Run(number, "look", 0, 1 / seconds, seconds * 1000)
 
 

@@ -64,23 +64,32 @@ def parse(output: str, *, is_refused: bool = False) -> Report:
     )
 
 
-def load(home: Path, url: str, connections: int, seconds: float, *, refused: str | None = None) -> Report:
+def load(
+    home: Path,
+    url: str,
+    connections: int,
+    seconds: float,
+    *,
+    posted: str | None = None,
+    is_refused: bool = False,
+) -> Report:
     """GET ``url`` over ``connections`` kept-alive connections, as fast as they are answered.
 
     Args:
-        refused: JSON to POST instead, which is to be refused each time.
+        posted: JSON to POST instead.
+        is_refused: each request is to be refused.
 
     Raises:
         BenchError: wrk failed, or a request did.
     """
     script = home / "report.lua"
-    post = "" if refused is None else _POST.format(body=refused)
+    post = "" if posted is None else _POST.format(body=posted)
     script.write_text(post + _REPORT, encoding="ascii")
     command = [tool("wrk"), "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "-s", str(script), url]
     done = subprocess.run(
         pinned(command, cores().load), capture_output=True, text=True, check=False, timeout=seconds + 60
     )
-    report = parse(done.stdout + done.stderr, is_refused=refused is not None)
+    report = parse(done.stdout + done.stderr, is_refused=is_refused)
     if report.errors:
         raise BenchError(f"{report.errors} of {report.requests} requests to {url} failed: no figures")
     return report

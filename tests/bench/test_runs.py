@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import limits, sessions, workers
+from bench import guards, hooks, limits, notes, sessions, uploads, workers
 from bench.plan import Plan
+from bench.pocketbase import pocketbase
 
 
 @pytest.fixture
@@ -47,3 +48,33 @@ def test_a_round_of_workers_runs_to_its_tables(plan: Plan, monkeypatch: pytest.M
     assert "| a job's way | µs |" in section.tables
     assert "| heavy jobs run in workers |" in section.tables
     assert all(run["value"] >= 0 for run in section.runs)
+
+
+def test_a_write_can_be_measured_whatever_the_hooks_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guards, "_CALLS", 3)
+    monkeypatch.setattr(guards, "_REPEAT", 1)
+    costs = asyncio.run(guards.in_process())
+    assert costs["ten validate hooks"] > costs["no hook anywhere"]
+
+
+@pytest.mark.all_modes
+def test_reads_beside_hooks_that_work_hard_can_be_measured(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hooks, "_WRITE_EVERY_S", 0.01)
+    with pocketbase(plan.home) as upstream:
+        notes.make(upstream)
+        runs = list(hooks._reads(plan, upstream))
+    assert [run.what for run in runs] == [hooks.IDLE, hooks.LIGHT, hooks.OFFLOADED, hooks.INLINE]
+    assert all(0 < run.value <= run.further for run in runs)
+
+
+@pytest.mark.all_modes
+def test_a_round_of_uploads_runs_to_its_tables(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = {"_SIZES": {"256 KiB": 2**18}, "_LARGE_BYTES": 2**20, "_PHOTO": (64, 48), "_PHOTOS": 1}
+    for name, value in small.items():
+        monkeypatch.setattr(uploads, name, value)
+    section = uploads.measure(plan)
+    assert "| 256 KiB: Hapta, a validate hook |" in section.tables
+    assert "| a JPEG of 0 megapixels: Hapta, images made anew |" in section.tables
+    assert "while a file of 1 MiB passes." in section.tables

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench import passthrough, startup, streams
+from bench import hooks, passthrough, startup, streams, uploads
 from bench.errors import BenchError
 
 
@@ -49,3 +49,33 @@ def test_the_client_id_is_read_from_the_first_event() -> None:
 def test_an_event_without_a_client_id_is_an_error() -> None:
     with pytest.raises(BenchError, match="clientId"):
         streams.client_id(b"HTTP/1.1 503 Service Unavailable\r\n\r\n")
+
+
+def test_the_table_of_creates_compares_with_a_gateway_without_hooks() -> None:
+    runs = [
+        hooks.Run(number, f"create, {connections}", what, per_s, 2.0)
+        for number in range(2)
+        for connections in hooks.CONNECTIONS
+        for what, per_s in ((hooks.DIRECT, 400.0), (hooks.WITHOUT, 200.0), (hooks.WITH, 150.0))
+    ]
+    runs += [hooks.Run(0, "in process", "no hook", 0.5), hooks.Run(0, "reads", hooks.IDLE, 0.2, 0.9)]
+    lines = hooks.render(runs).splitlines()
+    row = "| Hapta, ten validate hooks, 16 | 150 (150–150) | 0.75 (0.75–0.75) | 2.00 (2.00–2.00) |"
+    assert row in lines
+    assert "| no writes | 0.20 (0.20–0.20) | 0.90 (0.90–0.90) |" in lines
+
+
+def test_the_table_of_uploads_compares_with_pocketbase_at_the_same_size() -> None:
+    runs = [
+        uploads.Run(0, "1 MiB", uploads.DIRECT, 100.0), uploads.Run(0, "1 MiB", uploads.POLICY, 50.0),
+        uploads.Run(0, "64 MiB", uploads.DIRECT, 200.0), uploads.Run(0, "64 MiB", uploads.POLICY, 150.0),
+        uploads.Run(0, "memory", uploads.POLICY, 3 * 2**20),
+    ]  # fmt: skip
+    text = uploads.render(runs)
+    assert "| 64 MiB: Hapta, [uploads] | 150 (150–150) | 0.75 (0.75–0.75) |" in text
+    assert "grows by 3.0 (3.0–3.0) MiB while a file of 1,024 MiB passes." in text
+
+
+def test_a_file_is_its_pattern_repeated_to_its_length() -> None:
+    file = uploads.File("data.bin", 10, b"abcd")
+    assert b"".join(file.pieces()) == b"abcdabcdab"
