@@ -1,19 +1,16 @@
 """Configuration: what can be set (schema), where it is read from (load) and what must hold (check)."""
 
+from hapta.config.cache_tables import CacheCollectionConfig, CacheConfig, CacheFilesConfig
 from hapta.config.errors import ConfigError, ConfigErrors
 from hapta.config.load import Loaded, load
+from hapta.config.plugin_tables import HooksConfig, UploadsCollectionConfig, UploadsConfig, WorkersConfig
 from hapta.config.rates import Rate, parse_rate
 from hapta.config.remote import check_secrets, require_secrets
 from hapta.config.schema import (
     AdminConfig,
-    CacheCollectionConfig,
-    CacheConfig,
-    CacheFilesConfig,
     Config,
     CorsConfig,
     FeedConfig,
-    FreeTable,
-    HooksConfig,
     LimitConfig,
     LogConfig,
     LoginConfig,
@@ -21,12 +18,10 @@ from hapta.config.schema import (
     RateLimitConfig,
     ServerConfig,
     SessionsConfig,
-    UploadsCollectionConfig,
-    UploadsConfig,
     UpstreamConfig,
-    WorkersConfig,
 )
 from hapta.config.secrets import SECRET_FIELDS, Secrets
+from hapta.config.types import FreeTable
 
 __all__ = [
     "SECRET_FIELDS",

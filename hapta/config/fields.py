@@ -15,7 +15,8 @@ from typing import Any, get_args, get_origin
 import msgspec
 from msgspec import inspect
 
-from hapta.config.schema import Config, FreeTable
+from hapta.config.schema import Config
+from hapta.config.types import FreeTable
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from hapta.config import schema
+from hapta.config import cache_tables, plugin_tables, schema
 from hapta.config.fields import EXAMPLES, FIELDS, FREE, NAMED, STRUCTS, TABLES, Field, expected
 
 _WIDTH = 110
@@ -129,8 +129,9 @@ def _comment(text: str) -> str:
 
 
 def _classes() -> Iterator[ast.ClassDef]:
-    tree = ast.parse(inspect.getsource(schema))
-    return (node for node in tree.body if isinstance(node, ast.ClassDef))
+    for module in (schema, cache_tables, plugin_tables):
+        tree = ast.parse(inspect.getsource(module))
+        yield from (node for node in tree.body if isinstance(node, ast.ClassDef))
 
 
 def _table_docs() -> dict[str, str]:
