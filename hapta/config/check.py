@@ -7,11 +7,15 @@ keys names both, the one to change first.
 import re
 from collections.abc import Callable, Iterable, Iterator
 from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from hapta.config.errors import ConfigError
 from hapta.config.rates import parse_rate
 from hapta.config.schema import Config, LimitConfig
+
+if TYPE_CHECKING:
+    from hapta.config.plugin_tables import UploadsCollectionConfig, UploadsConfig
 
 _ACCESS = re.compile(r"all|errors|off|sample:[1-9][0-9]{0,8}")
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
@@ -202,8 +206,9 @@ def _twice(table: str, names: Iterable[str]) -> Iterator[ConfigError]:
 
 def _uploads(config: Config) -> Iterator[ConfigError]:
     uploads = config.uploads
-    own_tables = ((f"uploads.collections.{name}", own) for name, own in uploads.collections.items())
-    for table, own in (("uploads", uploads), *own_tables):
+    tables: list[tuple[str, UploadsConfig | UploadsCollectionConfig]] = [("uploads", uploads)]
+    tables += [(f"uploads.collections.{name}", own) for name, own in uploads.collections.items()]
+    for table, own in tables:
         for key, patterns in (("types", own.types), ("deny", own.deny)):
             for pattern in patterns:
                 if not _MIME_PATTERN.fullmatch(pattern):
