@@ -13,8 +13,7 @@ from hapta.cache.book import UNKNOWN
 from hapta.cache.plan import HooksMode
 from hapta.cache.shapes import NO_SHAPES
 from hapta.cache.tags import all_rows, any_row, record
-from hapta.config import Config
-from hapta.config.schema import CacheCollectionConfig, CacheConfig
+from hapta.config import CacheCollectionConfig, CacheConfig, Config
 from hapta.feed import Change, SchemaUnconfirmed
 from hapta.feed.watch import Features
 from hapta.hooks.registry import EMPTY

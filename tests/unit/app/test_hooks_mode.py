@@ -6,7 +6,7 @@ import pytest
 
 from hapta.app.hooks_mode import HooksModes, is_stock, look_into, strongest
 from hapta.cache.plan import HooksMode
-from hapta.config.schema import CacheCollectionConfig, CacheConfig
+from hapta.config import CacheCollectionConfig, CacheConfig
 from hapta.embedded.options import find_binary
 from tests.feed.support import Recorded
 from tests.unit.cache.schemas import collection
