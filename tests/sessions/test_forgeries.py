@@ -40,6 +40,10 @@ def part(value: Any) -> str:
     return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
 
 
+def _other_letter(text: str) -> str:
+    return ("1" if text[0] == "0" else "0") + text[1:]
+
+
 def changed(
     token: str, header: dict[str, Any] | None = None, signature: str | None = None, **claims: Any
 ) -> str:
@@ -89,7 +93,7 @@ FORGED: dict[str, Make] = {
     "a session beyond measure": lambda t: changed(t, sid="a" * 5000),
     "no session": lambda t: changed(t, sid=None),
     "a list for a session": lambda t: changed(t, sid=["a"]),
-    "one letter changed": lambda t: changed(t, sid="0" + claims_of(t)["sid"][1:]),
+    "one letter changed": lambda t: changed(t, sid=_other_letter(claims_of(t)["sid"])),
     "the mark changed": lambda t: changed(t, sid=claims_of(t)["sid"][:-1] + "z"),
     "a generation beyond measure": lambda t: changed(t, gen=10**30),
     "another type": lambda t: changed(t, type="file"),
