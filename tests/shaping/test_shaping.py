@@ -60,7 +60,24 @@ async def test_everybody_gets_pocketbases_answer_shaped_for_them(
     assert drama.hits >= least_hits
 
 
-@pytest.mark.parametrize("bug", PLANTED)
+DEFAULT = {
+    "HEAD tells the length",
+    "answers are worked out from shaped rows",
+    "batches are not shaped",
+    "events are a guest's",
+    "files are guarded by rows of before",
+    "keys outlive hooks",
+    "relations on the way are not named",
+    "viewers do not stand in keys",
+    "what hooks read is no tag",
+}
+"""Looked for in every run; the others in the full one: each takes a gateway of its own."""
+assert set(PLANTED) >= DEFAULT
+
+
+@pytest.mark.parametrize(
+    "bug", [pytest.param(bug, marks=[] if bug in DEFAULT else [pytest.mark.all_modes]) for bug in PLANTED]
+)
 async def test_a_planted_bug_is_found(make_drama: MakeDrama, bug: str) -> None:
     drama = make_drama(bug, 3)
     await drama.all()
