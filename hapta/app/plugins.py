@@ -89,7 +89,6 @@ class Plugins:
         self._schema: SchemaWatch | None = None
         self._feed: ChangeFeed | None = None
         self._told: set[str] = set()
-        self.sources: list[Source] = []
         self.registry: Registry = EMPTY
         self.runner = HookRunner(
             guard_deadline_s=self._config.guard_deadline_s,
@@ -116,10 +115,10 @@ class Plugins:
             PluginErrors: what is wrong with any of them.
         """
         self._own_hooks = builtin_hooks(self._builtin, self._services)
-        self.sources = find_plugins(self._folder, self._tables)
-        for plugin in load_plugins(self.sources, self._tables, self._origins, self._services):
+        sources = find_plugins(self._folder, self._tables)
+        for plugin in load_plugins(sources, self._tables, self._origins, self._services):
             self._take(plugin)
-        for source in self.sources:
+        for source in sources:
             self._seen[source.name] = _Seen(_mark(source.root))
         self._renew()
 
@@ -231,7 +230,7 @@ class Plugins:
                 self._refused(exc.problems, "the plugins stay as they are")
             self._problem = exc.problems
             return
-        self._problem, self.sources = (), sources
+        self._problem = ()
         for source in sources:
             seen = self._seen.setdefault(source.name, _Seen())
             mark = now.get(source.name, ())
