@@ -36,6 +36,9 @@ class OperationClass(StrEnum):
     UNKNOWN = "unknown"
     """``pb_public``, routes of ``pb_hooks``, and whatever PocketBase will answer 404."""
 
+    __hash__ = str.__hash__
+    """Enum's own is a function in Python, and a class is looked up several times for every request."""
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:

@@ -1,56 +1,36 @@
 """One line for every request, written beside the event loop.
 
-:meth:`AccessLog.record` puts a tuple into a bounded queue and returns; a daemon thread makes the lines and
-writes them. So a slow disk, a full one or a reader that went away costs lines, which are counted, and never
-a request. The thread makes few lines between two writes because it holds the interpreter meanwhile, and
-writing lets it go.
+A line is made on the loop, where that costs less than handing over what it is made of
+(:mod:`hapta.observe.access_lines`), and put into a list; a daemon thread writes the list in large pieces. So
+a slow disk, a full one or a reader that went away costs lines, which are counted, and never a request. The
+thread lets the interpreter go while it writes, and holds it meanwhile for some microseconds.
+
+The list needs no lock: only the loop appends, only the thread takes away, from the front, and each does so in
+one step of the interpreter.
 """
 
 import threading
-from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
-from functools import lru_cache
-from typing import BinaryIO, Final, NamedTuple
-
-import orjson
+from typing import BinaryIO, Final
 
 from hapta.config.schema import LogConfig
 from hapta.model.clock import Clock
 from hapta.model.operation import OperationClass
-from hapta.observe.redact import mask_credentials, printable, without_query
+from hapta.observe.access_lines import bind_json, bind_pretty, json_stamp, pretty_stamp
 from hapta.observe.stream import LineWriter, wants_pretty
 
-MAX_WAITING_LINES: Final = 8192
-MAX_TARGET_CHARS: Final = 2048
-"""Targets are cut to this when they are queued, so that the queue is bounded in bytes as well."""
+MAX_WAITING_CHARS: Final = 8 << 20
+"""Lines that wait to be written, together; a third of a second at a hundred thousand lines a second."""
 
 ERROR_STATUS: Final = 400
 """What ``errors`` writes, and ``sample:N`` besides its sample: answers from this status up."""
 
-LINES_PER_WRITE: Final = 64
+LINES_PER_WRITE: Final = 256
 GATHER_S: Final = 0.02
 """Seconds between two rounds of the writer: lines of one round share their system calls."""
 
-_NO_QUERY_KINDS: Final = frozenset(
-    {OperationClass.AUTH_ANSWER, OperationClass.AUTH_ACTION, OperationClass.OAUTH2_REDIRECT}
-)
-
-
-class Line(NamedTuple):
-    """One request, finished."""
-
-    at: float
-    request_id: str
-    method: str
-    target: str
-    status: int
-    sent_bytes: int
-    seconds: float
-    upstream_seconds: float | None
-    kind: OperationClass
-    address: str
-    cache: str | None
+Record = Callable[[str, float], None]
+"""Notes one request: its id, of the form ``X-Request-Id`` has, and its seconds."""
 
 
 class AccessLog:
@@ -76,12 +56,15 @@ class AccessLog:
         """
         self.dropped = 0
         self._on_dropped = on_dropped
-        self._clock = clock
+        self._now = clock.now
         self._every = _every(config.access)
         self._seen = 0
         self._dropping = threading.Lock()
-        self._render = _pretty if wants_pretty(config.format, stream) else _json
-        self._waiting: deque[Line] = deque()
+        is_pretty = wants_pretty(config.format, stream)
+        self._bind, self._stamp_of = (bind_pretty, pretty_stamp) if is_pretty else (bind_json, json_stamp)
+        self._stamp, self._stamped_ms = "", -1
+        self._lines: list[str] = []
+        self._queued = self._written = 0  # characters; each moved by one side only
         self._writer = LineWriter(stream)
         self._wake = threading.Event()
         self._is_idle = False
@@ -107,7 +90,7 @@ class AccessLog:
         """Note one finished request; on the event loop only.
 
         Args:
-            request_id: the value of ``X-Request-Id``.
+            request_id: the value of ``X-Request-Id``, and of its form.
             method: as sent.
             target: as sent, query included; credentials are taken out before it is written.
             status: status of the answer, or 0 when the client left before its end.
@@ -118,26 +101,52 @@ class AccessLog:
             upstream_seconds: of these, waiting for PocketBase; ``None`` when it was not asked.
             cache: what the cache did: ``hit``, ``miss`` or ``bypass``, and why.
         """
-        if self._is_off:
+        if self._is_off or not (_is_error(status, kind) or self._is_in_sample()):
             return
-        if self._every != 1 and not _is_error(status, kind):
-            self._seen += 1
-            if not self._every or self._seen % self._every:
+        render = self._bind(method, target, status, sent_bytes, upstream_seconds, kind, address, cache)
+        self._put(render(self._stamped(), request_id, seconds))
+
+    def bind(
+        self,
+        method: str,
+        target: str,
+        status: int,
+        sent_bytes: int,
+        kind: OperationClass,
+        address: str,
+        cache: str | None = None,
+    ) -> Record:
+        """What :meth:`record` does for requests that were answered without PocketBase and differ in nothing
+        but the rest: for answers given again and again. The arguments are those of :meth:`record`.
+
+        Returns:
+            To be called on the event loop, with id and seconds of each.
+        """
+        if self._is_off or not (self._every or _is_error(status, kind)):
+            return _nothing
+        render = self._bind(method, target, status, sent_bytes, None, kind, address, cache)
+        now, append = self._now, self._lines.append
+
+        def record(request_id: str, seconds: float) -> None:
+            # _stamped() and _put() written out: two calls are a third of what this costs
+            if self._queued - self._written > MAX_WAITING_CHARS:
+                self._drop(1)
                 return
-        if len(self._waiting) >= MAX_WAITING_LINES:
-            self._drop(1)
-            return
-        if len(target) > MAX_TARGET_CHARS:
-            target = target[:MAX_TARGET_CHARS] + "…"
-        at = self._clock.now()
-        self._waiting.append(
-            Line(
-                *(at, request_id, method, target, status, sent_bytes),
-                *(seconds, upstream_seconds, kind, address, cache),
-            )
-        )
-        if self._is_idle:
-            self._wake.set()
+            at = now()
+            if int(at * 1000) != self._stamped_ms:
+                self._stamped()
+            line = render(self._stamp, request_id, seconds)
+            append(line)
+            self._queued += len(line)
+            if self._is_idle:
+                self._is_idle = False
+                self._wake.set()
+
+        def sampled(request_id: str, seconds: float) -> None:
+            if self._is_in_sample():
+                record(request_id, seconds)
+
+        return record if self._every == 1 or _is_error(status, kind) else sampled
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Write what is waiting; gives up after ``timeout_s`` seconds: a stuck reader must not hold us."""
@@ -145,6 +154,29 @@ class AccessLog:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
+
+    def _is_in_sample(self) -> bool:
+        if self._every <= 1:
+            return self._every == 1
+        self._seen += 1
+        return self._seen % self._every == 0
+
+    def _stamped(self) -> str:
+        at = self._now()
+        ms = int(at * 1000)
+        if ms != self._stamped_ms:
+            self._stamp, self._stamped_ms = self._stamp_of(at), ms
+        return self._stamp
+
+    def _put(self, line: str) -> None:
+        if self._queued - self._written > MAX_WAITING_CHARS:
+            self._drop(1)
+            return
+        self._lines.append(line)
+        self._queued += len(line)
+        if self._is_idle:
+            self._is_idle = False  # the thread itself would say so only when it has the interpreter
+            self._wake.set()
 
     def _drop(self, lines: int) -> None:
         with self._dropping:
@@ -158,7 +190,7 @@ class AccessLog:
                 self._write_waiting()
                 return
             self._is_idle = True
-            if not self._waiting:  # looked at after the flag: a line queued before it set no event
+            if not self._lines:  # looked at after the flag: a line queued before it set no event
                 self._wake.wait()
             self._is_idle = False
             self._wake.clear()
@@ -166,11 +198,18 @@ class AccessLog:
                 self._wake.wait(GATHER_S)
 
     def _write_waiting(self) -> None:
-        while self._waiting:
-            count = min(LINES_PER_WRITE, len(self._waiting))
-            lines = [self._waiting.popleft() for _ in range(count)]
-            if not self._writer.write(b"".join(map(self._render, lines))):
-                self._drop(count)
+        lines = self._lines
+        while lines:
+            batch = lines[:LINES_PER_WRITE]
+            del lines[: len(batch)]
+            text = "".join(batch)
+            if not self._writer.write(text.encode()):
+                self._drop(len(batch))
+            self._written += len(text)
+
+
+def _nothing(request_id: str, seconds: float) -> None:
+    """Where nothing is written."""
 
 
 def _every(access: str) -> int:
@@ -182,45 +221,3 @@ def _every(access: str) -> int:
 def _is_error(status: int, kind: OperationClass) -> bool:
     """Was something wrong?  A client that left before the end counts, but so ends every event stream."""
     return status >= ERROR_STATUS or (status == 0 and kind is not OperationClass.REALTIME_STREAM)
-
-
-def _shown_target(line: Line) -> str:
-    target = without_query(line.target) if line.kind in _NO_QUERY_KINDS else line.target
-    return mask_credentials(target)
-
-
-def _milliseconds(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds * 1000, 3)
-
-
-@lru_cache(maxsize=2)
-def _second(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def _json(line: Line) -> bytes:
-    fields = {
-        "ts": f"{_second(int(line.at))}.{int(line.at % 1 * 1000):03d}Z",
-        "id": line.request_id,
-        "method": printable(line.method),
-        "path": printable(_shown_target(line)),
-        "status": line.status,
-        "bytes": line.sent_bytes,
-        "ms": _milliseconds(line.seconds),
-        "upstream_ms": _milliseconds(line.upstream_seconds),
-        "class": str(line.kind),
-        "ip": line.address,
-    }
-    if line.cache is not None:
-        fields["cache"] = line.cache
-    return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
-
-
-def _pretty(line: Line) -> bytes:
-    when = datetime.fromtimestamp(line.at).strftime("%H:%M:%S.%f")[:-3]
-    upstream = "" if line.upstream_seconds is None else f" (upstream {line.upstream_seconds * 1000:.1f})"
-    text = (
-        f"{when} {line.status} {line.method:<6} {_shown_target(line)} {line.seconds * 1000:.1f} ms{upstream}"
-        f" {line.sent_bytes} B {line.kind} {line.address} {line.request_id} {line.cache or ''}"
-    ).rstrip()
-    return printable(text).encode() + b"\n"

@@ -47,4 +47,6 @@ def without_query(target: str) -> str:
 
 def printable(text: str) -> str:
     """``text`` on one line, each character that a terminal would obey written as an escape."""
+    if text.isprintable():  # nothing of the above is
+        return text
     return _UNSAFE.sub(lambda match: match.group().encode("unicode_escape").decode(), text)

@@ -4,6 +4,7 @@ import io
 import os
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 import orjson
@@ -16,22 +17,33 @@ from hapta.model.clock import ManualClock
 from hapta.model.operation import OperationClass
 from hapta.observe import access_log
 from hapta.observe.access_log import AccessLog
+from hapta.observe.redact import mask_credentials, printable, without_query
 
 READ = OperationClass.RECORD_READ
+FORMS = ("json", "pretty")
+
+
+FIELDS: dict[str, Any] = {
+    "request_id": "req-1",
+    "method": "GET",
+    "target": "/api/health",
+    "status": 200,
+    "sent_bytes": 120,
+    "seconds": 0.0123,
+    "kind": READ,
+    "address": "203.0.113.9",
+}
 
 
 def one_request(log: AccessLog, **changes: Any) -> None:
-    fields: dict[str, Any] = {
-        "request_id": "req-1",
-        "method": "GET",
-        "target": "/api/health",
-        "status": 200,
-        "sent_bytes": 120,
-        "seconds": 0.0123,
-        "kind": READ,
-        "address": "203.0.113.9",
-    }
-    log.record(**(fields | changes))
+    log.record(**(FIELDS | changes))
+
+
+def one_bound(log: AccessLog, **changes: Any) -> None:
+    """The same request, by a line that was bound before."""
+    fields = FIELDS | changes
+    request_id, seconds = fields.pop("request_id"), fields.pop("seconds")
+    log.bind(**fields)(request_id, seconds)
 
 
 def written(act: Callable[[AccessLog], None], access: str = "all", form: str = "json") -> list[bytes]:
@@ -72,7 +84,7 @@ def test_a_pretty_line_is_readable() -> None:
     )
 
 
-@pytest.mark.parametrize("form", ["json", "pretty"])
+@pytest.mark.parametrize("form", FORMS)
 def test_secret_query_values_are_not_written(form: str) -> None:
     target = "/api/files/docs/abc/a.pdf?token=s3cret&thumb=100x100"
     (line,) = written(lambda log: one_request(log, target=target), form=form)
@@ -83,7 +95,7 @@ def test_secret_query_values_are_not_written(form: str) -> None:
 @pytest.mark.parametrize(
     "kind", [OperationClass.AUTH_ANSWER, OperationClass.AUTH_ACTION, OperationClass.OAUTH2_REDIRECT]
 )
-@pytest.mark.parametrize("form", ["json", "pretty"])
+@pytest.mark.parametrize("form", FORMS)
 def test_nothing_of_the_query_of_an_auth_route_is_written(kind: OperationClass, form: str) -> None:
     target = "/api/collections/users/auth-with-otp?mfaId=s3cret"
     (line,) = written(lambda log: one_request(log, target=target, kind=kind), form=form)
@@ -103,9 +115,91 @@ def test_control_characters_are_escaped_in_pretty_lines() -> None:
     status=st.integers(0, 999),
 )
 def test_whatever_clients_send_one_line_comes_out(target: str, method: str, status: int) -> None:
-    for form in ("json", "pretty"):
+    for form in FORMS:
         lines = written(lambda log: one_request(log, target=target, method=method, status=status), form=form)
         assert len(lines) == 1
+
+
+TEXTS = st.text(st.characters(codec=None), max_size=40)
+TARGETS = TEXTS | st.sampled_from(
+    ["/x?token=s3cret", "/y?a=1&%74oken=s3cret", "/" + "eyJhbGciOi.J9" * 3, "/z" * 2000]
+)
+
+
+def as_orjson_writes_it(at: float, **fields: Any) -> bytes:
+    """A line for machines, from all it is made of at once."""
+    target = fields["target"]
+    if len(target) > 2048:
+        target = target[:2048] + "…"
+    if fields["kind"] in (
+        OperationClass.AUTH_ANSWER,
+        OperationClass.AUTH_ACTION,
+        OperationClass.OAUTH2_REDIRECT,
+    ):
+        target = without_query(target)
+    upstream = fields.get("upstream_seconds")
+    line = {
+        "ts": datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        "id": fields["request_id"],
+        "method": printable(fields["method"]),
+        "path": printable(mask_credentials(target)),
+        "status": fields["status"],
+        "bytes": fields["sent_bytes"],
+        "ms": round(fields["seconds"] * 1000, 3),
+        "upstream_ms": None if upstream is None else round(upstream * 1000, 3),
+        "class": str(fields["kind"]),
+        "ip": fields["address"],
+    }
+    if fields.get("cache") is not None:
+        line["cache"] = fields["cache"]
+    return orjson.dumps(line)
+
+
+@given(
+    fields=st.fixed_dictionaries(
+        {
+            "target": TARGETS,
+            "method": TEXTS,
+            "status": st.integers(0, 999),
+            "sent_bytes": st.integers(0, 2**40),
+            "seconds": st.integers(0, 10**9).map(lambda us: us / 1e6),
+            "kind": st.sampled_from(OperationClass),
+        },
+        optional={"cache": st.sampled_from(["hit", "miss:uri-miss", 'a "quoted" word'])},
+    ),
+    upstream_us=st.none() | st.integers(1, 10**8),
+)
+def test_a_line_in_pieces_is_the_line_as_a_whole(fields: dict[str, Any], upstream_us: int | None) -> None:
+    at = ManualClock().now()
+    upstream = None if upstream_us is None else upstream_us / 1e6
+    (line,) = written(lambda log: one_request(log, **fields, upstream_seconds=upstream))
+    assert line == as_orjson_writes_it(at, **(FIELDS | fields), upstream_seconds=upstream)
+
+
+@given(
+    target=TARGETS, status=st.integers(0, 999), cache=st.none() | st.just("hit"), form=st.sampled_from(FORMS)
+)
+def test_a_bound_line_is_the_same_line(target: str, status: int, cache: str | None, form: str) -> None:
+    changes = {"target": target, "status": status, "cache": cache}
+    (line,) = written(lambda log: one_bound(log, **changes), form=form)
+    assert [line] == written(lambda log: one_request(log, **changes), form=form)
+
+
+def test_a_bound_line_says_the_time_and_duration_of_each_request() -> None:
+    stream, clock = io.BytesIO(), ManualClock()
+    log = AccessLog(LogConfig(format="json"), stream, clock)
+    fields = {name: value for name, value in FIELDS.items() if name not in ("request_id", "seconds")}
+    record = log.bind(**fields)
+    for number in range(3):
+        record(f"req-{number}", number / 1000)
+        clock.advance(0.25)
+    log.close()
+    lines = [orjson.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(line["id"], line["ms"], line["ts"][-5:]) for line in lines] == [
+        ("req-0", 0.0, ".000Z"),
+        ("req-1", 1.0, ".250Z"),
+        ("req-2", 2.0, ".500Z"),
+    ]
 
 
 def test_a_very_long_target_is_cut() -> None:
@@ -126,10 +220,13 @@ STATUSES = (200, 301, 200, 404, 200, 500, 200, 0)
         pytest.param("sample:3", [200, 404, 500, 0], id="every third and the errors"),
     ],
 )
-def test_what_is_written_is_what_access_says(access: str, expected: list[int]) -> None:
+@pytest.mark.parametrize("request_of", [one_request, one_bound])
+def test_what_is_written_is_what_access_says(
+    access: str, expected: list[int], request_of: Callable[..., None]
+) -> None:
     def requests(log: AccessLog) -> None:
         for status in STATUSES:
-            one_request(log, status=status)
+            request_of(log, status=status)
 
     assert [orjson.loads(line)["status"] for line in written(requests, access)] == expected
 
@@ -175,25 +272,27 @@ class Stuck(io.BytesIO):
         return super().write(data)
 
 
+@pytest.mark.parametrize("request_of", [one_request, one_bound])
 def test_a_stuck_reader_costs_lines_which_are_counted_and_never_time(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, request_of: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr(access_log, "MAX_WAITING_LINES", 10)
+    (line,) = written(one_request)
+    monkeypatch.setattr(access_log, "MAX_WAITING_CHARS", 10 * len(line))
     stream, told = Stuck(), [0]
 
     def on_dropped(lines: int) -> None:
         told[0] += lines
 
     log = AccessLog(LogConfig(format="json"), stream, ManualClock(), on_dropped)
-    one_request(log)
+    request_of(log)
     assert stream.entered.wait(5)
     for _ in range(15):
-        one_request(log)
-    assert log.dropped == told[0] == 5
+        request_of(log)
+    assert log.dropped == told[0] == 6  # what is being written counts as waiting
     log.close(timeout_s=0.05)  # gives up instead of hanging
     stream.released.set()
     log.close()
-    assert len(stream.getvalue().splitlines()) == 11
+    assert len(stream.getvalue().splitlines()) == 10
 
 
 def test_a_reader_that_went_away_costs_lines_which_are_counted() -> None:

@@ -37,6 +37,31 @@ def test_a_request_is_counted_by_class_and_status_and_timed_by_class() -> None:
     assert value(metrics, "hapta_http_request_duration_seconds_sum", **labels) == pytest.approx(0.007)
 
 
+def test_what_is_bound_counts_with_the_rest() -> None:
+    metrics, labels = Metrics(), {"class": "record_read"}
+    bound, unused, odd = (metrics.bind_request(READ, status) for status in (200, 304, 999))
+    for count in (bound, bound, odd):
+        count(0.002)
+    metrics.request_done(READ, 200, 0.004)
+    assert value(metrics, "hapta_http_requests_total", **labels, status="200") == 3
+    assert value(metrics, "hapta_http_requests_total", **labels, status="other") == 1
+    assert value(metrics, "hapta_http_request_duration_seconds_count", **labels) == 4
+    assert value(metrics, "hapta_http_request_duration_seconds_sum", **labels) == pytest.approx(0.01)
+    assert b'status="304"' not in metrics.render()
+    unused(0.001)
+    assert value(metrics, "hapta_http_requests_total", **labels, status="304") == 1
+
+
+def test_a_bound_hit_counts_with_the_others() -> None:
+    metrics = Metrics()
+    count = metrics.cache.bind_hit("abc", "shared")
+    assert not metrics.cache.hits
+    count()
+    metrics.cache.cache_hit("abc", "shared")
+    count()
+    assert metrics.cache.hits == {("abc", "shared"): 3}
+
+
 @pytest.mark.parametrize("outcome", sorted(OUTCOMES))
 def test_an_upstream_request_is_counted_by_class_and_outcome(outcome: str) -> None:
     metrics = Metrics()

@@ -1,0 +1,124 @@
+"""The text of an access line, in the form for machines and in the one for people.
+
+Most of a line says the same for every hit on the same answer, so a line is made in two steps: what repeats is
+masked, escaped and put together once, and the rest (time, id, duration) is put between for each request.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+import orjson
+
+from hapta.model.operation import OperationClass
+from hapta.observe.redact import mask_credentials, printable, without_query
+
+MAX_TARGET_CHARS: Final = 2048
+"""Longer targets are cut, so that a line is bounded."""
+
+_NO_QUERY_KINDS: Final = frozenset(
+    {OperationClass.AUTH_ANSWER, OperationClass.AUTH_ACTION, OperationClass.OAUTH2_REDIRECT}
+)
+_REMEMBERED_US: Final = 8192
+_REMEMBERED_CHARS: Final = 256
+
+Render: TypeAlias = Callable[[str, str, float], str]
+"""A line, from what :func:`json_stamp` or :func:`pretty_stamp` said, the request's id and its seconds."""
+
+Bind: TypeAlias = Callable[[str, str, int, int, float | None, OperationClass, str, str | None], Render]
+"""What repeats: method, target, status, bytes sent, seconds upstream, class, address, cache."""
+
+
+class _Milliseconds(dict[int, str]):
+    """Microseconds as JSON writes milliseconds; the short ones are remembered."""
+
+    def __missing__(self, microseconds: int) -> str:
+        text = repr(microseconds / 1000)
+        if microseconds < _REMEMBERED_US:
+            self[microseconds] = text
+        return text
+
+
+_MS = _Milliseconds()
+
+
+def json_stamp(at: float) -> str:
+    """The time as it stands in a line for machines."""
+    return f"{_second(int(at))}.{int(at % 1 * 1000):03d}Z"
+
+
+def pretty_stamp(at: float) -> str:
+    """The time as it stands in a line for people."""
+    return datetime.fromtimestamp(at).strftime("%H:%M:%S.%f")[:-3]
+
+
+def bind_json(
+    method: str,
+    target: str,
+    status: int,
+    sent_bytes: int,
+    upstream_seconds: float | None,
+    kind: OperationClass,
+    address: str,
+    cache: str | None,
+) -> Render:
+    """Lines for machines."""
+    upstream_ms = "null" if upstream_seconds is None else _MS[int(upstream_seconds * 1e6 + 0.5)]
+    head = (
+        f'","method":{_quoted(printable(method))},"path":{_quoted(_shown_target(target, kind))}'
+        f',"status":{status},"bytes":{sent_bytes},"ms":'
+    )
+    tail = f',"upstream_ms":{upstream_ms},"class":"{kind}","ip":{_quoted(address)}'
+    tail += "}\n" if cache is None else f',"cache":{_quoted(cache)}}}\n'
+
+    def render(stamp: str, request_id: str, seconds: float) -> str:
+        return f'{{"ts":"{stamp}","id":"{request_id}{head}{_MS[int(seconds * 1e6 + 0.5)]}{tail}'
+
+    return render
+
+
+def bind_pretty(
+    method: str,
+    target: str,
+    status: int,
+    sent_bytes: int,
+    upstream_seconds: float | None,
+    kind: OperationClass,
+    address: str,
+    cache: str | None,
+) -> Render:
+    """Lines for people."""
+    upstream = "" if upstream_seconds is None else f" (upstream {upstream_seconds * 1000:.1f})"
+    head = printable(f" {status} {method:<6} {_shown_target(target, kind)} ")
+    tail = printable(f" ms{upstream} {sent_bytes} B {kind} {address} ")
+    end = printable(f" {cache}".rstrip()) + "\n" if cache else "\n"
+
+    def render(stamp: str, request_id: str, seconds: float) -> str:
+        return f"{stamp}{head}{seconds * 1000:.1f}{tail}{request_id}{end}"
+
+    return render
+
+
+def _shown_target(target: str, kind: OperationClass) -> str:
+    if len(target) > MAX_TARGET_CHARS:
+        target = target[:MAX_TARGET_CHARS] + "…"
+    if kind in _NO_QUERY_KINDS:
+        target = without_query(target)
+    return _safe_short(target) if len(target) <= _REMEMBERED_CHARS else _safe(target)
+
+
+def _safe(target: str) -> str:
+    return printable(mask_credentials(target))
+
+
+_safe_short = lru_cache(maxsize=1024)(_safe)
+
+
+def _quoted(text: str) -> str:
+    return orjson.dumps(text).decode()
+
+
+@lru_cache(maxsize=2)
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
