@@ -84,9 +84,9 @@ class Caching:
         self._schema = schema
         self._own = {fold_name(name): one for name, one in config.cache.collections.items()}
         self.hooks = hooks
-        self.views = ViewWatch(superuser, schema, clock=clock)
-        self.auth_records = AuthRecords(superuser)
         self.generations = Generations(clock)
+        self.views = ViewWatch(superuser, schema, clock=clock, on_change=self.generations.look_again)
+        self.auth_records = AuthRecords(superuser)
         self.rows = KnownRows(
             self.generations,
             clock,
@@ -130,7 +130,7 @@ class Caching:
             max_body_bytes=config.cache.max_response_bytes,
             clock=clock,
         )
-        origins = OriginMemo(config.cors, clock)
+        self.origins = origins = OriginMemo(config.cors, clock)
         self.files = (
             FileCaching(
                 config.cache.files,

@@ -12,6 +12,7 @@ from hapta.app.database import (
     host_to_send,
     prepare_embedded,
 )
+from hapta.app.fast_lane import fast_lane
 from hapta.app.hooks_mode import HooksModes
 from hapta.app.limits import Limiting
 from hapta.app.plugin_database import PluginDatabase
@@ -152,8 +153,13 @@ class Gateway:
             await self._plugins.start(plugin_database, watch.feed, watch.schema)
             if needs_workers(self._loaded.config.uploads):
                 await self._pool.start()
+            limiting = self._limiting(watch, sessions)
             front.handle = self._pipeline(
-                database, self._readiness, watch, sessions, caching, shaping, spool_dir, inner
+                database, self._readiness, watch, sessions, limiting, caching, shaping, spool_dir, inner
+            )
+            config = self._loaded.config
+            reception.lane = fast_lane(
+                config, watch, caching, limiting, self._reports, front.transmitter, self._clock
             )
             await self._control.serve(self._desk(database, watch, sessions, caching).application())
             if not keep_trying:
@@ -174,6 +180,7 @@ class Gateway:
             on_open_changed=metrics.open_connections.set,
             render_error=transmitter.render_error,
             on_bad_request=self._reports.on_bad_request,
+            on_crash=self._reports.on_crash,
         )
         front = Front(
             reception,
@@ -357,27 +364,31 @@ class Gateway:
         )
         return [GuardWrites(site), GuardOAuth2(site), GuardCredentials(site)]
 
+    def _limiting(self, watch: Watch, sessions: Sessions) -> Limiting:
+        limiting = Limiting(
+            self._loaded.config,
+            schema=watch.schema,
+            has_ended=sessions.keeper.has_ended,
+            clock=self._clock,
+            metrics=self._outputs.metrics,
+        )
+        for message in limiting.unmet():
+            self._outputs.events.warning("limits", message=message)
+        return limiting
+
     def _pipeline(
         self,
         database: EmbeddedDatabase | RemoteDatabase,
         readiness: Readiness,
         watch: Watch,
         sessions: Sessions,
+        limiting: Limiting,
         caching: Caching,
         shaping: Shaping,
         spool_dir: str | None,
         inner: Handler,
     ) -> Handler:
         config, metrics = self._loaded.config, self._outputs.metrics
-        limiting = Limiting(
-            config,
-            schema=watch.schema,
-            has_ended=sessions.keeper.has_ended,
-            clock=self._clock,
-            metrics=metrics,
-        )
-        for message in limiting.unmet():
-            self._outputs.events.warning("limits", message=message)
         budget = SpoolBudget(config.server.spool_bytes, metrics.spooled_bytes.set)
         return fold(
             [

@@ -59,6 +59,11 @@ class Limiting:
             if rule.collection and self._schema.snapshot.resolve(rule.collection) is None
         ]
 
+    @property
+    def charger(self) -> Limits | None:
+        """What charges requests; ``None`` where nothing is limited."""
+        return self._limits if self._is_enabled else None
+
     def outer_stages(self) -> Sequence[Stage]:
         """Right behind identify."""
         return [self._limits.charge] if self._is_enabled else []

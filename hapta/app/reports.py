@@ -1,6 +1,7 @@
 """What a running gateway tells: log lines, events and counts of what happens to requests."""
 
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hapta.model.address import Address
@@ -47,6 +48,38 @@ class Reports:
             request.upstream_s or None,
             request.cache or None,
         )
+
+    def bind_hit(
+        self,
+        target: str,
+        status: int,
+        sent_bytes: int,
+        kind: OperationClass,
+        collection: str,
+        how: str,
+        saved_bytes: int,
+    ) -> Callable[[str, float, str], None]:
+        """What is told of a read that is answered from the cache again and again; to be called with id,
+        seconds and address of each.
+
+        Args:
+            saved_bytes: by its gzip variant.
+        """
+        log = self._outputs.access_log.bind("GET", target, status, sent_bytes, kind, "hit")
+        done = self._outputs.metrics.bind_request(kind, status)
+        cache = self._outputs.metrics.cache
+        hit = cache.bind_hit(collection, how)
+
+        def told(request_id: str, seconds: float, address: str) -> None:
+            done(seconds)
+            hit()
+            log(request_id, seconds, address)
+
+        def told_coded(request_id: str, seconds: float, address: str) -> None:
+            cache.variant_served(collection, saved_bytes)
+            told(request_id, seconds, address)
+
+        return told_coded if saved_bytes else told
 
     def on_bad_request(self, peer: Address, error: HaptaError, request_id: str) -> None:
         """What came was no request: it is counted and logged like one."""

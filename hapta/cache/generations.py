@@ -268,7 +268,7 @@ class Generations:
         clock: monotonic time, for doubts.
 
     Attributes:
-        moves: grows with everything that may change a fence's standing.
+        moves: grows with everything that may change a fence's standing, or the plans.
         invalidations: how many times a write or event moved generations, by id of the collections it reached;
             under an empty id those that reached everything. One that reaches several counts for each.
     """
@@ -332,6 +332,10 @@ class Generations:
         """
         self.moves += 1
         self.invalidations.update(self._move(tags if keeps_files else with_files(tags), change))
+
+    def look_again(self) -> None:
+        """What rests on generations may rest on something else that changed: it is looked at anew."""
+        self.moves += 1
 
     def move_everything(self) -> None:
         """Anything may have changed."""

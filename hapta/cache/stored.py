@@ -67,7 +67,7 @@ class _ErrorForm(msgspec.Struct, forbid_unknown_fields=True):
 _decode_error = msgspec.json.Decoder(_ErrorForm).decode
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Stored:
     """A stored response; made by :meth:`of`.
 

@@ -67,6 +67,10 @@ class ServerConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     body_grace_s: SecondsOrNone = 10.0
     """Seconds before body_min_bytes_per_s is first asked for."""
 
+    fast_lane: bool = True
+    """Whether a read that the cache answered before is answered again without taking the request apart; the
+    answer is the same either way."""
+
     max_connections: Count = 10_000
     """Client connections open at once; one more is closed at once. The open-file limit must allow about twice
     that."""

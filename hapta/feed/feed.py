@@ -121,6 +121,19 @@ class ChangeFeed:
         return stream is not None and self._clock.monotonic() - stream.heard_at <= self._config.max_silence_s
 
     @property
+    def stream(self) -> FeedStream | None:
+        """The one that is followed; ``None`` while the feed is lost."""
+        return self._current
+
+    def certain_until(self) -> float:
+        """Monotonic instant until which :attr:`is_live` holds and nobody needs to call :meth:`touch`, as long
+        as :attr:`stream` stays the same."""
+        stream = self._current
+        if stream is None:
+            return float("-inf")
+        return stream.heard_at + _PROBE_AT * self._config.max_silence_s
+
+    @property
     def is_connected(self) -> bool:
         """Connected and subscribed, however long ago it was last proved."""
         return self._current is not None

@@ -5,7 +5,7 @@ the view is missing in :attr:`ViewWatch.known`, which makes its reads by-pass an
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -39,9 +39,18 @@ class ViewWatch:
     Args:
         superuser: asks PocketBase.
         schema: the schema watch; each new snapshot is followed by a new look in the background.
+        on_change: told whenever :attr:`known` is, or may be, another.
     """
 
-    def __init__(self, superuser: SuperuserClient, schema: SchemaWatch, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        superuser: SuperuserClient,
+        schema: SchemaWatch,
+        *,
+        clock: Clock,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._on_change = on_change
         self._superuser = superuser
         self._schema = schema
         self._clock = clock
@@ -74,6 +83,7 @@ class ViewWatch:
         """Views may read other tables than they did though the schema is the same: somebody ran SQL, or
         PocketBase came back with other data."""
         self._doubts += 1
+        self._on_change()
         self._look()
 
     async def stop(self) -> None:
@@ -98,6 +108,7 @@ class ViewWatch:
                 views = await self._read(schema, has_sql=self._schema.features.has_sql)
                 # if the schema changed meanwhile these are answers to nobody's question, and it goes round
                 self._views, self._known_for = MappingProxyType(views), wanted
+                self._on_change()
         except (HaptaError, OperatorError, TimeoutError):
             return  # asked again when somebody needs it
         finally:

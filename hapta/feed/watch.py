@@ -69,6 +69,7 @@ class SchemaWatch:
     Attributes:
         snapshot: the schema as last seen; empty before :meth:`refresh`.
         features: what PocketBase can do, as last probed.
+        doubts: moves whenever what was certain may be so no more.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class SchemaWatch:
         self._tasks = TaskSet()
         self._lock = asyncio.Lock()
         self._confirmed_at = float("-inf")
-        self._doubts = 0
+        self.doubts = 0
         self._is_dirty = True
         self._callbacks: list[Callable[[Schema], None]] = []
         self._settings_callbacks: list[Callable[[], None]] = []
@@ -109,9 +110,15 @@ class SchemaWatch:
         """``callback`` is told that PocketBase's settings changed, where inotify tells that."""
         self._settings_callbacks.append(callback)
 
+    def certain_until(self) -> float:
+        """Monotonic instant until which :meth:`is_confirmed` holds, if :attr:`doubts` stays where it is."""
+        if self._is_dirty:
+            return float("-inf")
+        return float("inf") if self._is_told else self._confirmed_at + self._bound(None)
+
     def invalidate(self) -> None:
         """The schema may have changed: the next :meth:`confirmed` asks."""
-        self._doubts += 1
+        self.doubts += 1
         self._is_dirty = True
 
     def is_confirmed(self, max_age_s: float | None = None) -> bool:
@@ -166,7 +173,7 @@ class SchemaWatch:
         Raises:
             HaptaError, OperatorError: whatever ``act`` raises.
         """
-        self._is_proven = False
+        self.doubt_notified()
         if self._notify is None or not self._notify.start():
             return False
         self._is_proving = True  # whoever needs the schema afterwards asks for it
@@ -185,22 +192,26 @@ class SchemaWatch:
 
     def doubt_notified(self) -> None:
         """Another PocketBase may be there now, with a directory of its own."""
+        self.doubts += 1
         self._is_proven = False
 
     async def stop(self) -> None:
         """Watch no longer."""
         if self._notify is not None:
             self._notify.stop()
+        self.doubts += 1
         await self._tasks.cancel()
 
     def _bound(self, max_age_s: float | None) -> float:
         return self._config.schema_max_age_s if max_age_s is None else max_age_s
 
     def _holds_since(self, since: float) -> bool:
-        if self._is_dirty:
-            return False
-        is_watched = self._notify is not None and self._notify.is_watching and self._is_proven
-        return is_watched or self._confirmed_at >= since
+        return not self._is_dirty and (self._is_told or self._confirmed_at >= since)
+
+    @property
+    def _is_told(self) -> bool:
+        """Changes are told as they happen."""
+        return self._notify is not None and self._notify.is_watching and self._is_proven
 
     async def _confirm(self) -> None:
         try:
@@ -213,11 +224,11 @@ class SchemaWatch:
         """Ask PocketBase; afterwards the snapshot is what it was at some moment since the call."""
         if self._notify is not None:
             self._notify.start()  # before reading, so that no change falls between
-        doubts, began = self._doubts, self._clock.monotonic()
+        doubts, began = self.doubts, self._clock.monotonic()
         if self._is_dirty or not self.features.has_sql or await self._stamps() != self.snapshot.stamps():
             self._adopt(await self._load())
         self._confirmed_at = began
-        if self._doubts == doubts:
+        if self.doubts == doubts:
             self._is_dirty = False
 
     async def _load(self) -> list[Collection]:

@@ -12,6 +12,7 @@ This file judges tokens and is the one door to the rest: :mod:`hapta.identity.lo
 """
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from cachetools import LRUCache
 
@@ -33,6 +34,9 @@ from hapta.model.tasks import TaskSet
 from hapta.sessions.keys import KeyRing
 from hapta.sessions.rotation import Session, Verdict
 from hapta.sessions.token import ForgedToken, Parsed, is_genuine, parse
+
+Remember: TypeAlias = tuple[Known, int, int]
+"""A session, the generation of a token of it, and the token's expiry in Unix seconds."""
 
 
 class SessionKeeper:
@@ -78,7 +82,7 @@ class SessionKeeper:
         self._clock = clock
         self._tasks = tasks = TaskSet()
         self._known = known = Remembered(config.max_remembered)
-        self._tokens: LRUCache[str, tuple[Known, int, int]] = LRUCache(config.max_remembered)
+        self._tokens: LRUCache[str, Remember] = LRUCache(config.max_remembered)
         self._writing = writing = Writing(tasks, log)
         looks = Looks(tasks)
         self._ending = ending = Ending(
@@ -95,12 +99,20 @@ class SessionKeeper:
 
     def recall(self, token: str) -> Identity | None:
         """The identity of a token that needs no second look: one look-up and some comparisons."""
-        entry = self._tokens.get(token)
-        if entry is None:
+        remembered = self._tokens.get(token)
+        if remembered is None:
             return None
-        known, generation, exp = entry
+        self._feed.touch()
+        return self.identity_of(remembered)
+
+    def remembered(self, token: str) -> Remember | None:
+        """What :meth:`recall` looks up: to be held, and asked about by :meth:`identity_of`."""
+        return self._tokens.get(token)
+
+    def identity_of(self, remembered: Remember) -> Identity | None:
+        """The identity of a token that was recalled before, if it still needs no second look."""
+        known, generation, exp = remembered
         feed = self._feed
-        feed.touch()
         if not (
             known.is_proved
             and known.is_current

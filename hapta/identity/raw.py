@@ -43,7 +43,9 @@ def owner_of(identity: Identity) -> str:
 
 
 @dataclass(slots=True)
-class _Adopted:
+class Adopted:
+    """A token that proved to live, and whether it still needs no second look."""
+
     identity: Identity
     exp: float
     epoch: int
@@ -84,7 +86,7 @@ class AdoptedTokens:
         self._take_proof = take_proof
         self._has_stream = has_stream
         self._on_ended = on_ended
-        self._adopted: OrderedDict[str, _Adopted] = OrderedDict()
+        self._adopted: OrderedDict[str, Adopted] = OrderedDict()
         self._refused: OrderedDict[str, float] = OrderedDict()
         self._flights: dict[str, asyncio.Task[Identity | None]] = {}
         self._asked: dict[str, tuple[int, int]] = {}
@@ -97,9 +99,17 @@ class AdoptedTokens:
         if adopted is None:
             return None
         self._feed.touch()
+        return self.identity_of(adopted)
+
+    def remembered(self, token: str) -> Adopted | None:
+        """What :meth:`recall` looks up: to be held, and asked about by :meth:`identity_of`."""
+        return self._adopted.get(token)
+
+    def identity_of(self, adopted: Adopted) -> Identity | None:
+        """The identity of a token that was recalled before, if it still needs no second look."""
         return adopted.identity if self._is_good(adopted) else None
 
-    def _is_good(self, adopted: _Adopted) -> bool:
+    def _is_good(self, adopted: Adopted) -> bool:
         if not adopted.is_proved or adopted.epoch != self._feed.epoch or self._clock.now() >= adopted.exp:
             return False
         if adopted.proof_round != self._proof_round:
@@ -153,11 +163,11 @@ class AdoptedTokens:
         for look in range(MAX_LOOKS):
             epoch, proof_round = self._feed.epoch, self._proof_round
             before = self._adopted.get(token)
-            adopted = before or _Adopted(identity, exp, epoch, False, 0.0)
+            adopted = before or Adopted(identity, exp, epoch, False, 0.0)
             if before is None:
                 self._adopted[token] = adopted  # in place before the question, so that doubts find it
                 if len(self._adopted) > REMEMBERED:
-                    self._adopted.popitem(last=False)
+                    self._adopted.popitem(last=False)[1].is_proved = False  # no doubt reaches it any more
             doubts = adopted.doubts
             self._asked[token] = doubts, proof_round
             try:
@@ -174,6 +184,7 @@ class AdoptedTokens:
             if is_in_doubt and (not lives or look < LOOKS_IN_DOUBT):
                 continue
             if not lives:
+                adopted.is_proved = False
                 self._adopted.pop(token, None)
                 self._refuse(token)
                 self._on_ended(owner_of(identity))
@@ -204,7 +215,7 @@ class AdoptedTokens:
         for adopted in list(self._adopted.values()):
             self._doubt(adopted)
 
-    def _doubt(self, adopted: _Adopted) -> None:
+    def _doubt(self, adopted: Adopted) -> None:
         adopted.is_proved = False
         adopted.doubts += 1
         if self._has_stream(owner_of(adopted.identity)):

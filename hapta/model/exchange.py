@@ -17,6 +17,8 @@ from hapta.model.operation import Operation
 from hapta.model.target import Target
 
 Header = tuple[bytes, bytes]
+Recall = Callable[[], Identity | None]
+"""Who a token belongs to, if that needs no second look."""
 
 
 class RequestBody(Protocol):
@@ -81,6 +83,8 @@ class Answer:
         reason: a stable word for the log when Hapta answered by itself.
         is_begun: its head stands on the wire.
         sent_bytes: bytes of the body on the wire so far.
+        basis: what it was told from, where it may be told again (set by the cache stage; see
+            :mod:`hapta.fastlane`).
     """
 
     status: int
@@ -92,6 +96,7 @@ class Answer:
     reason: str = ""
     is_begun: bool = False
     sent_bytes: int = 0
+    basis: object = None
 
 
 @dataclass(slots=True)
@@ -124,6 +129,11 @@ class Exchange:
         shaped_for: values of the caller's own record that stand in the key under which the answer is stored,
             by field: plugins that shape it go by these (set by the cache stage, on its fetches).
         charges: the limits it was charged to, ``None`` where none are kept (set by the limit stage).
+        is_repeatable: its answer may be given again to the same request, as far as is known: its head came by
+            itself. Set to false by a stage in front of the cache whose decision rests on more than the
+            request, its caller and what the cache looks at.
+        recall: asks for the identity again, where that takes no waiting (set by the identify stage for what
+            is repeatable).
         is_answered: PocketBase answered it, whatever becomes of that answer on its way back (set by the
             upstream stage).
         upstream_s: seconds spent waiting for PocketBase (set by the upstream stage).
@@ -150,6 +160,8 @@ class Exchange:
     batch: Sequence[Mapping[str, Any]] | HaptaError | None = None
     shaped_for: Mapping[str, object] = field(default_factory=dict)
     charges: Charges | None = None
+    is_repeatable: bool = False
+    recall: Recall | None = None
     is_answered: bool = False
     upstream_s: float = 0.0
     cache: str = ""

@@ -1,7 +1,8 @@
 """The text of an access line, in the form for machines and in the one for people.
 
 Most of a line says the same for every hit on the same answer, so a line is made in two steps: what repeats is
-masked, escaped and put together once, and the rest (time, id, duration) is put between for each request.
+masked, escaped and put together once, and the rest (time, id, duration, address) is put between for each
+request.
 """
 
 from collections.abc import Callable
@@ -23,11 +24,12 @@ _NO_QUERY_KINDS: Final = frozenset(
 _REMEMBERED_US: Final = 8192
 _REMEMBERED_CHARS: Final = 256
 
-Render: TypeAlias = Callable[[str, str, float], str]
-"""A line, from what :func:`json_stamp` or :func:`pretty_stamp` said, the request's id and its seconds."""
+Render: TypeAlias = Callable[[str, str, float, str], str]
+"""A line, from what :func:`json_stamp` or :func:`pretty_stamp` said, the request's id, its seconds, and the
+client's address."""
 
-Bind: TypeAlias = Callable[[str, str, int, int, float | None, OperationClass, str, str | None], Render]
-"""What repeats: method, target, status, bytes sent, seconds upstream, class, address, cache."""
+Bind: TypeAlias = Callable[[str, str, int, int, float | None, OperationClass, str | None], Render]
+"""What repeats: method, target, status, bytes sent, seconds upstream, class, cache."""
 
 
 class _Milliseconds(dict[int, str]):
@@ -60,7 +62,6 @@ def bind_json(
     sent_bytes: int,
     upstream_seconds: float | None,
     kind: OperationClass,
-    address: str,
     cache: str | None,
 ) -> Render:
     """Lines for machines."""
@@ -69,11 +70,12 @@ def bind_json(
         f'","method":{_quoted(printable(method))},"path":{_quoted(_shown_target(target, kind))}'
         f',"status":{status},"bytes":{sent_bytes},"ms":'
     )
-    tail = f',"upstream_ms":{upstream_ms},"class":"{kind}","ip":{_quoted(address)}'
-    tail += "}\n" if cache is None else f',"cache":{_quoted(cache)}}}\n'
+    tail = f',"upstream_ms":{upstream_ms},"class":"{kind}","ip":"'
+    end = '"}\n' if cache is None else f'","cache":{_quoted(cache)}}}\n'
 
-    def render(stamp: str, request_id: str, seconds: float) -> str:
-        return f'{{"ts":"{stamp}","id":"{request_id}{head}{_MS[int(seconds * 1e6 + 0.5)]}{tail}'
+    def render(stamp: str, request_id: str, seconds: float, address: str) -> str:
+        ms = _MS[int(seconds * 1e6 + 0.5)]
+        return f'{{"ts":"{stamp}","id":"{request_id}{head}{ms}{tail}{address}{end}'
 
     return render
 
@@ -85,17 +87,16 @@ def bind_pretty(
     sent_bytes: int,
     upstream_seconds: float | None,
     kind: OperationClass,
-    address: str,
     cache: str | None,
 ) -> Render:
     """Lines for people."""
     upstream = "" if upstream_seconds is None else f" (upstream {upstream_seconds * 1000:.1f})"
     head = printable(f" {status} {method:<6} {_shown_target(target, kind)} ")
-    tail = printable(f" ms{upstream} {sent_bytes} B {kind} {address} ")
+    tail = f" ms{upstream} {sent_bytes} B {kind} "
     end = printable(f" {cache}".rstrip()) + "\n" if cache else "\n"
 
-    def render(stamp: str, request_id: str, seconds: float) -> str:
-        return f"{stamp}{head}{seconds * 1000:.1f}{tail}{request_id}{end}"
+    def render(stamp: str, request_id: str, seconds: float, address: str) -> str:
+        return f"{stamp}{head}{seconds * 1000:.1f}{tail}{address} {request_id}{end}"
 
     return render
 

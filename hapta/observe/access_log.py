@@ -29,8 +29,8 @@ LINES_PER_WRITE: Final = 256
 GATHER_S: Final = 0.02
 """Seconds between two rounds of the writer: lines of one round share their system calls."""
 
-Record = Callable[[str, float], None]
-"""Notes one request: its id, of the form ``X-Request-Id`` has, and its seconds."""
+Record = Callable[[str, float, str], None]
+"""Notes one request: its id, of the form ``X-Request-Id`` has, its seconds, and the client's IP address."""
 
 
 class AccessLog:
@@ -103,8 +103,8 @@ class AccessLog:
         """
         if self._is_off or not (_is_error(status, kind) or self._is_in_sample()):
             return
-        render = self._bind(method, target, status, sent_bytes, upstream_seconds, kind, address, cache)
-        self._put(render(self._stamped(), request_id, seconds))
+        render = self._bind(method, target, status, sent_bytes, upstream_seconds, kind, cache)
+        self._put(render(self._stamped(), request_id, seconds, address))
 
     def bind(
         self,
@@ -113,21 +113,20 @@ class AccessLog:
         status: int,
         sent_bytes: int,
         kind: OperationClass,
-        address: str,
         cache: str | None = None,
     ) -> Record:
         """What :meth:`record` does for requests that were answered without PocketBase and differ in nothing
         but the rest: for answers given again and again. The arguments are those of :meth:`record`.
 
         Returns:
-            To be called on the event loop, with id and seconds of each.
+            To be called on the event loop, with id, seconds and address of each.
         """
         if self._is_off or not (self._every or _is_error(status, kind)):
             return _nothing
-        render = self._bind(method, target, status, sent_bytes, None, kind, address, cache)
+        render = self._bind(method, target, status, sent_bytes, None, kind, cache)
         now, append = self._now, self._lines.append
 
-        def record(request_id: str, seconds: float) -> None:
+        def record(request_id: str, seconds: float, address: str) -> None:
             # _stamped() and _put() written out: two calls are a third of what this costs
             if self._queued - self._written > MAX_WAITING_CHARS:
                 self._drop(1)
@@ -135,16 +134,16 @@ class AccessLog:
             at = now()
             if int(at * 1000) != self._stamped_ms:
                 self._stamped()
-            line = render(self._stamp, request_id, seconds)
+            line = render(self._stamp, request_id, seconds, address)
             append(line)
             self._queued += len(line)
             if self._is_idle:
                 self._is_idle = False
                 self._wake.set()
 
-        def sampled(request_id: str, seconds: float) -> None:
+        def sampled(request_id: str, seconds: float, address: str) -> None:
             if self._is_in_sample():
-                record(request_id, seconds)
+                record(request_id, seconds, address)
 
         return record if self._every == 1 or _is_error(status, kind) else sampled
 
@@ -208,7 +207,7 @@ class AccessLog:
             self._written += len(text)
 
 
-def _nothing(request_id: str, seconds: float) -> None:
+def _nothing(request_id: str, seconds: float, address: str) -> None:
     """Where nothing is written."""
 
 

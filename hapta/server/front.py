@@ -74,6 +74,7 @@ class Front:
 
     Attributes:
         handle: the pipeline; set before the first connection is accepted.
+        transmitter: writes the answers.
         under_way: requests being answered now.
 
     Args:
@@ -98,7 +99,7 @@ class Front:
     ) -> None:
         self._reception = reception
         self.handle: Handler = _not_yet
-        self._transmitter = transmitter
+        self.transmitter = transmitter
         self._clock = clock
         self._on_finished = on_finished
         self._on_crash = on_crash
@@ -119,6 +120,7 @@ class Front:
 
     async def _answer(self, request: BaseRequest, connection: Connection) -> bool:
         started = self._clock.monotonic()
+        head = connection.take_head()
         request_id = self._request_id(request)
         exchange: Exchange | None = None
         keep_alive = request.keep_alive
@@ -126,6 +128,7 @@ class Front:
         try:
             try:
                 exchange = self._exchange(request, connection, request_id)
+                exchange.is_repeatable = head is not None
                 answer = await self.handle(exchange)
             except HaptaError as error:
                 answer = error_answer(error)
@@ -141,13 +144,15 @@ class Front:
             elif exchange is None or request.headers.get("Upgrade"):
                 keep_alive = False  # where the next request would begin is not ours to guess
             reason = answer.reason
-            keep_alive = await self._transmitter.send(
+            keep_alive = await self.transmitter.send(
                 answer,
                 connection,
                 method=request.method,
                 is_http_11=request.version >= (1, 1),
                 keep_alive=keep_alive,
             )
+            if head is not None and answer.basis is not None and exchange is not None and keep_alive:
+                connection.learn(head, exchange, answer)
         except ClientGone:
             keep_alive, reason = False, "client_gone"
         except HaptaError as error:

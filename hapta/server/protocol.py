@@ -3,7 +3,12 @@
 What is added, and nothing else: a deadline for a request head (aiohttp waits for ever for the rest of one), a
 bound on its bytes while it is incomplete, the connection caps, errors of the parser in PocketBase's form, and
 a way to learn that the client left. It leans on private attributes of aiohttp 3.14 (``_messages``,
-``_request_count``, ``_force_close``), which is why the minor version is pinned.
+``_request_count``, ``_waiter``, ``_force_close``), which is why the minor version is pinned.
+
+In front of the parser stands the fast lane (:mod:`hapta.fastlane`). It gets what came only where it is all
+there is: the connection is idle, nothing is queued, what was written before is mostly read, and the parser
+stands between two messages, which is certain while all it ever got was whole heads without a body, one at a
+time.
 """
 
 import asyncio
@@ -12,9 +17,11 @@ import socket
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong
+from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import StreamResponse
@@ -23,6 +30,7 @@ from aiohttp.web_server import Server
 from hapta.config import ServerConfig
 from hapta.model.address import Address, Network, is_within, parse_address
 from hapta.model.errors import BadFraming, HaptaError, HeadersTooLarge, TargetTooLong
+from hapta.model.exchange import Answer, Exchange
 from hapta.server.connections import ConnectionTable
 
 if TYPE_CHECKING:
@@ -31,6 +39,22 @@ if TYPE_CHECKING:
 _LOOPBACK = parse_address("127.0.0.1")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _NO_LINGER = struct.pack("ii", 1, 0)
+
+
+class Lane(Protocol):
+    """Answers at once what was answered before; :class:`hapta.fastlane.lane.FastLane` is one."""
+
+    def peer(self, address: str, *, is_trusted: bool, is_admin: bool) -> Any:
+        """What a connection from there holds while it is open."""
+        ...
+
+    def answer(self, peer: Any, head: bytes, transport: asyncio.Transport) -> bool:
+        """Answer all that came; else nothing happened."""
+        ...
+
+    def learn(self, peer: Any, head: bytes, exchange: Exchange, answer: Answer) -> None:
+        """A request that came by itself was answered, and the connection stays open."""
+        ...
 
 
 @dataclass(slots=True)
@@ -47,6 +71,8 @@ class Reception:
         render_error: turns an error and a request id into the bytes of a whole response, the connection
             closing after it.
         on_bad_request: told of a head that was refused: peer, error, request id.
+        on_crash: told of an exception nobody expected, with a request id.
+        lane: the fast lane; ``None`` while there is none.
     """
 
     config: ServerConfig
@@ -57,6 +83,8 @@ class Reception:
     on_open_changed: Callable[[int], None]
     render_error: Callable[[HaptaError, str], bytes]
     on_bad_request: Callable[[Address, HaptaError, str], None]
+    on_crash: Callable[[str, BaseException], None]
+    lane: Lane | None = None
     is_draining: bool = False
     connections: set["Connection"] = field(default_factory=set)
 
@@ -81,8 +109,11 @@ class Connection(RequestHandler):
         "_answered",
         "_deadline",
         "_gone_callbacks",
+        "_head",
         "_head_bytes",
         "_is_admitted",
+        "_is_in_step",
+        "_lane_peer",
         "_last_payload",
         "_reception",
         "ends_with_client",
@@ -114,6 +145,9 @@ class Connection(RequestHandler):
         self._last_payload: StreamReader | None = None
         self._gone_callbacks: dict[int, Callable[[], None]] = {}
         self._answered = 0
+        self._is_in_step = True
+        self._head: bytes | None = None
+        self._lane_peer: Any = None
         self.is_gone = False
         self.is_half_closed = False
         self.ends_with_client = False
@@ -175,14 +209,78 @@ class Connection(RequestHandler):
         return bool(self._messages) or not self.is_half_closed
 
     def data_received(self, data: bytes) -> None:
+        lane, waiter = self._reception.lane, self._waiter
+        is_by_itself = (
+            lane is not None
+            and self._is_in_step
+            and waiter is not None
+            and not waiter.done()
+            and not self._messages
+            and not self._paused
+            and not self._reception.is_draining
+        )
+        if is_by_itself and lane is not None and self._passes(lane, data):
+            return
         count = self._request_count
         is_in_body = self._last_payload is not None and not self._last_payload.is_eof()
         super().data_received(data)
+        self._is_in_step = self._has_taken_one_head(count, data)
+        if is_by_itself:
+            self._head = data if self._is_in_step else None
         if self._request_count != count:
             self._disarm()
             self._last_payload = self._messages[-1][1] if self._messages else None
         elif data and not is_in_body:
             self._in_head(len(data))
+
+    def _passes(self, lane: Lane, data: bytes) -> bool:
+        """Whether the fast lane answered it."""
+        transport = self.transport
+        if transport is None:
+            return False
+        if self._lane_peer is None:
+            self._lane_peer = lane.peer(
+                self.peer_text, is_trusted=self.is_peer_trusted, is_admin=self.is_admin_network
+            )
+        try:
+            if not lane.answer(self._lane_peer, data, transport):
+                return False
+        except Exception as exc:
+            self._reception.lane = None  # what fails once is not to be tried on everybody
+            self._reception.on_crash(new_request_id(), exc)
+            self.abort()  # the answer may have begun
+            return True
+        self._next_keepalive_close_time = deadline = self._loop.time() + self._keepalive_timeout
+        if self._keepalive_handle is None:
+            self._keepalive = True
+            self._keepalive_handle = self._loop.call_at(deadline, self._process_keepalive)
+        return True
+
+    def _has_taken_one_head(self, count: int, data: bytes) -> bool:
+        """Whether all that came was one head without a body, so that the next one begins with the next byte.
+
+        Args:
+            count: of requests before.
+        """
+        return (
+            self._request_count == count + 1
+            and data.find(b"\r\n\r\n") == len(data) - 4
+            and bool(self._messages)
+            and isinstance(self._messages[-1][0], RawRequestMessage)
+            and self._messages[-1][1] is EMPTY_PAYLOAD
+            and not self._upgraded
+        )
+
+    def take_head(self) -> bytes | None:
+        """The whole head of the request that is answered now, where it came by itself; once."""
+        head, self._head = self._head, None
+        return head
+
+    def learn(self, head: bytes, exchange: Exchange, answer: Answer) -> None:
+        """A request that came by itself was answered, and the connection stays open."""
+        lane = self._reception.lane
+        if lane is not None and self._lane_peer is not None:
+            lane.learn(self._lane_peer, head, exchange, answer)
 
     def _in_head(self, count: int) -> None:
         """Bytes came that completed no request: the head under way has a deadline and a bound."""

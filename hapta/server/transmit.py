@@ -78,6 +78,10 @@ class Transmitter:
         self._date_of = -1
         self._date_text = b""
 
+    def date_line(self) -> bytes:
+        """The ``Date`` of this second, as a line."""
+        return b"Date: %s\r\n" % self._date()
+
     def render_error(self, error: HaptaError, request_id: str) -> bytes:
         """A whole response to a request that never became one; the connection closes after it."""
         answer = error_answer(error)

@@ -23,6 +23,7 @@ from hapta.model.errors import Overloaded, UpstreamLost, UpstreamRefused
 from hapta.model.exchange import Answer, Exchange, Handler, Header
 from hapta.model.identity import Identity
 from hapta.model.operation import OperationClass
+from hapta.stages.basis import Basis
 from hapta.stages.fill import Filled, Filler
 from hapta.stages.lookup import Look, Lookup
 from hapta.stages.origins import OriginMemo
@@ -145,7 +146,14 @@ class ReadCache:
                 self._meter.cache_hit(look.plan.collection, how)
                 ttl_s = found.ttl_s(self._clock.monotonic(), self._clock.now())
                 status = hit(ttl_s, how)
-                return self._serve(exchange, look, found, cors, status, is_own=row is not None)
+                answer = self._serve(exchange, look, found, cors, status, is_own=row is not None)
+                if exchange.is_repeatable and how in (Hit.SHARED, Hit.PRIVATE) and not is_own:
+                    told = self._variants.settled_form(exchange, look, found)
+                    if told is not None:
+                        answer.basis = Basis(
+                            look.slot, found, told, look.plan, look.version, how, look.fields
+                        )
+                return answer
             if why is Forward.STALE and (stale := self._stale.while_revalidating(exchange, look, found)):
                 self._stale.refresh(look.slot, partial(self._refetch, exchange, forward, look.slot))
                 return self._serve_stale(exchange, stale, cors, Hit.STALE_WHILE_REVALIDATE)

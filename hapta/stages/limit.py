@@ -21,8 +21,10 @@ from hapta.limits.keys import address_key
 from hapta.limits.limiter import Charged, Limiter, Refusal
 from hapta.limits.rules import Asked, Rule, Subject
 from hapta.limits.whereabouts import Whereabouts
+from hapta.model.address import Address
 from hapta.model.errors import BadRequest, BodyTooLarge, HaptaError, RateLimited
 from hapta.model.exchange import Answer, Exchange, Handler, Header
+from hapta.model.identity import Identity
 from hapta.model.operation import OperationClass
 from hapta.stages.batch import batch_requests
 
@@ -56,7 +58,10 @@ class Limits:
 
     async def charge(self, exchange: Exchange, forward: Handler) -> Answer:
         """Charge one request, and what a refused write costs on top."""
-        charged = self._limiter.take(self._subject(exchange), _asked(exchange))
+        identity = exchange.identity
+        subject = self.subject(exchange.client, identity)
+        self.note(subject, identity)
+        charged = self._limiter.take(subject, _asked(exchange))
         if isinstance(charged, Refusal):
             raise self._refused(charged)
         exchange.charges = charged
@@ -80,15 +85,30 @@ class Limits:
                 raise self._refused(refusal)
         return await forward(exchange)
 
-    def _subject(self, exchange: Exchange) -> Subject:
-        address, identity = address_key(exchange.client), exchange.identity
+    def charge_known(self, subject: Subject, asked: Asked) -> bytes | None:
+        """Charge a request whose answer is known already.
+
+        Returns:
+            The header lines that go with it; ``None`` for one that is refused, which is not counted.
+        """
+        charged = self._limiter.take(subject, asked)
+        if isinstance(charged, Refusal):
+            return None
+        return b"".join(b"%s: %s\r\n" % line for line in self._headers(charged))
+
+    def note(self, subject: Subject, identity: Identity | None) -> None:
+        """A request of somebody was accepted."""
+        if identity is not None and identity.session is not None:
+            self._whereabouts.seen(identity.collection, identity.record, identity.session, subject.address)
+
+    @staticmethod
+    def subject(client: Address, identity: Identity | None) -> Subject:
+        """Whom a request is charged to."""
+        address = address_key(client)
         if identity is None:
             return Subject(address)
         key = f"{identity.collection}/{identity.record}"
-        if identity.session is None:
-            return Subject(address, key, key)
-        self._whereabouts.seen(identity.collection, identity.record, identity.session, address)
-        return Subject(address, key, identity.session)
+        return Subject(address, key, identity.session or key)
 
     def _refused(self, refusal: Refusal) -> RateLimited:
         rule = refusal.rule

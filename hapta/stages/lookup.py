@@ -2,20 +2,20 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from hapta.cache.key import Key, cache_key
 from hapta.cache.plan import Audience, Bypass, PartKind, Plan, Reason
 from hapta.cache.query import parse_query
 from hapta.cache.tags import Tag, all_rows, record
-from hapta.identity.auth_records import AuthRecords
+from hapta.identity.auth_records import AuthFields, AuthRecords
 from hapta.model.exchange import Exchange
 from hapta.model.identity import Identity
 from hapta.model.operation import Operation
 from hapta.model.target import Target
 
 _TRIES = 3
-_NO_VALUES: Mapping[str, str] = {}
+_NO_VALUES: Mapping[str, Any] = {}
 
 
 class Plans(Protocol):
@@ -70,9 +70,10 @@ class Look:
         slot: its place in the store.
         caller: as whom it is fetched; ``None`` where guests may share the answer.
         is_private: nobody else may have it.
-        is_own: it is beside one that others share.
         auth_fields: values of the caller's record that stand in the key.
         version: of the plans it was made under.
+        is_own: it is beside one that others share.
+        fields: where ``auth_fields`` are from.
     """
 
     plan: Plan
@@ -82,6 +83,7 @@ class Look:
     auth_fields: Mapping[str, object]
     version: int
     is_own: bool = False
+    fields: AuthFields | None = None
 
 
 class Lookup:
@@ -121,13 +123,13 @@ class Lookup:
                 return plan
             version = self._plans.planned_version
             if identity is None or not any(part.kind is PartKind.AUTH_FIELD for part in plan.parts):
-                return _look(exchange, plan, _NO_VALUES, version, is_own=is_own)
+                return _look(exchange, plan, None, version, is_own=is_own)
             known = await self._auth_records.fields(identity.collection, identity.record)
             if known is None or not known.is_current:
                 return Bypass(Reason.WRITE, "the caller's record is not known or changes")
             # else the plan is void by now, or it may be
             if version == self._plans.version and self._coherence.is_live:
-                return _look(exchange, plan, known.values, version, is_own=is_own)
+                return _look(exchange, plan, known, version, is_own=is_own)
         return Bypass(Reason.SCHEMA, "the schema keeps changing")
 
     def _plan(self, exchange: Exchange) -> Plan | Bypass:
@@ -144,9 +146,10 @@ class Lookup:
 
 
 def _look(
-    exchange: Exchange, plan: Plan, values: Mapping[str, object], version: int, *, is_own: bool
+    exchange: Exchange, plan: Plan, known: AuthFields | None, version: int, *, is_own: bool
 ) -> Look | Bypass:
     identity = exchange.identity
+    values = _NO_VALUES if known is None else known.values
     query = None
     if any(part.kind is PartKind.QUERY for part in plan.parts):
         query = parse_query(exchange.target.query)
@@ -165,7 +168,7 @@ def _look(
     is_private = any(part.kind is PartKind.AUTH_RECORD for part in plan.parts)
     caller = None if plan.is_shared_with_guests else identity
     fields = {part.name: values[part.name] for part in plan.parts if part.kind is PartKind.AUTH_FIELD}
-    return Look(plan, key, caller, is_private, fields, version)
+    return Look(plan, key, caller, is_private, fields, version, fields=known)
 
 
 def tags_of(look: Look) -> frozenset[Tag]:

@@ -16,6 +16,7 @@ from hapta.stages.cors import MAX_ORIGIN_BYTES
 
 _ANY = "*"
 _PREFIX = b"access-control-"
+Lines = tuple[Header, ...]
 
 
 class OriginMemo:
@@ -24,10 +25,16 @@ class OriginMemo:
     Args:
         config: the ``[cors]`` table: ``memo_s`` and ``memo_origins`` count here too.
         clock: monotonic time.
+
+    Attributes:
+        version: moves whenever the lines of an origin that were known are others.
     """
 
     def __init__(self, config: CorsConfig, clock: Clock) -> None:
-        self._memo: TTLCache[str, tuple[Header, ...]] = TTLCache(
+        self.version = 0
+        self._clock = clock
+        self._memo_s = config.memo_s
+        self._memo: TTLCache[str, tuple[Lines, float]] = TTLCache(
             config.memo_origins, config.memo_s, timer=clock.monotonic
         )
 
@@ -39,16 +46,28 @@ class OriginMemo:
         """
         if not origin:
             return ()
-        return self._memo.get(_ANY) or self._memo.get(origin)
+        known = self._known(origin)
+        return None if known is None else known[0]
+
+    def known_until(self, origin: str | None) -> float:
+        """Monotonic instant until which :meth:`lines` says the same, while :attr:`version` does not move."""
+        if not origin:
+            return float("inf")
+        known = self._known(origin)
+        return float("-inf") if known is None else known[1]
+
+    def _known(self, origin: str) -> tuple[Lines, float] | None:
+        known: tuple[Lines, float] | None = self._memo.get(_ANY) or self._memo.get(origin)
+        return known
 
     def learn(self, origin: str, lines: Iterable[Header]) -> None:
         """PocketBase answered a page of ``origin`` with these header lines."""
         if len(origin) > MAX_ORIGIN_BYTES or origin == _ANY:
             return
         cors = tuple(line for line in lines if line[0].lower().startswith(_PREFIX))
-        if cors == ((b"Access-Control-Allow-Origin", b"*"),):
-            self._memo[_ANY] = cors  # it says that to everybody
-        elif cors:
-            self._memo[origin] = cors
-        else:
-            self._memo[origin] = ()
+        # a star alone it says to everybody
+        of = _ANY if cors == ((b"Access-Control-Allow-Origin", b"*"),) else origin
+        before = self._memo.get(of)
+        self._memo[of] = cors, self._clock.monotonic() + self._memo_s
+        if before is None or before[0] != cors:
+            self.version += 1

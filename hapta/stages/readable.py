@@ -107,6 +107,8 @@ class AskOnlyReadable:
             if self._reach.leads_to_guarded(collection):
                 raise NotForYou
             return await forward(exchange)
+        if self._reach.leads_to_guarded(collection):
+            exchange.is_repeatable = False
         filter_, sort = query.values.get("filter", ""), query.values.get("sort", "")
         try:
             may_ask = await self._readable.may_ask(

@@ -92,6 +92,17 @@ class Variants:
             self._meter.variant_served(stored.collection, len(stored.body) - len(coded.body))
         return coded
 
+    def settled_form(self, exchange: Exchange, look: Look, stored: Stored) -> Stored | None:
+        """The form that :meth:`choose` has for this client from now on, as long as the response is stored;
+        ``None`` where there may be another one soon."""
+        if not self.may_have_one(look, stored, is_own=False):
+            return stored
+        lines = exchange.headers.getall("Accept-Encoding", None)
+        if lines is None or not takes_gzip(", ".join(lines)):
+            return stored
+        variant = self._store.variant(look.slot, stored)
+        return None if variant is None else variant.coded or stored
+
     def _want(self, key: Key, stored: Stored) -> None:
         if self._store.peek(key) is not stored or self._store.requests(key) < _LEAST_REQUESTS:
             return

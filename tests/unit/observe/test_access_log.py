@@ -42,8 +42,8 @@ def one_request(log: AccessLog, **changes: Any) -> None:
 def one_bound(log: AccessLog, **changes: Any) -> None:
     """The same request, by a line that was bound before."""
     fields = FIELDS | changes
-    request_id, seconds = fields.pop("request_id"), fields.pop("seconds")
-    log.bind(**fields)(request_id, seconds)
+    request_id, seconds, address = (fields.pop(name) for name in ("request_id", "seconds", "address"))
+    log.bind(**fields)(request_id, seconds, address)
 
 
 def written(act: Callable[[AccessLog], None], access: str = "all", form: str = "json") -> list[bytes]:
@@ -188,10 +188,12 @@ def test_a_bound_line_is_the_same_line(target: str, status: int, cache: str | No
 def test_a_bound_line_says_the_time_and_duration_of_each_request() -> None:
     stream, clock = io.BytesIO(), ManualClock()
     log = AccessLog(LogConfig(format="json"), stream, clock)
-    fields = {name: value for name, value in FIELDS.items() if name not in ("request_id", "seconds")}
+    fields = {
+        name: value for name, value in FIELDS.items() if name not in ("request_id", "seconds", "address")
+    }
     record = log.bind(**fields)
     for number in range(3):
-        record(f"req-{number}", number / 1000)
+        record(f"req-{number}", number / 1000, "203.0.113.9")
         clock.advance(0.25)
     log.close()
     lines = [orjson.loads(line) for line in stream.getvalue().splitlines()]

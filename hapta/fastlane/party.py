@@ -1,0 +1,86 @@
+"""Who asks: one header block, from one address, and what the full way made of it."""
+
+from dataclasses import dataclass, field
+
+from hapta.fastlane.entry import Entry
+from hapta.limits.rules import Subject
+from hapta.model.exchange import Exchange, Recall
+from hapta.model.identity import Identity
+
+_BYTES = 700
+
+
+class Answers(dict[bytes, Entry]):
+    """By request line, without the version; goes with the last who may get them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the answer to a target is chosen by, besides what stands in the key of a single caller.
+
+    Attributes:
+        audience: id of the caller's auth collection; ``None`` for guests.
+        is_admin: it comes from ``admin.networks``.
+        origin, accept_encoding, if_none_match: header values; ``None`` where there is none.
+    """
+
+    audience: str | None
+    is_admin: bool
+    origin: str | None
+    accept_encoding: str | None
+    if_none_match: str | None
+
+    @classmethod
+    def of(cls, exchange: Exchange) -> "Profile":
+        """Of a request none of whose header lines comes twice."""
+        identity, headers = exchange.identity, exchange.headers
+        return cls(
+            None if identity is None else identity.collection,
+            exchange.is_admin_client,
+            headers.get("Origin"),
+            headers.get("Accept-Encoding"),
+            headers.get("If-None-Match"),
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Party:
+    """Requests that differ in nothing but the request line.
+
+    Attributes:
+        identity: whose they are; ``None`` for guests.
+        recall: asks for it again; ``None`` for guests.
+        subject: whom they are charged to.
+        client: the address, as text.
+        shared: answers that everybody of its profile gets.
+        own: answers that nobody else may get.
+        noted_at: when it was last noted where its session is used, monotonic seconds.
+    """
+
+    identity: Identity | None
+    recall: Recall | None
+    subject: Subject
+    client: str
+    shared: Answers
+    noted_at: float
+    own: Answers = field(default_factory=Answers)
+
+    def is_current(self) -> bool:
+        """Whether its requests are still whose they were."""
+        return self.recall is None or self.recall() is self.identity
+
+    @staticmethod
+    def weight_of(block: bytes) -> int:
+        """Bytes of memory of one with this block, about; without its answers."""
+        return _BYTES + len(block)
+
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class Peer:
+    """The other end of connections, while there are any.
+
+    Attributes:
+        blocks: those that ask from there, by their header block.
+    """
+
+    blocks: dict[bytes, Party] = field(default_factory=dict)

@@ -1,0 +1,46 @@
+"""Whether changes are heard of, for whoever asks a hundred thousand times a second.
+
+The answer of :class:`~hapta.feed.feed.ChangeFeed` and :class:`~hapta.feed.watch.SchemaWatch` together holds
+until an instant they name, unless the one loses its stream or the other comes to doubt: so for as long as
+neither happens, one comparison with the time is enough.
+"""
+
+from typing import TYPE_CHECKING
+
+from hapta.feed.feed import ChangeFeed
+from hapta.feed.watch import SchemaWatch
+
+if TYPE_CHECKING:
+    from hapta.feed.stream import FeedStream
+
+
+class Liveness:
+    """The feed lives and the schema is confirmed.
+
+    Args:
+        feed: the change feed.
+        schema: the schema watch.
+    """
+
+    def __init__(self, feed: ChangeFeed, schema: SchemaWatch) -> None:
+        self._feed = feed
+        self._schema = schema
+        self._until = float("-inf")
+        self._stream: FeedStream | None = None
+        self._doubts = -1
+
+    def holds(self, now: float) -> bool:
+        """Whether something may be answered on the strength of it at ``now``, monotonic seconds; keeps the
+        feed proving itself."""
+        if now < self._until and self._feed.stream is self._stream and self._schema.doubts == self._doubts:
+            return True
+        return self._look()
+
+    def _look(self) -> bool:
+        feed, schema = self._feed, self._schema
+        feed.touch()
+        if not (feed.is_live and schema.is_confirmed()):
+            return False
+        self._until = min(feed.certain_until(), schema.certain_until())
+        self._stream, self._doubts = feed.stream, schema.doubts
+        return True
