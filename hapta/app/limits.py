@@ -37,7 +37,13 @@ class Limiting:
         self._is_enabled = ratelimit.is_enabled
         self._guards_logins = ratelimit.is_enabled and config.login.is_enabled
         self._schema = schema
-        self.limiter = Limiter(rules_of(ratelimit, config.limits), ratelimit.max_keys, clock, self._resolve)
+        self.limiter = Limiter(
+            rules_of(ratelimit, config.limits),
+            ratelimit.max_keys,
+            clock,
+            self._resolve,
+            lambda: schema.snapshot.version,
+        )
         self.guard = LoginGuard(config.login, clock)
         whereabouts = Whereabouts(config.login.max_accounts, clock, has_ended)
         self._limits = Limits(self.limiter, ratelimit, whereabouts, metrics.limited)

@@ -84,17 +84,14 @@ class Rule:
 
     def key(self, subject: Subject) -> Key | None:
         """Whom a request counts for; ``None`` when the rule does not count such a caller."""
-        match self.who:
-            case Who.IP:
-                return subject.address
-            case Who.IDENTITY:
-                return subject.identity
-            case Who.SESSION:
-                return subject.session
-            case Who.CALLER:
-                return subject.address if subject.identity is None else subject.identity
-            case Who.GLOBAL:
-                return ""
+        who = self.who
+        if who is Who.IP:
+            return subject.address
+        if who is Who.CALLER:
+            return subject.address if subject.identity is None else subject.identity
+        if who is Who.IDENTITY:
+            return subject.identity
+        return subject.session if who is Who.SESSION else ""
 
     def applies_to(self, asked: Asked, resolve: Resolve) -> bool:
         """Whether a request is one of those that are limited."""

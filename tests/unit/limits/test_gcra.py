@@ -55,6 +55,28 @@ def test_every_decision_is_that_of_exact_arithmetic(
 
 
 @settings(deadline=None)  # on a busy machine
+@given(given_quota=QUOTAS, other_quota=QUOTAS, steps=STEPS)
+def test_an_offer_is_the_decision_in_one_number(
+    given_quota: tuple[int, float, int],
+    other_quota: tuple[int, float, int],
+    steps: list[tuple[float, float, bool]],
+) -> None:
+    plain, quick, now = Table(Quota.of(*given_quota), 10), Table(Quota.of(*given_quota), 10), 0
+    for number, (wait, cost, is_charge) in enumerate(steps):
+        if number == len(steps) // 2:  # what is owed may then be more than the new quota lets anybody owe
+            plain.quota = quick.quota = Quota.of(*other_quota)
+        now += wait_ns(plain.quota, wait)
+        if is_charge:
+            plain.charge_more("key", cost, now)
+            quick.charge_more("key", cost, now)
+        decision, offer = plain.take("key", cost, now), quick.offer("key", cost, now)
+        assert offer == (decision.tat if decision.allowed else -1)
+        if offer >= 0:
+            quick.settle("key", offer, now)
+        assert quick.tat("key") == plain.tat("key")
+
+
+@settings(deadline=None)  # on a busy machine
 @given(given_quota=QUOTAS, waits=st.lists(WAITS, min_size=1, max_size=300))
 def test_never_more_than_the_burst_at_once_and_the_rate_after_it(
     given_quota: tuple[int, float, int], waits: list[float]

@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import convert
 
 from hapta.config import LimitConfig, RateLimitConfig
@@ -147,6 +149,69 @@ def test_counts_are_kept_under_the_name_of_the_rule_when_rules_change() -> None:
     assert count(limited, GUEST, LIST) == 5
     clock.advance(12)
     assert count(limited, GUEST, LIST) == 1
+
+
+RATES = st.sampled_from(["3/second", "10/minute", "2/hour"])
+LIMITS = st.dictionaries(
+    st.sampled_from("abc"),
+    st.builds(
+        LimitConfig,
+        rate=RATES,
+        who=st.sampled_from(["ip", "identity", "session", "global"]),
+        cost=st.sampled_from([1, 2, 0.5]),
+        collection=st.sampled_from(["", "posts", "pbc_1"]),
+        methods=st.sampled_from([(), ("GET",)]),
+    ),
+)
+
+
+@given(
+    limits=LIMITS,
+    requests=st.lists(
+        st.tuples(
+            st.sampled_from([GUEST, ADA, Subject(2, "users/ben", "s2")]),
+            st.sampled_from([LIST, CREATE, CREATE_BY_ID, CUSTOM]),
+            st.integers(0, 3),
+        ),
+        max_size=40,
+    ),
+)
+def test_what_is_looked_up_beforehand_is_charged_as_if_it_were_not(
+    limits: dict[str, LimitConfig], requests: list[tuple[Subject, Asked, int]]
+) -> None:
+    clock = ManualClock()
+    plain, quick = limiter(clock, **limits), limiter(clock, **limits)
+    known: dict[tuple[str | None, str, str | None], Charged] = {}
+    for subject, asked, seconds in requests:
+        clock.advance(seconds)
+        caller = (subject.identity, asked.method, asked.collection)
+        expected = plain.take(subject, asked)
+        before = known.get(caller)
+        found = quick.take_charges(subject, quick.applying(asked)) if before is None else quick.again(before)
+        if isinstance(expected, Refusal):
+            assert found == expected
+            continue
+        if before is None:
+            assert isinstance(found, Charged)
+            before = known[caller] = found
+        else:
+            assert found is None
+        assert quick.standing(before) == plain.standing(expected)
+
+
+def test_the_version_rises_with_the_rules_and_with_the_names_of_collections() -> None:
+    schema = [7]
+    rules = rules_of(RateLimitConfig(), {"a": LimitConfig(rate="1/hour", collection="posts")})
+    limited = Limiter(rules, 1000, ManualClock(), lambda name: f"{name}-{schema[0]}", lambda: schema[0])
+    versions = [limited.version]
+    schema[0] += 1
+    versions.append(limited.version)
+    limited.configure(rules)
+    versions.append(limited.version)
+    limited.configure(())
+    versions.append(limited.version)
+    assert versions == sorted(set(versions))
+    assert limited.version == limited.version
 
 
 async def test_a_thousand_tasks_at_once_get_exactly_what_is_allowed() -> None:
