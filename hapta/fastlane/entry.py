@@ -4,7 +4,7 @@ changes."""
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import floor
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from weakref import ref
 
 from hapta.cache.stored import Stored
@@ -12,6 +12,9 @@ from hapta.limits.rules import Asked
 from hapta.model.exchange import Answer, Exchange, Header
 from hapta.stages.basis import Basis
 from hapta.stages.origins import OriginMemo
+
+if TYPE_CHECKING:
+    from hapta.stages.tab import Price
 
 Report: TypeAlias = Callable[[str, float, str], None]
 """Takes the id of a request, its seconds and the client's address."""
@@ -75,6 +78,9 @@ class Entry:
         origins: version of the CORS lines it was told with.
         slot: where its response is stored.
         stored: the response in the store.
+        told: the form of it that is told.
+        has_body: it is no 304.
+        price: what the limits take; ``None`` where there are none.
         fields: of the caller's record, where values of it stand in the key.
         version: of the plans it was made under.
         moves: of the generations, when all that it rests on was looked at last.
@@ -85,21 +91,22 @@ class Entry:
 
     __slots__ = (
         "_cors_until",
-        "_has_body",
         "_length",
         "_pieces",
-        "_told",
         "asked",
         "behind",
         "fields",
         "front",
         "good_until",
+        "has_body",
         "moves",
         "origins",
+        "price",
         "report",
         "second",
         "slot",
         "stored",
+        "told",
         "version",
         "weight",
     )
@@ -115,11 +122,11 @@ class Entry:
         report: Report,
     ) -> None:
         self.stored = ref(basis.stored)
-        self._told = ref(basis.told)
+        self.told = ref(basis.told)
         self._pieces = pieces
         self._length = b"" if answer.status == 304 else b"Content-Length: %d\r\n" % len(basis.told.body)
         self.slot = basis.slot
-        self._has_body = answer.status != 304
+        self.has_body = answer.status != 304
         operation = exchange.operation
         self.asked = Asked(exchange.method, operation.kind, operation.collection, exchange.target.segments)
         self.report = report
@@ -128,23 +135,20 @@ class Entry:
         self.fields = basis.fields
         self.version = basis.version
         self.moves = -1
+        self.price: Price | None = None
         self.second = -1
         self.front = self.behind = b""
         self.good_until = float("-inf")
         self.weight = _BYTES + 3 * len(line) + 2 * (len(pieces.before_age) + len(pieces.before_status))
 
-    def body(self) -> bytes | None:
-        """``None`` if it is stored no more."""
-        told = self._told()
-        return None if told is None else told.body if self._has_body else b""
-
-    def render(self, stored: Stored, now: float, wall: float, date: bytes) -> None:
+    def render(self, stored: Stored, now: float, wall: float, date: bytes, second: int) -> None:
         """Tell it as it is in this second.
 
         Args:
             now: monotonic seconds.
             wall: Unix seconds.
             date: the line of ``Date``.
+            second: which second it is.
         """
         ttl_s = stored.ttl_s(now, wall)
         pieces = self._pieces
@@ -154,7 +158,7 @@ class Entry:
         )
         self.behind = b"%s%s%s\r\n" % (pieces.behind, date, self._length)
         self.good_until = min(now + ttl_s, self._cors_until)
-        self.second = int(wall)
+        self.second = second
 
 
 _BYTES = 900

@@ -1,7 +1,6 @@
 """The lane itself: tells a known answer again, and learns from what the full way told."""
 
 from collections.abc import Callable
-from random import Random, SystemRandom
 from typing import Final, Protocol
 from weakref import WeakValueDictionary
 
@@ -9,6 +8,7 @@ from hapta.cache.generations import Generations
 from hapta.cache.store import ResponseStore
 from hapta.fastlane.entry import Entry, Pieces, Report
 from hapta.fastlane.heads import LONGEST, VERSION, header_names
+from hapta.fastlane.ids import RequestIds
 from hapta.fastlane.ledger import Ledger
 from hapta.fastlane.party import Answers, Party, Peer, Profile
 from hapta.feed.liveness import Liveness
@@ -19,12 +19,13 @@ from hapta.stages.basis import Basis
 from hapta.stages.limit import Limits
 from hapta.stages.lookup import Plans
 from hapta.stages.origins import OriginMemo
+from hapta.stages.tab import HEADS, Price, Tab
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 """Of all that is kept, without the responses, which the store keeps."""
 MAX_UNKNOWN: Final = 65_536
 """Header blocks that came once are remembered by their hash, so many of them."""
-_NOTED_AGAIN_S: Final = 10.0
+_MOST_TABS: Final = 32
 _STATUS_LINES: Final = {
     200: b"HTTP/1.1 200 OK\r\n",
     304: b"HTTP/1.1 304 Not Modified\r\n",
@@ -96,7 +97,11 @@ class FastLane:
         self._profiles: WeakValueDictionary[Profile, Answers] = WeakValueDictionary()
         self._ledger = Ledger(MAX_BYTES)
         self._unknown: set[int] = set()
-        self._getrandbits = Random(SystemRandom().getrandbits(128)).getrandbits
+        self._ids = RequestIds()
+        self._monotonic = clock.monotonic
+        self._second = 0
+        self._second_ends = float("-inf")
+        self._wall_ahead = 0.0
 
     @property
     def weight(self) -> int:
@@ -115,73 +120,103 @@ class FastLane:
         """The configuration changed: everything is learnt anew."""
         self._ledger.clear()
 
-    def answer(self, peer: Peer, head: bytes, transport: Transport) -> bool:
-        """Answer a request, if that is possible at once; else nothing happened.
+    def answer(self, peer: Peer, head: bytes, transport: Transport) -> float:
+        """Answer a request, if that is possible at once.
 
         Args:
             peer: the connection's.
             head: all that came, on a connection that is idle and whose parser stands between two messages.
             transport: the connection's; it takes what is written.
+
+        Returns:
+            Monotonic seconds at which it was answered; 0.0 if it was not, and nothing happened.
         """
         line, _, block = head.partition(VERSION)
         party = peer.blocks.get(block)
         if party is None:
-            return False
-        entry = party.shared.get(line) or party.own.get(line)
-        if entry is None:
-            return False
-        clock = self._clock
-        now, wall = clock.monotonic(), clock.now()
-        stored = entry.stored()
-        if stored is None or not self._liveness.holds(now):
-            return False
-        if entry.moves != self._generations.moves and not self._still_holds(entry):
-            return False
-        identity = party.identity
-        if identity is not None:
-            if not party.is_current():
-                return False
-            if stored.members and identity.record in stored.members:
-                return False
-            if entry.fields is not None and not entry.fields.is_current:
-                return False
-        if entry.second != int(wall) and not self._render(entry, now, wall):
-            return False
-        body = entry.body()
-        if now >= entry.good_until or entry.origins != self._origins.version or body is None:
-            return False
-        charge = b""
-        if self._limits is not None:
-            if now - party.noted_at > _NOTED_AGAIN_S:
-                party.noted_at = now
-                self._limits.note(party.subject, identity)
-            taken = self._limits.charge_known(party.subject, entry.asked)
-            if taken is None:
-                return False
-            charge = taken
-        request_id = f"{self._getrandbits(64):016x}"
-        transport.write(
-            b"%s%sX-Request-Id: %s\r\n%s%s" % (entry.front, charge, request_id.encode(), entry.behind, body)
-        )
-        entry.report(request_id, clock.monotonic() - now, party.client)
-        return True
+            return 0.0
+        entry = party.shared.get(line)
+        if entry is None and (entry := party.own.get(line)) is None:
+            return 0.0
+        now = self._monotonic()
+        if now >= self._second_ends:
+            self._next_second(now)
+        told = entry.told()
+        if (
+            told is None
+            or not self._liveness.holds(now)
+            or (
+                (entry.moves != self._generations.moves or entry.second != self._second)
+                and not self._look_at(entry, now)
+            )
+            or now >= entry.good_until
+        ):
+            return 0.0
+        standing = party.standing
+        if standing is not None and (
+            not standing.holds(self._liveness.epoch)
+            or (party.second != self._second and not self._look_after(party, now))
+            or now >= party.good_until
+            or (told.members and party.record in told.members)
+            or (entry.fields is not None and not entry.fields.is_current)
+        ):
+            return 0.0
+        body = told.body if entry.has_body else b""
+        ids = self._ids
+        suffix, suffix_bytes = ids.next()
+        if entry.price is None:
+            answer: bytes | None = HEADS % (entry.front, ids.prefix_bytes, suffix_bytes, entry.behind, body)
+        else:
+            tab = party.tabs.get(entry.price)
+            if tab is None:
+                tab = self._open_tab(party, entry.price)
+            answer = tab.answer(now, entry.front, ids.prefix_bytes, suffix_bytes, entry.behind, body)
+        if answer is None:
+            return 0.0
+        transport.write(answer)
+        done = self._monotonic()
+        entry.report(ids.prefix + suffix, done - now, party.client)
+        return done
 
-    def _still_holds(self, entry: Entry) -> bool:
-        """Something moved since it was last looked at."""
-        moves = self._generations.moves
+    def _next_second(self, now: float) -> None:
+        wall = self._clock.now()
+        self._second = second = int(wall)
+        self._wall_ahead = wall - now
+        self._second_ends = now + second + 1 - wall
+
+    def _look_at(self, entry: Entry, now: float) -> bool:
+        """Something moved, or it is another second: whether the answer is still good, and how it is told."""
         stored = entry.stored()
         if stored is None or not stored.fence.holds() or entry.version != self._plans.version:
             return False
-        entry.moves = moves
+        if entry.origins != self._origins.version:
+            return False
+        if entry.second != self._second:
+            # its use is noted once a second, as that of others is on the full way
+            if self._store.get(entry.slot) is not stored:
+                return False
+            entry.render(stored, now, now + self._wall_ahead, self._date(), self._second)
+        price = entry.price
+        if self._limits is not None and (price is None or price.version != self._limits.version):
+            entry.price = self._limits.price(entry.asked)
+        entry.moves = self._generations.moves
         return True
 
-    def _render(self, entry: Entry, now: float, wall: float) -> bool:
-        """A new second: its use is noted, as that of others is on the full way."""
-        stored = self._store.get(entry.slot)
-        if stored is None or stored is not entry.stored():
-            return False
-        entry.render(stored, now, wall, self._date())
+    def _look_after(self, party: Party, now: float) -> bool:
+        """In each second anew: until when a token is good by this clock, and that it is used from there."""
+        if party.standing is not None:
+            party.good_until = now + party.standing.exp - (now + self._wall_ahead)
+        party.second = self._second
+        if self._limits is not None:
+            self._limits.note(party.subject, party.identity)
         return True
+
+    def _open_tab(self, party: Party, price: Price) -> Tab:
+        assert self._limits is not None
+        if len(party.tabs) >= _MOST_TABS:
+            party.tabs.clear()
+        tab = party.tabs[price] = self._limits.tab(party.subject, price)
+        return tab
 
     # learning
 
@@ -231,7 +266,7 @@ class FastLane:
 
     def _party(self, peer: Peer, block: bytes, exchange: Exchange) -> Party | None:
         party = peer.blocks.get(block)
-        if party is not None and party.identity is exchange.identity and party.is_current():
+        if party is not None and party.identity is exchange.identity and self._is_current(party):
             return party
         hashed = hash(block)
         if party is None and hashed not in self._unknown:
@@ -242,7 +277,7 @@ class FastLane:
         names = header_names(block)
         if names is None or not _is_kept_alive(names, exchange):
             return None
-        if exchange.identity is not None and exchange.recall is None:
+        if exchange.identity is not None and exchange.standing is None:
             return None
         profile = Profile.of(exchange)
         shared = self._profiles.get(profile)
@@ -250,14 +285,16 @@ class FastLane:
             shared = self._profiles[profile] = Answers()
         party = Party(
             exchange.identity,
-            exchange.recall,
+            exchange.standing,
             Limits.subject(exchange.client, exchange.identity),
             str(exchange.client),
             shared,
-            self._clock.monotonic(),
         )
         self._ledger.add(peer.blocks, block, party, party.weight_of(block))
         return party
+
+    def _is_current(self, party: Party) -> bool:
+        return party.standing is None or party.standing.holds(self._liveness.epoch)
 
 
 def _is_kept_alive(names: frozenset[bytes], exchange: Exchange) -> bool:

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 from hapta.fastlane.entry import Entry
 from hapta.limits.rules import Subject
-from hapta.model.exchange import Exchange, Recall
+from hapta.model.exchange import Exchange, Standing
 from hapta.model.identity import Identity
+from hapta.stages.tab import Price, Tab
 
 _BYTES = 700
 
@@ -49,25 +50,30 @@ class Party:
 
     Attributes:
         identity: whose they are; ``None`` for guests.
-        recall: asks for it again; ``None`` for guests.
+        record: its record id.
+        standing: of their token; ``None`` for guests.
         subject: whom they are charged to.
         client: the address, as text.
         shared: answers that everybody of its profile gets.
         own: answers that nobody else may get.
-        noted_at: when it was last noted where its session is used, monotonic seconds.
+        tabs: its accounts with the limits.
+        second: in which it was looked after last.
+        good_until: monotonic instant at which the token expires.
     """
 
     identity: Identity | None
-    recall: Recall | None
+    standing: Standing | None
     subject: Subject
     client: str
     shared: Answers
-    noted_at: float
     own: Answers = field(default_factory=Answers)
+    tabs: dict[Price, Tab] = field(default_factory=dict)
+    second: int = -1
+    good_until: float = float("inf")
+    record: str = field(init=False)
 
-    def is_current(self) -> bool:
-        """Whether its requests are still whose they were."""
-        return self.recall is None or self.recall() is self.identity
+    def __post_init__(self) -> None:
+        self.record = "" if self.identity is None else self.identity.record
 
     @staticmethod
     def weight_of(block: bytes) -> int:

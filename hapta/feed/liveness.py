@@ -36,6 +36,11 @@ class Liveness:
             return True
         return self._look()
 
+    @property
+    def epoch(self) -> int:
+        """Of the feed."""
+        return self._feed.epoch
+
     def _look(self) -> bool:
         feed, schema = self._feed, self._schema
         feed.touch()

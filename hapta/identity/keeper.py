@@ -12,7 +12,6 @@ This file judges tokens and is the one door to the rest: :mod:`hapta.identity.lo
 """
 
 from collections.abc import Callable
-from typing import TypeAlias
 
 from cachetools import LRUCache
 
@@ -27,6 +26,7 @@ from hapta.identity.memory import Known, Remembered
 from hapta.identity.needs import Feed, Log, SessionEnded, Streams
 from hapta.identity.proof import Prover
 from hapta.identity.rows import SessionRows
+from hapta.identity.standing import SessionStanding
 from hapta.identity.writing import Writing
 from hapta.model.clock import Clock
 from hapta.model.identity import Identity
@@ -34,9 +34,6 @@ from hapta.model.tasks import TaskSet
 from hapta.sessions.keys import KeyRing
 from hapta.sessions.rotation import Session, Verdict
 from hapta.sessions.token import ForgedToken, Parsed, is_genuine, parse
-
-Remember: TypeAlias = tuple[Known, int, int]
-"""A session, the generation of a token of it, and the token's expiry in Unix seconds."""
 
 
 class SessionKeeper:
@@ -82,7 +79,7 @@ class SessionKeeper:
         self._clock = clock
         self._tasks = tasks = TaskSet()
         self._known = known = Remembered(config.max_remembered)
-        self._tokens: LRUCache[str, Remember] = LRUCache(config.max_remembered)
+        self._tokens: LRUCache[str, tuple[Known, int, int]] = LRUCache(config.max_remembered)
         self._writing = writing = Writing(tasks, log)
         looks = Looks(tasks)
         self._ending = ending = Ending(
@@ -102,17 +99,9 @@ class SessionKeeper:
         remembered = self._tokens.get(token)
         if remembered is None:
             return None
-        self._feed.touch()
-        return self.identity_of(remembered)
-
-    def remembered(self, token: str) -> Remember | None:
-        """What :meth:`recall` looks up: to be held, and asked about by :meth:`identity_of`."""
-        return self._tokens.get(token)
-
-    def identity_of(self, remembered: Remember) -> Identity | None:
-        """The identity of a token that was recalled before, if it still needs no second look."""
         known, generation, exp = remembered
         feed = self._feed
+        feed.touch()
         if not (
             known.is_proved
             and known.is_current
@@ -128,6 +117,11 @@ class SessionKeeper:
             self._note_first_use(known.session, generation, now)
         self.counts.memory += 1
         return known.identity(generation)
+
+    def standing(self, token: str) -> SessionStanding | None:
+        """Of a token that was looked up just now."""
+        remembered = self._tokens.get(token)
+        return None if remembered is None else SessionStanding(*remembered, self._known, self.counts)
 
     async def resolve(self, token: str, address: str) -> Identity | None:
         """Who a token belongs to.

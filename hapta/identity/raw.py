@@ -55,6 +55,26 @@ class Adopted:
     proof_round: int = 0
 
 
+class AdoptedStanding:
+    """Of an adopted token.
+
+    Attributes:
+        exp: its expiry, Unix seconds.
+    """
+
+    __slots__ = ("_adopted", "_proof_round", "exp")
+
+    def __init__(self, adopted: Adopted, proof_round: Callable[[], int]) -> None:
+        self._adopted = adopted
+        self._proof_round = proof_round
+        self.exp = adopted.exp
+
+    def holds(self, epoch: int) -> bool:
+        """Whether it needs no second look before :attr:`exp`."""
+        adopted = self._adopted
+        return adopted.is_proved and adopted.epoch == epoch and adopted.proof_round == self._proof_round()
+
+
 class AdoptedTokens:
     """Proves and remembers PocketBase tokens.
 
@@ -99,15 +119,12 @@ class AdoptedTokens:
         if adopted is None:
             return None
         self._feed.touch()
-        return self.identity_of(adopted)
-
-    def remembered(self, token: str) -> Adopted | None:
-        """What :meth:`recall` looks up: to be held, and asked about by :meth:`identity_of`."""
-        return self._adopted.get(token)
-
-    def identity_of(self, adopted: Adopted) -> Identity | None:
-        """The identity of a token that was recalled before, if it still needs no second look."""
         return adopted.identity if self._is_good(adopted) else None
+
+    def standing(self, token: str) -> "AdoptedStanding | None":
+        """Of a token that was looked up just now (:mod:`hapta.identity.standing`)."""
+        adopted = self._adopted.get(token)
+        return None if adopted is None else AdoptedStanding(adopted, lambda: self._proof_round)
 
     def _is_good(self, adopted: Adopted) -> bool:
         if not adopted.is_proved or adopted.epoch != self._feed.epoch or self._clock.now() >= adopted.exp:

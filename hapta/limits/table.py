@@ -114,6 +114,20 @@ class Table:
             return tat if tat - now <= quota.tolerance_ns else -1
         return -1 if start > now else now + min(steps, quota.ceiling_ns)
 
+    def spend(self, key: Key, cost: float, now: int) -> int:
+        """:meth:`offer`, and :meth:`settle` where it is allowed."""
+        quota, tats = self.quota, self._tats
+        tat = tats.get(key)
+        if tat is not None and type(cost) is int:
+            tat = (tat if tat > now else now) + cost * quota.step_ns
+            if tat - now <= quota.tolerance_ns:
+                tats[key] = tat
+                return tat
+        tat = self.offer(key, cost, now)
+        if tat >= 0:
+            self.settle(key, tat, now)
+        return tat
+
     def settle(self, key: Key, tat: int, now: int) -> None:
         """Note what a key owes."""
         tats = self._tats

@@ -17,8 +17,6 @@ from hapta.model.operation import Operation
 from hapta.model.target import Target
 
 Header = tuple[bytes, bytes]
-Recall = Callable[[], Identity | None]
-"""Who a token belongs to, if that needs no second look."""
 
 
 class RequestBody(Protocol):
@@ -61,6 +59,19 @@ class Charges(Protocol):
 
     def more(self, requests: float) -> None:
         """Charge all of them as if for so many further requests."""
+        ...
+
+
+class Standing(Protocol):
+    """What a token was worth when it was looked up."""
+
+    @property
+    def exp(self) -> float:
+        """Its expiry, Unix seconds."""
+        ...
+
+    def holds(self, epoch: int) -> bool:
+        """Whether it is still worth that, the change feed being live and in this epoch."""
         ...
 
 
@@ -132,8 +143,7 @@ class Exchange:
         is_repeatable: its answer may be given again to the same request, as far as is known: its head came by
             itself. Set to false by a stage in front of the cache whose decision rests on more than the
             request, its caller and what the cache looks at.
-        recall: asks for the identity again, where that takes no waiting (set by the identify stage for what
-            is repeatable).
+        standing: of the token it came with (set by the identify stage for what is repeatable).
         is_answered: PocketBase answered it, whatever becomes of that answer on its way back (set by the
             upstream stage).
         upstream_s: seconds spent waiting for PocketBase (set by the upstream stage).
@@ -161,7 +171,7 @@ class Exchange:
     shaped_for: Mapping[str, object] = field(default_factory=dict)
     charges: Charges | None = None
     is_repeatable: bool = False
-    recall: Recall | None = None
+    standing: Standing | None = None
     is_answered: bool = False
     upstream_s: float = 0.0
     cache: str = ""

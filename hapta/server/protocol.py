@@ -48,8 +48,8 @@ class Lane(Protocol):
         """What a connection from there holds while it is open."""
         ...
 
-    def answer(self, peer: Any, head: bytes, transport: asyncio.Transport) -> bool:
-        """Answer all that came; else nothing happened."""
+    def answer(self, peer: Any, head: bytes, transport: asyncio.Transport) -> float:
+        """Answer all that came; when that was done, in monotonic seconds. 0.0: nothing happened."""
         ...
 
     def learn(self, peer: Any, head: bytes, exchange: Exchange, answer: Answer) -> None:
@@ -243,14 +243,15 @@ class Connection(RequestHandler):
                 self.peer_text, is_trusted=self.is_peer_trusted, is_admin=self.is_admin_network
             )
         try:
-            if not lane.answer(self._lane_peer, data, transport):
-                return False
+            answered_at = lane.answer(self._lane_peer, data, transport)
         except Exception as exc:
             self._reception.lane = None  # what fails once is not to be tried on everybody
             self._reception.on_crash(new_request_id(), exc)
             self.abort()  # the answer may have begun
             return True
-        self._next_keepalive_close_time = deadline = self._loop.time() + self._keepalive_timeout
+        if not answered_at:
+            return False
+        self._next_keepalive_close_time = deadline = answered_at + self._keepalive_timeout
         if self._keepalive_handle is None:
             self._keepalive = True
             self._keepalive_handle = self._loop.call_at(deadline, self._process_keepalive)

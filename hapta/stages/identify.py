@@ -9,14 +9,13 @@ token at all travels on, for rules and hooks may read it.
 
 import re
 from collections.abc import Callable
-from functools import partial
 from typing import Protocol
 
 from hapta.identity.keeper import SessionKeeper
 from hapta.identity.needs import SessionEnded
 from hapta.identity.proof import is_pocketbase_token
 from hapta.identity.raw import AdoptedTokens
-from hapta.model.exchange import Answer, Exchange, Handler, Recall, Stage
+from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.model.identity import Identity
 from hapta.model.operation import OperationClass
 from hapta.sessions.keys import KeyRing
@@ -93,14 +92,9 @@ def identify(
             exchange.identity = identity
             exchange.authorization = identity.upstream_token
             if exchange.is_repeatable:
-                exchange.recall = _recall(token)
-
-    def _recall(token: str) -> Recall | None:
-        """How to ask whether the token is still worth what it was just now."""
-        if (remembered := keeper.remembered(token)) is not None:
-            return partial(keeper.identity_of, remembered)
-        held = None if adopted is None else adopted.remembered(token)
-        return None if adopted is None or held is None else partial(adopted.identity_of, held)
+                exchange.standing = keeper.standing(token)
+                if exchange.standing is None and adopted is not None:
+                    exchange.standing = adopted.standing(token)
 
     return stage
 

@@ -27,6 +27,7 @@ from hapta.model.exchange import Answer, Exchange, Handler, Header
 from hapta.model.identity import Identity
 from hapta.model.operation import OperationClass
 from hapta.stages.batch import batch_requests
+from hapta.stages.tab import Price, Tab
 
 UNREADABLE_PARTS = 50
 """As many as PocketBase takes in one batch by default."""
@@ -55,6 +56,7 @@ class Limits:
         self._whereabouts = whereabouts
         self._on_limited = on_limited
         self._policies: dict[str, tuple[Quota, bytes]] = {}
+        self._prices: dict[tuple[str, ...], Price] = {}
 
     async def charge(self, exchange: Exchange, forward: Handler) -> Answer:
         """Charge one request, and what a refused write costs on top."""
@@ -85,16 +87,27 @@ class Limits:
                 raise self._refused(refusal)
         return await forward(exchange)
 
-    def charge_known(self, subject: Subject, asked: Asked) -> bytes | None:
-        """Charge a request whose answer is known already.
+    @property
+    def version(self) -> int:
+        """Of what applies to requests; prices of another are void."""
+        return self._limiter.version
 
-        Returns:
-            The header lines that go with it; ``None`` for one that is refused, which is not counted.
-        """
-        charged = self._limiter.take(subject, asked)
-        if isinstance(charged, Refusal):
-            return None
-        return b"".join(b"%s: %s\r\n" % line for line in self._headers(charged))
+    def price(self, asked: Asked) -> Price:
+        """What requests of a kind are charged to; the same object for all that are charged to the same."""
+        version, charges = self._limiter.version, self._limiter.applying(asked)
+        names = tuple(rule.name for rule, _, _ in charges)
+        price = self._prices.get(names)
+        if price is None or price.version != version:
+            price = self._prices[names] = Price(charges, version)
+        return price
+
+    def tab(self, subject: Subject, price: Price) -> Tab:
+        """A caller's account for requests of one price."""
+        entries = [
+            (rule, table, key) for rule, table, _ in price.charges if (key := rule.key(subject)) is not None
+        ]
+        policies = b", ".join(self._policy(rule) for rule, _, _ in entries) if self._config.headers else b""
+        return Tab(self._limiter, Charged(self._limiter, subject, entries), policies)
 
     def note(self, subject: Subject, identity: Identity | None) -> None:
         """A request of somebody was accepted."""
