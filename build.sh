@@ -13,7 +13,8 @@ help() {
                 only what they name runs
   check         formatting, lint, types, layers, rendered files
   fix           put formatting and simple lint right, render config.toml and docs/configuration.md
-  bench         measure against the peers (needs wrk and nginx); arguments go to `python -m bench`
+  bench         measure Hapta beside its peers (needs wrk; nginx, Varnish, HAProxy where they are installed);
+                --quick: before and after a change, in two minutes; arguments go to `python -m bench`
   docs          render and check the documentation
   dist          build the wheel into dist/
 without a word: the same as test

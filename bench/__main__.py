@@ -15,6 +15,7 @@ from bench import (
     hooks,
     limits,
     passthrough,
+    peers,
     refusals,
     sessions,
     startup,
@@ -30,6 +31,7 @@ from bench.plan import Plan, Section
 
 _PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 _MEASUREMENTS: dict[str, Callable[[Plan], Section]] = {
+    "peers": peers.measure,
     "passthrough": passthrough.measure,
     "refusals": refusals.measure,
     "streams": streams.measure,
@@ -43,19 +45,57 @@ _MEASUREMENTS: dict[str, Callable[[Plan], Section]] = {
     "uploads": uploads.measure,
 }
 _WITHOUT_TOOLS = ("limits", "store", "cache", "workers")
-_TOOLS = ("wrk", "nginx", "taskset", "pocketbase")
+_QUICK_RUNS = {"peers": 3}  # for before and after, two tell nothing
+_TOOLS = ("wrk", "taskset", "pocketbase")
+_NEEDS_NGINX = ("passthrough", "refusals", "all")
+
+
+def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    names = tuple(value.split(",")) if value else ()
+    unknown = sorted(set(names) - set(peers.NAMES))
+    if unknown:
+        raise click.BadParameter(f"{', '.join(unknown)}: there are {', '.join(peers.NAMES)}")
+    return names
+
+
+def _pairs(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in value]
+    if not all(name and is_there and said for name, is_there, said in pairs):
+        raise click.BadParameter(f"expected {parameter.metavar}")
+    return {name: said for name, _, said in pairs}
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.argument("what", type=click.Choice([*_MEASUREMENTS, "all"]))
-@click.option("--runs", type=click.IntRange(min=1), help="Rounds of each measurement; 5, or 2 with --quick.")
+@click.argument("what", type=click.Choice([*_MEASUREMENTS, "all"]), default="peers")
+@click.option("--runs", type=click.IntRange(min=1), help="Rounds of each measurement; 5, fewer with --quick.")
 @click.option("--quick", is_flag=True, help="Short runs, fewer streams: to see that it works.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Every single run as JSON, here.")
 @click.option("--write-docs", is_flag=True, help="Put the tables into docs/performance.md.")
-def command(what: str, runs: int | None, quick: bool, json_path: Path | None, write_docs: bool) -> None:
+@click.option("--only", metavar="NAME,...", callback=_names, help="Workloads of peers to run.")
+@click.option(
+    "--checkout", "checkouts", multiple=True, metavar="NAME=FOLDER", callback=_pairs,
+    help="Another working copy of Hapta, measured by peers beside this one.",
+)  # fmt: skip
+@click.option(
+    "--contender", "outside", multiple=True, metavar="NAME=URL", callback=_pairs,
+    help="A server of yours before the PocketBase at --pocketbase-port, measured by peers.",
+)  # fmt: skip
+@click.option("--pocketbase-port", type=click.IntRange(1, 65535), help="Where peers' PocketBase listens.")
+def command(
+    what: str,
+    runs: int | None,
+    quick: bool,
+    json_path: Path | None,
+    write_docs: bool,
+    only: tuple[str, ...],
+    checkouts: dict[str, str],
+    outside: dict[str, str],
+    pocketbase_port: int | None,
+) -> None:
     """Measure Hapta beside its peers; tables go to standard output.
 
     \b
+    peers         what is measured when nothing is named: reads and writes beside nginx, Varnish, HAProxy
     passthrough   a view and a list: PocketBase directly, behind nginx, behind Hapta
     refusals      a create that its schema refuses: PocketBase, behind Hapta, at the edge
     streams       2,000 idle event streams: memory per client, and that all get an event
@@ -69,19 +109,32 @@ def command(what: str, runs: int | None, quick: bool, json_path: Path | None, wr
     uploads       files straight to PocketBase and through Hapta, and its memory beside a large one
 
     Needs Linux, two cores, and (but for limits, store, cache and workers) wrk and nginx (Debian: apt-get
-    install wrk nginx-light); store needs moka-py (pip install moka-py).
+    install wrk nginx-light); store needs moka-py (pip install moka-py). Varnish and HAProxy take part in
+    peers where they are installed (apt-get install varnish haproxy).
     """
     names = list(_MEASUREMENTS) if what == "all" else [what]
     for name in () if what in _WITHOUT_TOOLS else _TOOLS:
         tool(name)
+    if what in _NEEDS_NGINX:
+        tool("nginx")
     sections = []
     with tempfile.TemporaryDirectory(prefix="hapta-bench-") as folder:
         for name in names:
             home = Path(folder) / name
             home.mkdir()
-            plan = Plan(home, runs or (2 if quick else 5), 1 if quick else 4, 200 if quick else 2000)
+            plan = Plan(
+                home,
+                runs or (_QUICK_RUNS.get(name, 2) if quick else 5),
+                seconds=1 if quick else 4,
+                streams=200 if quick else 2000,
+                is_quick=quick,
+                only=only,
+                checkouts={name: Path(folder) for name, folder in checkouts.items()},
+                outside=outside,
+                pocketbase_port=pocketbase_port,
+            )
             sections.append(_MEASUREMENTS[name](plan))
-            print(f"\n## {name}\n\n{sections[-1].tables}\n", flush=True)
+            print(f"\n## {name}\n\n{sections[-1].tables}\n\n{sections[-1].aside}", flush=True)
     how = _how(what, plan.runs, is_quick=quick)
     print(how)
     if json_path is not None:
@@ -91,6 +144,8 @@ def command(what: str, runs: int | None, quick: bool, json_path: Path | None, wr
         page = _PAGE.read_text(encoding="utf-8")
         for section in sections:
             page = filled(page, section, how)
+            for name, text in section.files.items():
+                _PAGE.with_name(name).write_text(text, encoding="utf-8")
         _PAGE.write_text(page, encoding="utf-8")
 
 

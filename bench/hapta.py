@@ -34,6 +34,7 @@ def hapta(
     settings: Mapping[str, object] | None = None,
     *,
     is_pinned: bool = True,
+    checkout: Path = _ROOT,
 ) -> Iterator[Hapta]:
     """Run ``hapta serve`` in ``home``; its access log goes to ``hapta.log`` there.
 
@@ -42,6 +43,7 @@ def hapta(
         upstream: the PocketBase to use; ``None`` for one of its own.
         settings: further configuration keys in dotted form.
         is_pinned: on the servers' core, else where the kernel likes.
+        checkout: whose Hapta it is.
     """
     port = free_port()
     chosen: dict[str, object] = {"server.port": port, "metrics.port": free_port()}
@@ -51,12 +53,13 @@ def hapta(
     command = [sys.executable, "-m", "hapta", "serve"]
     for key, value in chosen.items():
         command += ["--set", f"{key}={value}"]
-    with child("hapta", command, home, environment=_environment(upstream), is_pinned=is_pinned) as process:
+    environment = _environment(upstream, checkout)
+    with child("hapta", command, home, environment=environment, is_pinned=is_pinned) as process:
         wait_until_ok(process, port, READY, home / "hapta.log")
         yield Hapta(process.pid, port)
 
 
-def _environment(upstream: PocketBase | None) -> dict[str, str]:
+def _environment(upstream: PocketBase | None, checkout: Path) -> dict[str, str]:
     """This one without what would configure Hapta, and with the PocketBase it shall use."""
     names = {"databaseurl", "adminemail", "adminpassword", "admintoken", "secret", "secretprevious"}
     kept = {
@@ -64,7 +67,7 @@ def _environment(upstream: PocketBase | None) -> dict[str, str]:
         for name, value in os.environ.items()
         if name.lower() not in names and not name.upper().startswith("HAPTA_")
     }
-    kept["PYTHONPATH"] = str(_ROOT)
+    kept["PYTHONPATH"] = str(checkout)
     if upstream is not None:
         kept |= {"DatabaseURL": upstream.url, "AdminEmail": EMAIL, "AdminPassword": PASSWORD}
         kept["Secret"] = SECRET

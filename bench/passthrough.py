@@ -4,14 +4,13 @@ All servers share one core, so a proxy takes from PocketBase what it uses itself
 one after the other; ratios and differences are taken within a round.
 """
 
-import os
-import time
 from collections import defaultdict
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 
 from bench import proc, wrk
 from bench.hapta import WITHOUT_CACHE, hapta
+from bench.meter import QUIET_SHARE, Meter, wait_until_quiet
 from bench.nginx import plain_proxy
 from bench.plan import Plan, Section
 from bench.pocketbase import PocketBase, pocketbase
@@ -21,8 +20,6 @@ POCKETBASE, NGINX, HAPTA = "PocketBase", "nginx", "Hapta"
 CONNECTIONS = (64, 1)
 LIST = "/api/collections/posts/records?page=1&perPage=30&sort=-created"
 VIEW = "/api/collections/posts/records/{id}"
-_QUIET_SHARE = 0.15
-"""Of one core, used by others: below it the machine counts as quiet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +96,8 @@ def _round(
     A try as a whole: a ratio means something only between runs that saw the same machine.
     """
     tries: list[list[Run]] = []
-    while len(tries) < 3 and not any(_disturbance(runs) < _QUIET_SHARE for runs in tries):
-        _wait_until_quiet()
+    while len(tries) < 3 and not any(_disturbance(runs) < QUIET_SHARE for runs in tries):
+        wait_until_quiet()
         runs = [_run(plan, upstream, contender, load, number) for contender in contenders]
         plan.say(
             f"{load.name}, {load.connections} connections, round {number + 1}, try {len(tries) + 1}: "
@@ -121,11 +118,9 @@ def _disturbance(runs: list[Run]) -> float:
 
 def _run(plan: Plan, upstream: PocketBase, contender: Contender, load: Load, number: int) -> Run:
     own = proc.tree(contender.pid)
-    servers = {*own, *proc.tree(upstream.pid)}
-    before = proc.cpu_s(own), proc.cpu_s(servers), proc.busy_s(), _children_s(), time.monotonic()
+    meter = Meter(own, proc.tree(upstream.pid))
     report = wrk.load(plan.home, _url(contender, load), load.connections, plan.seconds)
-    after = proc.cpu_s(own), proc.cpu_s(servers), proc.busy_s(), _children_s(), time.monotonic()
-    used_own, used_servers, busy, used_wrk, passed = (b - a for a, b in zip(before, after, strict=True))
+    used = meter.read()
     return Run(
         load=load.name,
         connections=load.connections,
@@ -134,24 +129,10 @@ def _run(plan: Plan, upstream: PocketBase, contender: Contender, load: Load, num
         per_s=report.per_s,
         p50_ms=report.p50_ms,
         p99_ms=report.p99_ms,
-        cpu_us=used_own * 1e6 / report.requests,
+        cpu_us=used.own_s * 1e6 / report.requests,
         rss_mb=proc.rss_bytes(own) / 2**20,
-        foreign=max(0.0, busy - used_servers - used_wrk) / passed,
+        foreign=used.foreign,
     )
-
-
-def _children_s() -> float:
-    """Processor time of this process and of the children it has waited for: wrk, while the servers run."""
-    return sum(os.times()[:4])
-
-
-def _wait_until_quiet() -> None:
-    """Wait up to ten seconds until other processes leave the cores alone."""
-    for _ in range(20):
-        before = proc.busy_s()
-        time.sleep(0.5)
-        if proc.busy_s() - before < 0.5 * _QUIET_SHARE:
-            return
 
 
 def render(runs: list[Run]) -> str:

@@ -1,7 +1,8 @@
 """What a measurement is given, and what it gives back."""
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,22 @@ class Plan:
         runs: rounds of each measurement.
         seconds: length of one run under load.
         streams: event streams held open at once.
+        is_quick: to see that it works, or what a change has done.
+        only: names of the workloads to run; all when empty.
+        checkouts: other working copies of Hapta to measure beside this one, by name.
+        outside: URLs of further servers, by name.
+        pocketbase_port: where PocketBase is to listen; any free port when ``None``.
     """
 
     home: Path
     runs: int
     seconds: float
     streams: int
+    is_quick: bool = False
+    only: Collection[str] = ()
+    checkouts: Mapping[str, Path] = field(default_factory=dict)
+    outside: Mapping[str, str] = field(default_factory=dict)
+    pocketbase_port: int | None = None
 
     @staticmethod
     def say(line: str) -> None:
@@ -42,8 +53,12 @@ class Section:
         name: of the measurement, and of its place in docs/performance.md.
         tables: Markdown.
         runs: every single run, for ``--json``.
+        aside: Markdown for who measured, and not for the documentation.
+        files: what the tables refer to, by the name of the file beside docs/performance.md.
     """
 
     name: str
     tables: str
     runs: list[dict[str, Any]]
+    aside: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)

@@ -4,6 +4,7 @@ import os
 import random
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from bench.machine import tool
 from bench.process import child, free_port, wait_until_ok
 
 EMAIL, PASSWORD = "bench@example.com", "bench1234567890"
+USER_PASSWORD = "password1234"
 N_POSTS, N_USERS = 10_000, 100
 _ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _TEXT = (
@@ -61,25 +63,44 @@ class PocketBase:
 
 
 @contextmanager
-def pocketbase(home: Path) -> Iterator[PocketBase]:
-    """Run one in ``home``; its data is made when there is none yet."""
+def pocketbase(home: Path, port: int | None = None) -> Iterator[PocketBase]:
+    """Run one in ``home``; its data is made when there is none yet.
+
+    Args:
+        port: any free one when ``None``.
+    """
     data = home / "pb_data"
     is_new = not data.exists()
     if is_new:
         command = [tool("pocketbase"), "superuser", "upsert", EMAIL, PASSWORD, f"--dir={data}"]
         subprocess.run(command, cwd=home, check=True, capture_output=True)
-        with _serving(home, data) as (_, port):
-            _make_collections(port)
+        with _serving(home, data) as (_, first):
+            _make_collections(first)
         _write_rows(data / "data.db")
     with closing(sqlite3.connect(data / "data.db")) as database:
         ids = [row[0] for row in database.execute("select id from posts order by created")]
-    with _serving(home, data) as (pid, port):
-        yield PocketBase(pid, port, _superuser_token(port), ids)
+    with _serving(home, data, port) as (pid, taken):
+        yield PocketBase(pid, taken, _superuser_token(taken), ids)
+
+
+def impersonated(upstream: PocketBase, user: str) -> tuple[str, int]:
+    """A token of that user's, made without a password, and when it ends.
+
+    Args:
+        user: the record's id.
+    """
+    answer = httpx.post(
+        f"{upstream.url}/api/collections/users/impersonate/{user}",
+        json={"duration": 86_400},
+        headers={"Authorization": upstream.token},
+        timeout=30,
+    )
+    return str(answer.raise_for_status().json()["token"]), int(time.time()) + 86_000
 
 
 @contextmanager
-def _serving(home: Path, data: Path) -> Iterator[tuple[int, int]]:
-    port = free_port()
+def _serving(home: Path, data: Path, port: int | None = None) -> Iterator[tuple[int, int]]:
+    port = port or free_port()
     command = [tool("pocketbase"), "serve", f"--http=127.0.0.1:{port}", f"--dir={data}"]
     # pinned to one core, more Go threads at once would only get in each other's way
     environment = {**os.environ, "GOMAXPROCS": "1"}
@@ -96,7 +117,7 @@ def _superuser_token(port: int) -> str:
 
 def _make_collections(port: int) -> None:
     user = {"id": "user00000000000", "email": "u0@example.com", "name": "user 0", "verified": True}
-    user |= {"password": "password1234", "passwordConfirm": "password1234"}
+    user |= {"password": USER_PASSWORD, "passwordConfirm": USER_PASSWORD}
     headers = {"Authorization": _superuser_token(port)}
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30) as client:
         client.post("/api/collections", json=_POSTS).raise_for_status()

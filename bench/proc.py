@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -54,6 +55,29 @@ def cpu_s(pids: Iterable[int]) -> float:
 def rss_bytes(pids: Iterable[int]) -> int:
     """Resident memory of ``pids``."""
     return sum(parse_rss_bytes(_read(_PROC / str(pid) / "status")) for pid in pids)
+
+
+def listener(port: int) -> int | None:
+    """The process that listens on a TCP port of this machine; ``None`` when none is seen."""
+    rows = (row.split() for name in ("tcp", "tcp6") for row in _read(_PROC / "net" / name).splitlines()[1:])
+    # proc(5): local address, then state 0A for listening, then at the tenth place the inode
+    wanted = {
+        f"socket:[{row[9]}]" for row in rows if row[3] == "0A" and int(row[1].split(":")[1], 16) == port
+    }
+    for folder in _PROC.iterdir():
+        if folder.name.isdigit() and not wanted.isdisjoint(_links(folder / "fd")):
+            return int(folder.name)
+    return None
+
+
+def _links(folder: Path) -> set[str]:
+    """Where the links in a folder lead; nothing of one that is not ours to see, or has gone."""
+    found = set()
+    with suppress(OSError):
+        for link in folder.iterdir():
+            with suppress(OSError):
+                found.add(str(link.readlink()))
+    return found
 
 
 def busy_s() -> float:

@@ -2,6 +2,7 @@
 
 import http.client
 import random
+import resource
 import socket
 import subprocess
 import time
@@ -27,6 +28,19 @@ def free_port() -> int:
                 continue
             return port
     raise BenchError(f"no free port between {_PORTS.start} and {_PORTS.stop}")
+
+
+def allow_files(wanted: int) -> None:
+    """Let this process and its children open that many; a gateway holds two sockets for each stream.
+
+    Raises:
+        BenchError: the operating system's hard limit is lower.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise BenchError(f"{wanted} open files are needed, the hard limit is {hard}: ulimit -Hn {wanted}")
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @contextmanager
@@ -80,6 +94,19 @@ def wait_until_ok(
             said = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
             raise BenchError(f"{log.stem} {what}; it said:\n{said}")
         time.sleep(0.005)
+
+
+def wait_until_answered(port: int, path: str, timeout_s: float) -> None:
+    """Return as soon as somebody else's server answers ``path`` with 200.
+
+    Raises:
+        BenchError: ``timeout_s`` seconds were not enough.
+    """
+    ends_at = time.monotonic() + timeout_s
+    while not is_ok(port, path):
+        if time.monotonic() > ends_at:
+            raise BenchError(f"http://127.0.0.1:{port}{path} does not answer 200")
+        time.sleep(0.1)
 
 
 def is_ok(port: int, path: str) -> bool:

@@ -17,14 +17,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import httpx
 import jwt
 
 from bench import proc
 from bench.errors import BenchError
 from bench.hapta import SECRET, WITHOUT_CACHE, Hapta, hapta
 from bench.plan import Plan, Section
-from bench.pocketbase import PocketBase, pocketbase
+from bench.pocketbase import USER_PASSWORD, PocketBase, impersonated, pocketbase
 from bench.statistics import Spread, differences, table
 from hapta.config import SessionsConfig
 from hapta.identity.keeper import SessionKeeper
@@ -37,7 +36,6 @@ from hapta.sessions.seal import seal_token
 from hapta.sessions.token import Claims, ForgedToken, mint, new_salt, new_session_id, parse
 
 _USERS_ID = "_pb_users_auth_"
-_USER_PASSWORD = "password1234"
 _LOGINS, _OTHERS = 25, 200
 _LOOPS = 20_000
 _FIRST_SIGHTS = 500
@@ -153,7 +151,7 @@ def _write_sessions(database: Path, upstream: PocketBase, count: int) -> tuple[l
         The tokens their clients hold, and PocketBase's own, one of each user.
     """
     ring, now = KeyRing.of(SECRET, None), time.time()
-    owners = [(user, *_impersonated(upstream, user)) for user in _user_ids(database)]
+    owners = [(user, *impersonated(upstream, user)) for user in _user_ids(database)]
     tokens, rows = [], []
     for number in range(count):
         user, token, exp = owners[number % len(owners)]
@@ -173,17 +171,6 @@ def _user_ids(database: Path) -> list[str]:
         return [row[0] for row in connection.execute("select id from users order by email")]
 
 
-def _impersonated(upstream: PocketBase, user: str) -> tuple[str, int]:
-    """A token of that user's, made without a password, and when it ends."""
-    answer = httpx.post(
-        f"{upstream.url}/api/collections/users/impersonate/{user}",
-        json={"duration": 86_400},
-        headers={"Authorization": upstream.token},
-        timeout=30,
-    )
-    return str(answer.raise_for_status().json()["token"]), int(time.time()) + 86_000
-
-
 class _Pairs:
     """The same request directly and through Hapta, in turns; seconds of each."""
 
@@ -192,7 +179,7 @@ class _Pairs:
 
     def logins(self) -> tuple[list[float], list[float]]:
         users = [f"u{number % 50}@example.com" for number in range(_LOGINS)]
-        bodies = [json.dumps({"identity": user, "password": _USER_PASSWORD}) for user in users]
+        bodies = [json.dumps({"identity": user, "password": USER_PASSWORD}) for user in users]
         path = "/api/collections/users/auth-with-password"
         return self._in_turns((path, body, None) for body in bodies)
 
@@ -207,7 +194,7 @@ class _Pairs:
         took: tuple[list[float], list[float]] = ([], [])
         for seconds, port in zip(took, (self._upstream.port, self._ours.port), strict=True):
             with _connection(port) as connection:
-                body = json.dumps({"identity": "u0@example.com", "password": _USER_PASSWORD})
+                body = json.dumps({"identity": "u0@example.com", "password": USER_PASSWORD})
                 login = "/api/collections/users/auth-with-password"
                 _, answer = _timed(connection, "POST", login, body, _headers(None))
                 for _ in range(_OTHERS):

@@ -6,7 +6,6 @@ event in the end.
 
 import http.client
 import json
-import resource
 import select
 import socket
 import time
@@ -19,6 +18,7 @@ from bench.errors import BenchError
 from bench.hapta import hapta
 from bench.plan import Plan, Section
 from bench.pocketbase import PocketBase, pocketbase
+from bench.process import allow_files
 from bench.statistics import Spread, table
 
 _TOPIC = "posts/*"
@@ -48,7 +48,7 @@ class Run:
 
 def measure(plan: Plan) -> Section:
     """Run everything, and make the table."""
-    _allow_files(plan.streams * 2 + _SPARE_FILES)
+    allow_files(plan.streams * 2 + _SPARE_FILES)
     runs = []
     for number in range(plan.runs):
         run = _round(plan, number)
@@ -58,19 +58,6 @@ def measure(plan: Plan) -> Section:
         )
         runs.append(run)
     return Section("streams", render(runs), [asdict(run) for run in runs])
-
-
-def _allow_files(wanted: int) -> None:
-    """Children inherit it: Hapta holds two sockets for each stream.
-
-    Raises:
-        BenchError: the operating system's hard limit is lower.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        raise BenchError(f"{wanted} open files are needed, the hard limit is {hard}: ulimit -Hn {wanted}")
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _round(plan: Plan, number: int) -> Run:

@@ -13,8 +13,8 @@ _REPORT = """\
 done = function(summary, latency, requests)
   local e = summary.errors
   io.write(string.format(
-    'JSON{"requests":%d,"us":%d,"errors":%d,"refusals":%d,"p50_us":%.1f,"p99_us":%.1f}\\n',
-    summary.requests, summary.duration, e.connect + e.read + e.write + e.timeout, e.status,
+    'JSON{"requests":%d,"us":%d,"bytes":%d,"errors":%d,"refusals":%d,"p50_us":%.1f,"p99_us":%.1f}\\n',
+    summary.requests, summary.duration, summary.bytes, e.connect + e.read + e.write + e.timeout, e.status,
     latency:percentile(50), latency:percentile(99)))
 end
 """
@@ -28,10 +28,16 @@ wrk.headers["Content-Type"] = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one run of wrk saw; latencies in milliseconds."""
+    """What one run of wrk saw; latencies in milliseconds.
+
+    Attributes:
+        received_bytes: of all answers, their heads included.
+        errors: answers that were refusals, or none at all.
+    """
 
     requests: int
     seconds: float
+    received_bytes: int
     errors: int
     p50_ms: float
     p99_ms: float
@@ -58,10 +64,28 @@ def parse(output: str, *, is_refused: bool = False) -> Report:
     return Report(
         seen["requests"],
         seen["us"] / 1e6,
+        seen["bytes"],
         seen["errors"] + unwanted,
         seen["p50_us"] / 1000,
         seen["p99_us"] / 1000,
     )
+
+
+def run(home: Path, url: str, connections: int, seconds: float, *, script: str = "", threads: int = 1) -> str:
+    """Load ``url`` over ``connections`` kept-alive connections, and return what wrk printed.
+
+    Args:
+        script: Lua that says what is asked; a GET of ``url`` without it.
+        threads: of wrk, each with a Lua state and an equal share of the connections.
+    """
+    path = home / "report.lua"
+    path.write_text(script + _REPORT, encoding="ascii")
+    command = [tool("wrk"), f"-t{threads}", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout=10s"]
+    command += ["-s", str(path), url]
+    done = subprocess.run(
+        pinned(command, cores().load), capture_output=True, text=True, check=False, timeout=seconds + 60
+    )
+    return done.stdout + done.stderr
 
 
 def load(
@@ -82,14 +106,8 @@ def load(
     Raises:
         BenchError: wrk failed, or a request did.
     """
-    script = home / "report.lua"
-    post = "" if posted is None else _POST.format(body=posted)
-    script.write_text(post + _REPORT, encoding="ascii")
-    command = [tool("wrk"), "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "-s", str(script), url]
-    done = subprocess.run(
-        pinned(command, cores().load), capture_output=True, text=True, check=False, timeout=seconds + 60
-    )
-    report = parse(done.stdout + done.stderr, is_refused=is_refused)
+    script = "" if posted is None else _POST.format(body=posted)
+    report = parse(run(home, url, connections, seconds, script=script), is_refused=is_refused)
     if report.errors:
         raise BenchError(f"{report.errors} of {report.requests} requests to {url} failed: no figures")
     return report

@@ -1,12 +1,13 @@
 """What the kernel says of processes is read right, whatever their names are."""
 
 import os
+import socket
 import subprocess
 import sys
 
 import pytest
 
-from bench.proc import parse_busy_s, parse_cpu_s, parse_parent, parse_rss_bytes, rss_bytes, tree
+from bench.proc import listener, parse_busy_s, parse_cpu_s, parse_parent, parse_rss_bytes, rss_bytes, tree
 
 TICKS = os.sysconf("SC_CLK_TCK")
 STAT = "4242 ({name}) S 17 4242 4242 0 -1 4194304 900 0 0 0 150 50 7 8 20 0 1 0 999 1000 200 42"
@@ -45,3 +46,10 @@ def test_a_tree_holds_the_children_s_children() -> None:
         assert rss_bytes(pids) > rss_bytes([process.pid]) > 0
         process.communicate(b"\n", timeout=10)
     assert rss_bytes(pids) == 0
+
+
+def test_the_process_that_listens_on_a_port_is_found() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert listener(port) == os.getpid()
+    assert listener(port) is None

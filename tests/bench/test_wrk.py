@@ -10,13 +10,15 @@ Running 2s test @ http://127.0.0.1:8090/
   1 threads and 64 connections
   8000 requests in 2.00s, 4.19MB read
 Requests/sec:   4000.00
-JSON{"requests":8000,"us":2000000,"errors":2,"refusals":1,"p50_us":250.0,"p99_us":12500.5}
+JSON{"requests":8000,"us":2000000,"bytes":4400000,"errors":2,"refusals":1,"p50_us":250.0,"p99_us":12500.5}
 """
 
 
 def test_requests_errors_and_latencies_are_read() -> None:
     report = parse(PRINTED)
-    assert report == Report(requests=8000, seconds=2.0, errors=3, p50_ms=0.25, p99_ms=12.5005)
+    assert report == Report(
+        requests=8000, seconds=2.0, received_bytes=4_400_000, errors=3, p50_ms=0.25, p99_ms=12.5005
+    )
     assert report.per_s == 4000.0
 
 

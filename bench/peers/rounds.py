@@ -1,0 +1,307 @@
+"""The rounds: every contender of a workload once, in random order, under the same load.
+
+Readers of a cache are measured with all servers running. Where something is written each contender runs
+alone: every Hapta that runs is told of every write, and would work while another one is measured.
+"""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import httpx
+
+from bench import proc, wrk
+from bench.meter import QUIET_SHARE, Meter, wait_until_quiet
+from bench.peers import scripts
+from bench.peers.callers import browser, logged_in, own_tokens, with_token
+from bench.peers.contenders import Contender, Server, forget_log
+from bench.peers.proof import is_alike, prime, proven
+from bench.peers.workloads import LIST, N_CALLERS, Ask, Sender, Way, Workload, targets
+from bench.plan import Plan
+from bench.pocketbase import PocketBase
+
+_MOST_PAIRS_PER_S = 100_000
+"""No contender answers more first hits a second: so many pairs of caller and target are there."""
+
+_STRIDE = 101
+_SETTLE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One contender under one workload in one round.
+
+    Attributes:
+        cpu_us: processor time of the contender's own processes per request.
+        upstream_us: PocketBase's.
+        load_share: of the load generator's core that it used.
+        foreign: cores used by processes that have nothing to do with the measurement.
+        fault: why its figures do not count; empty when they do.
+    """
+
+    workload: str
+    round: int
+    contender: str
+    kind: str
+    per_s: float
+    p50_ms: float
+    p99_ms: float
+    cpu_us: float
+    upstream_us: float
+    rss_mb: float
+    load_share: float
+    foreign: float
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A contender that runs.
+
+    Attributes:
+        tokens: of all users, good there.
+    """
+
+    contender: Contender
+    home: Path
+    server: Server
+    tokens: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a round: who is asked, how, and how long each answer is to be.
+
+    Attributes:
+        wire_bytes: 0 where answers differ.
+    """
+
+    name: str
+    ready: Ready
+    headers: list[dict[str, str]]
+    wire_bytes: int
+
+
+class Course:
+    """Runs workloads before one PocketBase."""
+
+    def __init__(self, plan: Plan, upstream: PocketBase, rivals: Sequence[Contender]) -> None:
+        self._plan, self._upstream, self._rivals = plan, upstream, rivals
+        self._own_tokens = own_tokens(upstream)
+        self._session_tokens: list[str] = []
+        self._asked: Counter[tuple[str, str]] = Counter()
+        self._numbers = count()
+        # any user may change any post: the rule for reading stays the public one
+        httpx.patch(
+            f"{upstream.url}/api/collections/posts",
+            json={"updateRule": '@request.auth.id != ""'},
+            headers={"Authorization": upstream.token},
+            timeout=30,
+        ).raise_for_status()
+
+    def run(self, workloads: Sequence[Workload]) -> Iterator[Run]:
+        """All of them; those that write at last."""
+        reading = [one for one in workloads if one.way is not Way.MIXED]
+        with ExitStack() as stack:
+            ready = [
+                self.start(stack, rival)
+                for rival in self._rivals
+                if any(rival.takes(workload) for workload in reading)
+            ]
+            for workload in reading:
+                yield from self._together(workload, [one for one in ready if one.contender.takes(workload)])
+        for workload in workloads:
+            if workload.way is Way.MIXED:
+                yield from self._alone(workload)
+
+    def start(self, stack: ExitStack, rival: Contender) -> Ready:
+        """Have one run until the stack ends."""
+        home = self._plan.folder(f"{next(self._numbers)}")
+        server = stack.enter_context(rival.start(home, self._upstream))
+        return Ready(rival, home, server, self._tokens(rival, server))
+
+    def _tokens(self, rival: Contender, server: Server) -> list[str]:
+        """Those of its callers. All Haptas of ours have one secret, so a session of one is one of all."""
+        if not rival.has_sessions:
+            return self._own_tokens
+        if rival.is_outside:
+            return logged_in(server.port)
+        if not self._session_tokens:
+            self._plan.say("peers: users log in")
+            self._session_tokens = logged_in(server.port)
+        return self._session_tokens
+
+    def _together(self, workload: Workload, ready: Sequence[Ready]) -> Iterator[Run]:
+        entries = [entry for one in ready for entry in self._entries(workload, one)]
+        for number in range(self._plan.runs):
+            yield from self._least_disturbed(workload, entries, number)
+
+    def _least_disturbed(self, workload: Workload, entries: Sequence[Entry], number: int) -> list[Run]:
+        """A round; once more as a whole when others were busy meanwhile, unless time is short."""
+        tries: list[list[Run]] = []
+        while len(tries) < (1 if self._plan.is_quick else 2):
+            wait_until_quiet(1.0 if self._plan.is_quick else 5.0)
+            shuffled = random.sample(entries, len(entries))
+            tries.append([self._measured(workload, entry, number) for entry in shuffled])
+            if max((run.foreign for run in tries[-1]), default=0.0) < QUIET_SHARE:
+                break
+        return min(tries, key=lambda runs: max((run.foreign for run in runs), default=0.0))
+
+    def _alone(self, workload: Workload) -> Iterator[Run]:
+        rivals = [rival for rival in self._rivals if rival.takes(workload)]
+        for number in range(self._plan.runs):
+            wait_until_quiet(1.0)
+            for rival in random.sample(rivals, len(rivals)):
+                with ExitStack() as stack:
+                    for entry in self._entries(workload, self.start(stack, rival)):
+                        yield self._measured(workload, entry, number)
+
+    def _entries(self, workload: Workload, ready: Ready) -> Iterator[Entry]:
+        """Made ready: what is to be in the cache is, and it answers as it should."""
+        contender, port = ready.contender, ready.server.port
+        headers = self._headers(workload, ready)
+        asked = self._targets(workload)
+        mark = None if workload.way in (Way.MISS, Way.MIXED) else contender.mark
+        # a caller whose first hits are measured must not have asked before
+        first = [with_token(ready.tokens[0], browser(0))] if workload.way is Way.FIRST else headers
+        if workload.way is Way.FIRST:
+            # nor be a stranger
+            prime(port, [LIST.format(page=1)], headers)
+        if workload.way is Way.FIRST:
+            # nor be a stranger
+            prime(port, [LIST.format(page=1)], headers)
+        if workload.way is Way.MIXED:
+            prime(port, [*asked, LIST.format(page=1)], headers)
+        elif workload.way not in (Way.MISS, Way.COLD) and contender.mark is not None:
+            prime(port, asked, first)
+        target = f"{asked[-1]}{scripts.FRESH.format('proof')}" if workload.way is Way.COLD else asked[-1]
+        answers = [
+            proven(
+                port,
+                self._upstream.port,
+                target,
+                first[0],
+                mark=mark,
+                is_conditional=is_conditional,
+            )
+            for is_conditional in ([False, True] if workload.way is Way.UNCHANGED else [False])
+        ]
+        is_steady = workload.way is not Way.MIXED
+        if answers[-1].status != 304:
+            if workload.way is Way.UNCHANGED:
+                headers = [{**one, "If-None-Match": '"made-up"'} for one in headers]
+            yield Entry(contender.name, ready, headers, answers[0].wire_bytes if is_steady else 0)
+            return
+        etag = answers[0].headers["etag"]
+        yield Entry(f"{contender.name}, 200", ready, headers, answers[0].wire_bytes)
+        yield Entry(
+            contender.name, ready, [{**one, "If-None-Match": etag} for one in headers], answers[1].wire_bytes
+        )
+
+    def _headers(self, workload: Workload, ready: Ready) -> list[dict[str, str]]:
+        """Of each caller."""
+        tokens = ready.tokens
+        match workload.sender:
+            case Sender.GUEST:
+                return [{}]
+            case Sender.TOKEN:
+                return [with_token(tokens[0], {})]
+            case Sender.BROWSER:
+                return [with_token(tokens[0], browser())]
+        if workload.way is Way.FIRST:
+            return [with_token(token, browser(number)) for number, token in enumerate(tokens) if number]
+        return [with_token(token, browser(number)) for number, token in enumerate(tokens[:N_CALLERS])]
+
+    def _targets(self, workload: Workload) -> list[str]:
+        found = targets(workload.ask, workload.way, self._upstream.ids)
+        if workload.way is Way.FIRST:
+            pairs = self._plan.seconds * self._plan.runs * _MOST_PAIRS_PER_S
+            return found[: max(1000, int(pairs / (len(self._own_tokens) - 1)))]
+        return found
+
+    def _measured(self, workload: Workload, entry: Entry, number: int) -> Run:
+        server = entry.ready.server
+        self._settle()
+        script, threads = self._script(workload, entry)
+        own = proc.tree(server.pid)
+        meter = Meter(own, proc.tree(self._upstream.pid))
+        url = f"http://127.0.0.1:{server.port}{self._targets(workload)[0]}"
+        printed = wrk.run(
+            self._plan.home, url, workload.connections, self._plan.seconds, script=script, threads=threads
+        )
+        used = meter.read()
+        forget_log(entry.ready.home)
+        report = wrk.parse(printed)
+        is_direct = server.pid == self._upstream.pid
+        run = Run(
+            workload=workload.name,
+            round=number,
+            contender=entry.name,
+            kind=entry.ready.contender.kind,
+            per_s=report.per_s,
+            p50_ms=report.p50_ms,
+            p99_ms=report.p99_ms,
+            cpu_us=used.own_s * 1e6 / report.requests,
+            upstream_us=(used.own_s if is_direct else used.upstream_s) * 1e6 / report.requests,
+            rss_mb=proc.rss_bytes(own) / 2**20,
+            load_share=used.load_s / used.passed_s,
+            foreign=used.foreign,
+            fault=self._fault(workload, entry, report),
+        )
+        self._plan.say(
+            f"{workload.name}, round {number + 1}: {run.contender} {run.per_s:,.0f} req/s, "
+            f"p99 {run.p99_ms:.2f} ms, {run.cpu_us:.1f} µs"
+            + (f"; others used {run.foreign:.2f} cores" if run.foreign > QUIET_SHARE else "")
+            + (f"; {run.fault}" if run.fault else "")
+        )
+        return run
+
+    def _fault(self, workload: Workload, entry: Entry, report: wrk.Report) -> str:
+        asked = self._asked[workload.name, entry.name] = (
+            self._asked[workload.name, entry.name] + report.requests + workload.connections
+        )
+        if report.errors:
+            return f"{report.errors} of {report.requests} requests failed"
+        length = report.received_bytes / report.requests
+        if entry.wire_bytes and not is_alike(length, entry.wire_bytes):
+            return f"answers of {length:.0f} bytes where {entry.wire_bytes} were proven"
+        if workload.way is Way.FIRST and asked > len(entry.headers) * len(self._targets(workload)):
+            return "no pair of caller and target was left"
+        return ""
+
+    def _script(self, workload: Workload, entry: Entry) -> tuple[str, int]:
+        """Lua, and on how many threads."""
+        first = self._asked[workload.name, entry.name]
+        if workload.way is Way.FIRST:
+            return scripts.pairs(entry.headers, self._listed(workload), first, _STRIDE), 1
+        if workload.sender is Sender.CALLERS:
+            return scripts.callers(entry.headers), len(entry.headers)
+        said = scripts.headers(entry.headers[0])
+        if workload.way is Way.COLD:
+            return said + scripts.fresh(self._listed(workload), first), 1
+        if workload.way is Way.MIXED:
+            return said + scripts.mixed(self._listed(workload), LIST.format(page=1), workload.every), 1
+        if workload.way is Way.MISS or workload.ask is Ask.VIEWS:
+            return said + scripts.random_walk(self._listed(workload)), 1
+        return said, 1
+
+    def _listed(self, workload: Workload) -> Path:
+        """A file with its targets."""
+        path = self._plan.home / f"{workload.name}.targets"
+        if not path.exists():
+            path.write_text("\n".join(self._targets(workload)) + "\n", encoding="ascii")
+        return path
+
+    def _settle(self) -> None:
+        """PocketBase may still work for connections that were given up."""
+        pids, ends_at = proc.tree(self._upstream.pid), time.monotonic() + _SETTLE_S
+        while time.monotonic() < ends_at:
+            before = proc.cpu_s(pids)
+            time.sleep(0.1)
+            if proc.cpu_s(pids) - before < 0.02:
+                return
