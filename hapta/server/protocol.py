@@ -7,7 +7,7 @@ a way to learn that the client left. It leans on private attributes of aiohttp 3
 """
 
 import asyncio
-import os
+import random
 import socket
 import struct
 from collections.abc import Callable
@@ -28,8 +28,11 @@ from hapta.server.connections import ConnectionTable
 if TYPE_CHECKING:
     from aiohttp.streams import StreamReader
 
+    from hapta.server.head import Head
+
 _LOOPBACK = parse_address("127.0.0.1")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_RANDOM = random.Random()  # seeded by the system
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
@@ -63,7 +66,8 @@ class Reception:
 
 def new_request_id() -> str:
     """An id for a request that brought none (or none we take)."""
-    return os.urandom(8).hex()
+    # nobody's secret, so it need not cost a system call
+    return "%016x" % _RANDOM.getrandbits(64)  # noqa: UP031 - a third faster, and made for every request
 
 
 class Connection(RequestHandler):
@@ -75,6 +79,7 @@ class Connection(RequestHandler):
         ends_with_client: what is being answered ends when the client sends nothing more.
         is_peer_trusted: the peer is one of our own proxies.
         is_admin_network: the peer is within ``admin.networks``.
+        head: what was made of the header fields of its last request.
     """
 
     __slots__ = (
@@ -86,6 +91,7 @@ class Connection(RequestHandler):
         "_last_payload",
         "_reception",
         "ends_with_client",
+        "head",
         "is_admin_network",
         "is_gone",
         "is_half_closed",
@@ -114,6 +120,7 @@ class Connection(RequestHandler):
         self._last_payload: StreamReader | None = None
         self._gone_callbacks: dict[int, Callable[[], None]] = {}
         self._answered = 0
+        self.head: Head | None = None
         self.is_gone = False
         self.is_half_closed = False
         self.ends_with_client = False

@@ -21,6 +21,7 @@ from hapta.limits.keys import address_key
 from hapta.limits.limiter import Charged, Limiter, Refusal
 from hapta.limits.rules import Asked, Rule, Subject
 from hapta.limits.whereabouts import Whereabouts
+from hapta.model.concerns import only_for
 from hapta.model.errors import BadRequest, BodyTooLarge, HaptaError, RateLimited
 from hapta.model.exchange import Answer, Exchange, Handler, Header
 from hapta.model.operation import OperationClass
@@ -52,7 +53,7 @@ class Limits:
         self._config = config
         self._whereabouts = whereabouts
         self._on_limited = on_limited
-        self._policies: dict[str, tuple[Quota, bytes]] = {}
+        self._policies: dict[str, tuple[Quota, tuple[bytes, bytes]]] = {}
 
     async def charge(self, exchange: Exchange, forward: Handler) -> Answer:
         """Charge one request, and what a refused write costs on top."""
@@ -71,6 +72,7 @@ class Limits:
         answer.headers += self._headers(charged)
         return answer
 
+    @only_for(OperationClass.RECORD_WRITE, OperationClass.OWN)
     async def charge_parts(self, exchange: Exchange, forward: Handler) -> Answer:
         """Charge a batch for what is in it."""
         charged = exchange.charges
@@ -81,21 +83,21 @@ class Limits:
         return await forward(exchange)
 
     def _subject(self, exchange: Exchange) -> Subject:
-        address, identity = address_key(exchange.client), exchange.identity
+        identity, client = exchange.identity, exchange.client
+        address = address_key(client)
         if identity is None:
             return Subject(address)
-        key = f"{identity.collection}/{identity.record}"
         if identity.session is None:
-            return Subject(address, key, key)
+            return Subject(address, identity.key, identity.key)
         self._whereabouts.seen(identity.collection, identity.record, identity.session, address)
-        return Subject(address, key, identity.session)
+        return Subject(address, identity.key, identity.session)
 
     def _refused(self, refusal: Refusal) -> RateLimited:
         rule = refusal.rule
         self._on_limited(rule.name)
         error = RateLimited(rule.message, refusal.retry_after_s)
         if self._config.headers:
-            error.headers["RateLimit-Policy"] = self._policy(rule).decode()
+            error.headers["RateLimit-Policy"] = self._policy(rule)[0].decode()
             error.headers["RateLimit"] = f'"{rule.name}";r=0;t={error.headers["Retry-After"]}'
         return error
 
@@ -103,20 +105,34 @@ class Limits:
         if not self._config.headers:
             return []
         standing = self._limiter.standing(charged)
+        if len(standing) == 1:
+            rule, left, reset_s = standing[0]
+            policy, name = self._policy(rule)
+            return [
+                (b"RateLimit-Policy", policy),
+                (b"RateLimit", b"%b;r=%d;t=%d" % (name, left, math.ceil(reset_s))),
+            ]
         if not standing:
             return []
         policies = [self._policy(rule) for rule, _, _ in standing]
-        states = [b'"%s";r=%d;t=%d' % (rule.name.encode(), r, math.ceil(t)) for rule, r, t in standing]
-        return [(b"RateLimit-Policy", b", ".join(policies)), (b"RateLimit", b", ".join(states))]
+        states = [
+            b"%b;r=%d;t=%d" % (name, left, math.ceil(reset_s))
+            for (_, name), (_, left, reset_s) in zip(policies, standing, strict=True)
+        ]
+        return [
+            (b"RateLimit-Policy", b", ".join(policy for policy, _ in policies)),
+            (b"RateLimit", b", ".join(states)),
+        ]
 
-    def _policy(self, rule: Rule) -> bytes:
+    def _policy(self, rule: Rule) -> tuple[bytes, bytes]:
+        """What a rule allows, and its name in quotes; made once."""
         quota = rule.quota
-        policy = self._policies.get(rule.name)
-        if policy is None or policy[0] is not quota:
-            window_s = max(1, round(quota.duration_ns / NS))
-            policy = quota, b'"%s";q=%d;w=%d' % (rule.name.encode(), quota.max, window_s)
-            self._policies[rule.name] = policy
-        return policy[1]
+        found = self._policies.get(rule.name)
+        if found is None or found[0] is not quota:
+            name, window_s = b'"%s"' % rule.name.encode(), max(1, round(quota.duration_ns / NS))
+            found = quota, (b"%b;q=%d;w=%d" % (name, quota.max, window_s), name)
+            self._policies[rule.name] = found
+        return found[1]
 
 
 def _asked(exchange: Exchange) -> Asked:
