@@ -3,14 +3,18 @@
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hapta.model.address import Address
 from hapta.model.errors import HaptaError, OperatorError
 from hapta.model.operation import OperationClass
-from hapta.observe.access_log import AccessLog
+from hapta.observe.access_log import AccessLog, Record
 from hapta.observe.events import Events
 from hapta.observe.metrics import Metrics
 from hapta.server.front import Finished
+
+_REMEMBERED_HITS = 1024
+_REMEMBERED_CHARS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +36,18 @@ class Reports:
     def __init__(self, outputs: Outputs) -> None:
         self._outputs = outputs
         self._warned_of_forwarding = False
+        self._bound_hit = lru_cache(_REMEMBERED_HITS)(self._bind_hit)
 
     def on_finished(self, request: Finished) -> None:
         """A request is over."""
+        if request.cache == "hit" and not request.upstream_s and len(request.target) <= _REMEMBERED_CHARS:
+            count, record = self._bound_hit(
+                *(request.method, request.target, request.status, request.sent_bytes),
+                request.kind,
+            )
+            count(request.seconds)
+            record(request.request_id, request.seconds, request.client)
+            return
         self._outputs.metrics.request_done(request.kind, request.status, request.seconds)
         self._outputs.access_log.record(
             request.request_id,
@@ -80,6 +93,13 @@ class Reports:
             told(request_id, seconds, address)
 
         return told_coded if saved_bytes else told
+
+    def _bind_hit(
+        self, method: str, target: str, status: int, sent_bytes: int, kind: OperationClass
+    ) -> tuple[Callable[[float], None], Record]:
+        outputs = self._outputs
+        line = outputs.access_log.bind(method, target, status, sent_bytes, kind, "hit")
+        return outputs.metrics.bind_request(kind, status), line
 
     def on_bad_request(self, peer: Address, error: HaptaError, request_id: str) -> None:
         """What came was no request: it is counted and logged like one."""

@@ -8,14 +8,13 @@ from collections.abc import Callable, Sequence
 from collections.abc import Collection as Several
 from dataclasses import dataclass
 
-from cachetools import LRUCache
-
 from hapta.cache.known_rows import KnownRows
 from hapta.cache.plan import Audience, Bypass, Expand, HooksMode, Plan, Views
 from hapta.cache.planner import Planner
 from hapta.cache.shapes import NO_SHAPES, Shapes
 from hapta.cache.writes import WriteTags
 from hapta.model.operation import Operation
+from hapta.model.recent import Recent
 from hapta.model.schema import Collection, Schema
 from hapta.model.target import Target
 
@@ -97,7 +96,7 @@ class PlanBook:
         self._made_from: Circumstances | None = None
         self._planner: Planner
         self._write_tags: WriteTags
-        self._memo: LRUCache[tuple[str, Audience], Plan | Bypass] = LRUCache(MEMO_BYTES, getsizeof=_weight)
+        self._memo: Recent[tuple[str, Audience], Plan | Bypass] = Recent(MEMO_BYTES, _weight)
 
     @property
     def version(self) -> int:
@@ -138,7 +137,7 @@ class PlanBook:
             found = self._planner.plan(target, operation, audience)
             self._watch(found)
             if len(target.raw) < MAX_REMEMBERED:
-                self._memo[key] = found
+                self._memo.put(key, found)
             self._unreadable.update(self._planner.warnings)
             for warning in self._planner.warnings:
                 if warning not in self._warned:

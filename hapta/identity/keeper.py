@@ -13,8 +13,6 @@ This file judges tokens and is the one door to the rest: :mod:`hapta.identity.lo
 
 from collections.abc import Callable
 
-from cachetools import LRUCache
-
 from hapta.config import SessionsConfig
 from hapta.identity.counts import SessionCounts
 from hapta.identity.doubts import Doubts
@@ -30,6 +28,7 @@ from hapta.identity.standing import SessionStanding
 from hapta.identity.writing import Writing
 from hapta.model.clock import Clock
 from hapta.model.identity import Identity
+from hapta.model.recent import Recent
 from hapta.model.tasks import TaskSet
 from hapta.sessions.keys import KeyRing
 from hapta.sessions.rotation import Session, Verdict
@@ -79,7 +78,7 @@ class SessionKeeper:
         self._clock = clock
         self._tasks = tasks = TaskSet()
         self._known = known = Remembered(config.max_remembered)
-        self._tokens: LRUCache[str, tuple[Known, int, int]] = LRUCache(config.max_remembered)
+        self._tokens: Recent[str, tuple[Known, int, int]] = Recent(config.max_remembered)
         self._writing = writing = Writing(tasks, log)
         looks = Looks(tasks)
         self._ending = ending = Ending(
@@ -180,7 +179,7 @@ class SessionKeeper:
             raise SessionEnded
         if known.session.use(claims.generation, now):
             self._note_first_use(known.session, claims.generation, now)
-        self._tokens[token] = (known, claims.generation, claims.exp)
+        self._tokens.put(token, (known, claims.generation, claims.exp))
         return known.identity(claims.generation)
 
     def _note_first_use(self, session: Session, generation: int, at: float) -> None:

@@ -16,14 +16,13 @@ cannot tell. It is kept as a keyed hash: of fixed size, and readable to nobody.
 
 import secrets
 import unicodedata
-from collections import OrderedDict
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Generic, TypeVar
 
 from hapta.config import LoginConfig
 from hapta.limits.keys import fold
 from hapta.model.clock import Clock
+from hapta.model.recent import Recent
 
 MAX_WAIT_S = 5.0
 """A try that would have to wait longer for its turn is refused."""
@@ -95,35 +94,6 @@ class _Record:
         self.turn_at = 0.0
 
 
-T = TypeVar("T")
-
-
-class _Recent(Generic[T]):
-    """At most ``most`` values; the least recently used one is forgotten."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._values: OrderedDict[bytes, T] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def get(self, key: bytes) -> T | None:
-        value = self._values.get(key)
-        if value is not None:
-            self._values.move_to_end(key)
-        return value
-
-    def put(self, key: bytes, value: T) -> None:
-        self._values[key] = value
-        self._values.move_to_end(key)
-        if len(self._values) > self._most:
-            self._values.popitem(last=False)
-
-    def drop(self, key: bytes) -> None:
-        self._values.pop(key, None)
-
-
 class LoginGuard:
     """Decides about tries, and is told how each ended.
 
@@ -139,10 +109,10 @@ class LoginGuard:
         self._config = config
         self._clock = clock
         self._secret = secrets.token_bytes(32)
-        self._accounts: _Recent[_Record] = _Recent(config.max_accounts)
-        self._places: _Recent[_Record] = _Recent(config.max_accounts)
-        self._names: _Recent[str] = _Recent(config.max_accounts)
-        self._codes: _Recent[Account] = _Recent(config.max_accounts)
+        self._accounts: Recent[bytes, _Record] = Recent(config.max_accounts)
+        self._places: Recent[bytes, _Record] = Recent(config.max_accounts)
+        self._names: Recent[bytes, str] = Recent(config.max_accounts)
+        self._codes: Recent[bytes, Account] = Recent(config.max_accounts)
 
     def __len__(self) -> int:
         """Accounts and networks remembered now."""
@@ -214,7 +184,7 @@ class LoginGuard:
         turns.turn_at = now + wait_s + pace_s
         return Admission(wait_s)
 
-    def _record(self, records: _Recent[_Record], key: bytes, now: float) -> _Record:
+    def _record(self, records: Recent[bytes, _Record], key: bytes, now: float) -> _Record:
         record = records.get(key)
         if record is None:
             record = _Record()

@@ -5,10 +5,9 @@ It is learnt from requests and forgotten with the process; a device that asks an
 
 from collections.abc import Callable
 
-from cachetools import LRUCache
-
 from hapta.limits.keys import Key, fold
 from hapta.model.clock import Clock
+from hapta.model.recent import Recent
 
 COUNTS_S = 24 * 3600.0
 _NOTED_AGAIN_AFTER_S = 60.0
@@ -26,7 +25,7 @@ class Whereabouts:
     """
 
     def __init__(self, most: int, clock: Clock, has_ended: Callable[[str], bool]) -> None:
-        self._places: LRUCache[_Place, tuple[str, float]] = LRUCache(most)
+        self._places: Recent[_Place, tuple[str, float]] = Recent(most)
         self._clock = clock
         self._has_ended = has_ended
 
@@ -45,7 +44,7 @@ class Whereabouts:
         place, now = (collection, record, fold(address)), self._clock.monotonic()
         known = self._places.get(place)
         if known is None or now - known[1] > _NOTED_AGAIN_AFTER_S or known[0] != session:
-            self._places[place] = session, now
+            self._places.put(place, (session, now))
 
     def has_session(self, collection: str, record: str, address: int) -> bool:
         """Whether an auth record has a living session in the network around an address."""
@@ -56,5 +55,5 @@ class Whereabouts:
         session, seen_at = known
         if self._clock.monotonic() - seen_at <= COUNTS_S and not self._has_ended(session):
             return True
-        del self._places[place]
+        self._places.drop(place)
         return False

@@ -17,6 +17,7 @@ class Identity:
         upstream_token: goes to PocketBase in place of what the client sent; never anywhere else.
         session: id of the Hapta session, ``None`` for an adopted PocketBase token.
         generation: of the presented token; 0 for an adopted one.
+        key: collection and record in one text.
     """
 
     collection: str
@@ -24,6 +25,10 @@ class Identity:
     upstream_token: str = field(repr=False)
     session: str | None
     generation: int = 0
+    key: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", f"{self.collection}/{self.record}")
 
     def owns(self, collection: str, record: str) -> bool:
         """Whether the identity is that auth record."""

@@ -7,12 +7,12 @@ is refused here, before anything else looks at the request (RFC 9112 §6, §11.2
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import StreamResponse
 
-from hapta.model.address import client_address, has_forwarding_headers, is_within
 from hapta.model.clock import Clock
 from hapta.model.errors import (
     BadFraming,
@@ -24,9 +24,10 @@ from hapta.model.errors import (
     UnsupportedTransferCoding,
 )
 from hapta.model.exchange import Answer, ClientGone, Exchange, Handler
-from hapta.model.operation import OperationClass, classify
-from hapta.model.target import parse_target
+from hapta.model.operation import Operation, OperationClass, classify
+from hapta.model.target import Target, parse_target
 from hapta.server.body import IncomingBody
+from hapta.server.head import Head, RawHeaders
 from hapta.server.protocol import (
     WRITTEN_AND_CLOSING,
     WRITTEN_AND_OPEN,
@@ -41,11 +42,12 @@ if TYPE_CHECKING:
 
 _VERSIONS = ((1, 0), (1, 1))
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_REMEMBERED_CHARS = 512
 CLIENT_LEFT = 0
 """Status in the log of a request whose client was gone before its answer began."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen ones cost twice as much to make, and one is made for every request
 class Finished:
     """One request, over; for log and metrics.
 
@@ -120,7 +122,7 @@ class Front:
 
     async def _answer(self, request: BaseRequest, connection: Connection) -> bool:
         started = self._clock.monotonic()
-        head = connection.take_head()
+        alone = connection.take_alone()
         request_id = self._request_id(request)
         exchange: Exchange | None = None
         keep_alive = request.keep_alive
@@ -128,7 +130,7 @@ class Front:
         try:
             try:
                 exchange = self._exchange(request, connection, request_id)
-                exchange.is_repeatable = head is not None
+                exchange.is_repeatable = alone is not None and not _is_told_by_stranger(connection)
                 answer = await self.handle(exchange)
             except HaptaError as error:
                 answer = error_answer(error)
@@ -141,7 +143,7 @@ class Front:
                 answer.headers.append((b"X-Request-Id", request_id.encode()))
             if self._reception.is_draining:
                 keep_alive = False
-            elif exchange is None or request.headers.get("Upgrade"):
+            elif exchange is None or exchange.headers.get("Upgrade"):
                 keep_alive = False  # where the next request would begin is not ours to guess
             reason = answer.reason
             keep_alive = await self.transmitter.send(
@@ -151,8 +153,8 @@ class Front:
                 is_http_11=request.version >= (1, 1),
                 keep_alive=keep_alive,
             )
-            if head is not None and answer.basis is not None and exchange is not None and keep_alive:
-                connection.learn(head, exchange, answer)
+            if alone is not None and answer.basis is not None and exchange is not None and keep_alive:
+                connection.learn(alone, exchange, answer)
         except ClientGone:
             keep_alive, reason = False, "client_gone"
         except HaptaError as error:
@@ -172,7 +174,7 @@ class Front:
                     self._clock.monotonic() - started,
                     exchange.upstream_s if exchange else 0.0,
                     exchange.operation.kind if exchange else OperationClass.UNKNOWN,
-                    str(exchange.client) if exchange else connection.peer_text,
+                    connection.head.client_text if exchange and connection.head else connection.peer_text,
                     reason,
                     exchange.cache if exchange else "",
                 )
@@ -187,58 +189,80 @@ class Front:
         return new_request_id()
 
     def _exchange(self, request: BaseRequest, connection: Connection, request_id: str) -> Exchange:
-        headers, config = request.headers, self._reception.config
-        raw_path = request.raw_path
-        if len(raw_path) > config.max_target_bytes:
+        raw_path, method = request.raw_path, request.method
+        if len(raw_path) > self._reception.config.max_target_bytes:
             raise TargetTooLong
-        if sum(len(name) + len(value) + 4 for name, value in request.raw_headers) > config.max_header_bytes:
+        head, raw_headers = connection.head, request.raw_headers
+        if (
+            head is None
+            or method == "CONNECT"
+            or not head.is_of(raw_headers, request.version, self._reception)
+        ):
+            head = self._head(request, connection, raw_headers)
+        if len(raw_path) <= _REMEMBERED_CHARS and raw_path.startswith("/"):
+            target, operation = _understood(method, raw_path)
+        else:
+            target = parse_target(raw_path, request.headers.get("Host", ""))
+            operation = classify(method, target.segments)
+        if head.is_forwarded_by_stranger:
+            self._on_untrusted_forwarding(connection.peer_text)
+        body = self._body(request, connection, head) if request.body_exists else None
+        return Exchange(
+            method,
+            target,
+            operation,
+            request.headers,
+            body,
+            head.scheme,
+            connection.peer,
+            head.client,
+            connection.is_peer_trusted,
+            head.is_admin,
+            request_id,
+            connection.on_gone,
+        )
+
+    def _head(self, request: BaseRequest, connection: Connection, raw_headers: RawHeaders) -> Head:
+        """What the header fields say of the connection; remembered where the next request can say the same.
+
+        Raises:
+            HaptaError: they cannot be accepted.
+        """
+        headers, reception = request.headers, self._reception
+        if sum(len(name) + len(value) + 4 for name, value in raw_headers) > reception.config.max_header_bytes:
             raise HeadersTooLarge
         if request.version not in _VERSIONS or request.method == "CONNECT":
             raise BadFraming  # no head of its own, frames of another kind, or a tunnel: not what follows here
         _check_transfer_coding(headers, request.version)
-        expects_continue = _expects_continue(headers)
-        target = parse_target(raw_path, headers.get("Host", ""))
-        peer, client, scheme, is_admin = connection.peer, connection.peer, "http", connection.is_admin_network
-        is_trusted = connection.is_peer_trusted
-        if has_forwarding_headers(headers):
-            if is_trusted:
-                chain = ",".join(headers.getall("X-Forwarded-For", ()))
-                named = client_address(peer, chain, self._reception.trusted)
-                client = named or peer
-                scheme = "https" if headers.get("X-Forwarded-Proto", "").lower() == "https" else "http"
-                # our proxy speaks for somebody it does not name: nobody we know
-                is_admin = named is not None and is_within(named, self._reception.admin_networks)
-            else:
-                is_admin = (
-                    False  # it speaks for somebody else: whoever that is, it is not this machine's operator
-                )
-                self._on_untrusted_forwarding(connection.peer_text)
-        body = None
-        if request.body_exists:
-            length = headers.get("Content-Length")
-            body = IncomingBody(
-                request,
-                connection,
-                int(length) if length is not None else None,
-                expects_continue=expects_continue and request.version >= (1, 1),
-                min_bytes_per_s=config.body_min_bytes_per_s,
-                grace_s=config.body_grace_s,
-                clock=self._clock,
-            )
-        return Exchange(
-            method=request.method,
-            target=target,
-            operation=classify(request.method, target.segments),
-            headers=headers,
-            body=body,
-            scheme=scheme,
-            peer=peer,
-            client=client,
-            is_peer_trusted=is_trusted,
-            is_admin_client=is_admin,
-            request_id=request_id,
-            on_client_gone=connection.on_gone,
+        head = Head.of(
+            raw_headers, request.version, headers, connection, reception, _expects_continue(headers)
         )
+        connection.head = head
+        return head
+
+    def _body(self, request: BaseRequest, connection: Connection, head: Head) -> IncomingBody:
+        config, length = self._reception.config, request.headers.get("Content-Length")
+        return IncomingBody(
+            request,
+            connection,
+            int(length) if length is not None else None,
+            expects_continue=head.expects_continue and request.version >= (1, 1),
+            min_bytes_per_s=config.body_min_bytes_per_s,
+            grace_s=config.body_grace_s,
+            clock=self._clock,
+        )
+
+
+@lru_cache(maxsize=2048)
+def _understood(method: str, raw_path: str) -> tuple[Target, Operation]:
+    """The same few targets are asked for again and again; those in origin form need no ``Host``."""
+    target = parse_target(raw_path, "")
+    return target, classify(method, target.segments)
+
+
+def _is_told_by_stranger(connection: Connection) -> bool:
+    """Each request that speaks of somebody else without being one of our proxies is counted."""
+    return connection.head is None or connection.head.is_forwarded_by_stranger
 
 
 async def _not_yet(exchange: Exchange) -> Answer:

@@ -16,7 +16,9 @@ from hapta.model.errors import HaptaError
 from hapta.model.exchange import Answer, AnswerStream, ClientGone
 from hapta.server.protocol import Connection
 
-_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+_STATUS_LINES = {
+    status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus
+}
 
 
 def error_body(error: HaptaError) -> bytes:
@@ -49,19 +51,20 @@ def render_head(
         connection: what the ``Connection`` header says; ``None`` where the version's default holds.
         date: used where the answer brings no ``Date``.
     """
-    lines = [b"HTTP/1.1 %d %s\r\n" % (answer.status, _REASONS.get(answer.status, b"Unknown"))]
+    pieces = [_STATUS_LINES.get(answer.status) or b"HTTP/1.1 %d Unknown\r\n" % answer.status]
     has_date = False
     for name, value in answer.headers:
-        lines.append(b"%s: %s\r\n" % (name, value))
-        has_date = has_date or (len(name) == 4 and name.lower() == b"date")
+        pieces += (name, b": ", value, b"\r\n")
+        if len(name) == 4 and name.lower() == b"date":
+            has_date = True
     if not has_date:
-        lines.append(b"Date: %s\r\n" % date)
+        pieces += (b"Date: ", date, b"\r\n")
     if length is not None:
-        lines.append(b"Content-Length: %d\r\n" % length)
+        pieces.append(b"Content-Length: %d\r\n" % length)
     if chunked:
-        lines.append(b"Transfer-Encoding: chunked\r\n")
-    lines.append(b"Connection: %s\r\n\r\n" % connection if connection else b"\r\n")
-    return b"".join(lines)
+        pieces.append(b"Transfer-Encoding: chunked\r\n")
+    pieces.append(b"Connection: %s\r\n\r\n" % connection if connection else b"\r\n")
+    return b"".join(pieces)
 
 
 class Transmitter:
@@ -119,7 +122,12 @@ class Transmitter:
             elif answer.status == 204:
                 length, body = None, b""
             head = self._head(answer, length, is_http_11=is_http_11, keep_alive=keep_alive)
-            await self._write(connection, head + body)
+            transport = connection.transport
+            if transport is None or transport.is_closing():
+                raise ClientGone
+            transport.write(head + body if body else head)
+            if connection.writing_paused:
+                await self._drain(connection)
             answer.is_begun, answer.sent_bytes = True, len(body)
             return keep_alive
         return await self._stream(answer, body, connection, is_http_11=is_http_11, keep_alive=keep_alive)
@@ -173,14 +181,17 @@ class Transmitter:
             raise ClientGone
         transport.write(data)
         if connection.writing_paused:
-            try:
-                async with asyncio.timeout(self._send_timeout_s):
-                    await connection.drained()
-            except TimeoutError:
-                connection.abort()
-                raise ClientGone from None
-            except ConnectionError:
-                raise ClientGone from None
+            await self._drain(connection)
+
+    async def _drain(self, connection: Connection) -> None:
+        try:
+            async with asyncio.timeout(self._send_timeout_s):
+                await connection.drained()
+        except TimeoutError:
+            connection.abort()
+            raise ClientGone from None
+        except ConnectionError:
+            raise ClientGone from None
 
     def _date(self) -> bytes:
         """Rendered once a second: that costs more than all other fields of a head together."""

@@ -9,11 +9,13 @@ PocketBase either, and a real one cannot be written differently, because its tex
 import re
 from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
+from collections.abc import Awaitable
 from urllib.parse import parse_qsl, unquote
 
 import orjson
 
 from hapta.config import AdminConfig
+from hapta.model.concerns import only_for
 from hapta.model.errors import AdminOnly, NotFound
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.model.operation import OperationClass
@@ -70,6 +72,7 @@ def _names_superusers(url: object) -> bool:
     return any(is_superusers(unquote(segment)) for segment in re.split(r"[/?#]", url))
 
 
+@only_for(OperationClass.RECORD_WRITE, OperationClass.OWN)
 async def batch_lock(exchange: Exchange, forward: Handler) -> Answer:
     """The lock inside a batch; stands where the body is held whole."""
     is_looked_into = exchange.operation.action == "batch" and not exchange.is_admin_client
@@ -85,9 +88,9 @@ def admin_lock(config: AdminConfig) -> Stage:
         config: the ``[admin]`` table; whether a client is within its networks was decided when it came.
     """
 
-    async def lock(exchange: Exchange, forward: Handler) -> Answer:
+    def lock(exchange: Exchange, forward: Handler) -> Awaitable[Answer]:
         if exchange.is_admin_client:
-            return await forward(exchange)
+            return forward(exchange)
         operation = exchange.operation
         if operation.is_superuser_only:
             raise NotFound
@@ -98,6 +101,6 @@ def admin_lock(config: AdminConfig) -> Stage:
             raise NotFound if is_record else AdminOnly
         if _claims_superuser(exchange):
             raise AdminOnly
-        return await forward(exchange)
+        return forward(exchange)
 
     return lock

@@ -12,6 +12,7 @@ from cachetools import TTLCache
 
 from hapta.config import CorsConfig
 from hapta.model.clock import Clock
+from hapta.model.concerns import only_for
 from hapta.model.exchange import Answer, Exchange, Handler, Header, Stage
 from hapta.model.operation import OperationClass, classify, is_own_path
 from hapta.upstream.headers import header
@@ -69,6 +70,7 @@ def preflights(config: CorsConfig, clock: Clock) -> Stage:
     memo: TTLCache[str, _Learned] = TTLCache(config.memo_origins, config.memo_s, timer=clock.monotonic)
     max_age = b"%d" % config.max_age_s
 
+    @only_for(OperationClass.PREFLIGHT, OperationClass.OWN)
     async def cors(exchange: Exchange, forward: Handler) -> Answer:
         if not _is_preflight(exchange):
             answer = await forward(exchange)

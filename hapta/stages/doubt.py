@@ -11,6 +11,7 @@ streams are looked after at once only where one record is meant; for all others 
 from collections.abc import Mapping
 from typing import Protocol
 
+from hapta.model.concerns import only_for
 from hapta.model.errors import BadRequest, HaptaError
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.model.operation import Operation, OperationClass, classify
@@ -76,6 +77,7 @@ def cast_doubt(doubts: Doubts, collections: Collections) -> Stage:
         elif kind is _K.UNKNOWN and exchange.method not in _READ:
             doubts.everybody_changed()
 
+    @only_for(_K.RECORD_WRITE, _K.AUTH_ACTION, _K.ADMIN, _K.UNKNOWN, _K.OWN)
     async def stage(exchange: Exchange, forward: Handler) -> Answer:
         try:
             answer = await forward(exchange)

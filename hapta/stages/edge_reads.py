@@ -10,13 +10,14 @@ not see (``apis/record_crud.go``). An answer from here takes as long whatever th
 looked at: that is one oracle less, not one more.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from hapta.cache.book import PlanBook
 from hapta.cache.paging import Paging, parse_paging
 from hapta.cache.plan import Bypass
 from hapta.cache.query import parse_query
+from hapta.model.concerns import only_for
 from hapta.model.exchange import Answer, Exchange, Handler
 from hapta.model.operation import OperationClass
 from hapta.model.schema import Collection
@@ -51,16 +52,20 @@ class EdgeReads:
         self._coherence = coherence
         self._on_refused = on_refused
 
-    async def __call__(self, exchange: Exchange, forward: Handler) -> Answer:
+    @only_for(OperationClass.RECORD_READ)
+    def __call__(self, exchange: Exchange, forward: Handler) -> Awaitable[Answer]:
         """Answer one request."""
         operation = exchange.operation
         if operation.kind is not OperationClass.RECORD_READ or exchange.body is not None:
-            return await forward(exchange)
+            return forward(exchange)
         action = "list" if operation.record is None else "view"
-        name = _RULES[action]
         asked = self._book.schema.resolve(operation.collection or "")
-        if asked is None or asked.rules.get(name) == "":  # most reads
-            return await forward(exchange)
+        if asked is None or asked.rules.get(_RULES[action]) == "":  # most reads
+            return forward(exchange)
+        return self._look(exchange, forward, action)
+
+    async def _look(self, exchange: Exchange, forward: Handler, action: str) -> Answer:
+        name = _RULES[action]
         collection = await self._denials.collection(exchange)
         if collection is None:
             return await forward(exchange)

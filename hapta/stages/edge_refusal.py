@@ -7,6 +7,7 @@ and the rule must deny whatever the record and the body are.
 
 from collections.abc import Callable
 
+from hapta.model.concerns import only_for
 from hapta.model.exchange import Answer, Exchange, Handler
 from hapta.model.operation import OperationClass
 from hapta.stages.denials import BODIES, Coherence, Denial, Denials, Wording
@@ -39,6 +40,7 @@ class EdgeRefusal:
         self._coherence = coherence
         self._on_refused = on_refused
 
+    @only_for(OperationClass.RECORD_WRITE)
     async def __call__(self, exchange: Exchange, forward: Handler) -> Answer:
         """Answer one request."""
         action = exchange.operation.action

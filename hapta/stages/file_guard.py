@@ -16,6 +16,7 @@ from hapta.cache.generations import Fence, Generations
 from hapta.cache.tags import EVERYTHING, all_rows, record
 from hapta.identity.proof import unverified_claims
 from hapta.model.clock import Clock
+from hapta.model.concerns import only_for
 from hapta.model.errors import HaptaError, NotFound, OperatorError, UpstreamUnavailable
 from hapta.model.exchange import Answer, Exchange, Handler
 from hapta.model.operation import OperationClass
@@ -68,6 +69,7 @@ class FileGuard:
         self._clock = clock
         self._rows: LRUCache[tuple[str, str], tuple[Values, Fence]] = LRUCache(_REMEMBERED)
 
+    @only_for(OperationClass.FILE)
     async def __call__(self, exchange: Exchange, forward: Handler) -> Answer:
         """Answer one request.
 

@@ -17,6 +17,7 @@ from hapta.filecache.part import Part, is_common, part_headers, part_of, part_te
 from hapta.filecache.shelf import Shelf
 from hapta.filecache.wanted import Left, WantedFile, thumbs_of, wanted_file
 from hapta.model.clock import Clock
+from hapta.model.concerns import only_for
 from hapta.model.exchange import Answer, Exchange, Handler, Header
 from hapta.model.operation import OperationClass
 from hapta.model.schema import Collection
@@ -97,6 +98,7 @@ class FileCache:
         self._meter = meter
         self._clock = clock
 
+    @only_for(OperationClass.FILE)
     async def __call__(self, exchange: Exchange, forward: Handler) -> Answer:
         """Answer one request."""
         if exchange.operation.kind is not OperationClass.FILE:

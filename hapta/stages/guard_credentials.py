@@ -11,7 +11,9 @@ from typing import Any, Final
 from hapta.hooks.change import Caller, Change, nobody
 from hapta.hooks.reject import Reject, Rejected
 from hapta.identity.proof import unverified_claims
+from hapta.model.concerns import only_for
 from hapta.model.exchange import Answer, Exchange, Handler
+from hapta.model.operation import OperationClass
 from hapta.model.schema import Collection
 from hapta.records.errors import UnreadableBody
 from hapta.records.names import member_name
@@ -36,11 +38,14 @@ class GuardCredentials:
     def __init__(self, site: WriteSite) -> None:
         self._site = site
 
+    @only_for(OperationClass.AUTH_ACTION, OperationClass.OWN)
     async def __call__(self, exchange: Exchange, forward: Handler) -> Answer:
         """Answer one request."""
         found = _SETS.get(exchange.operation.action)
+        if found is None:
+            return await forward(exchange)
         registry = self._site.registry()
-        if found is None or not registry.all_of("validate"):
+        if not registry.all_of("validate"):
             return await forward(exchange)
         collection = await self._site.collection(exchange.operation.collection or "")
         hooks = () if collection is None else registry.on("validate", collection, "update")

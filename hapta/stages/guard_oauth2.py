@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from hapta.hooks.change import nobody
 from hapta.hooks.reject import Reject, Rejected
 from hapta.hooks.writes import Draft
+from hapta.model.concerns import only_for
 from hapta.model.exchange import Answer, Exchange, Handler
+from hapta.model.operation import OperationClass
 from hapta.records.body import RecordBody
 from hapta.records.encode import encode
 from hapta.records.errors import UnreadableBody
@@ -31,10 +33,13 @@ class GuardOAuth2:
     def __init__(self, site: WriteSite) -> None:
         self._site = site
 
+    @only_for(OperationClass.AUTH_ANSWER, OperationClass.OWN)
     async def __call__(self, exchange: Exchange, forward: Handler) -> Answer:
         """Answer one request."""
+        if exchange.operation.action != "auth-with-oauth2":
+            return await forward(exchange)
         registry = self._site.registry()
-        if exchange.operation.action != "auth-with-oauth2" or not self._site.guards.has_any(registry):
+        if not self._site.guards.has_any(registry):
             return await forward(exchange)
         collection = await self._site.collection(exchange.operation.collection or "")
         if collection is None or not self._site.guards.concern(registry, collection, "create"):

@@ -11,6 +11,7 @@ from hapta.hooks.change import Action, Written, nobody
 from hapta.hooks.registry import Registry
 from hapta.hooks.reject import Reject, Rejected
 from hapta.hooks.writes import Draft
+from hapta.model.concerns import only_for
 from hapta.model.errors import BodyTooLarge, HaptaError
 from hapta.model.exchange import Answer, Exchange, Handler
 from hapta.model.operation import OperationClass
@@ -35,10 +36,14 @@ class GuardWrites:
     def __init__(self, site: WriteSite) -> None:
         self._site = site
 
+    @only_for(OperationClass.RECORD_WRITE)
     async def __call__(self, exchange: Exchange, forward: Handler) -> Answer:
         """Answer one request."""
-        operation, registry = exchange.operation, self._site.registry()
-        if operation.kind is not OperationClass.RECORD_WRITE or not self._site.guards.has_any(registry):
+        operation = exchange.operation
+        if operation.kind is not OperationClass.RECORD_WRITE:
+            return await forward(exchange)
+        registry = self._site.registry()
+        if not self._site.guards.has_any(registry):
             return await forward(exchange)
         if operation.action == "batch":
             return await guard_batch(self._site, registry, exchange, forward)

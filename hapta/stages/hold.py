@@ -4,11 +4,11 @@ PocketBase commits a complete JSON value even when the rest of the body is cut o
 not keep a write open. Only backups and routes nobody knows stream upwards.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from hapta.model.address import holder
 from hapta.model.errors import Overloaded
-from hapta.model.exchange import Answer, Exchange, Handler, Stage
+from hapta.model.exchange import Answer, Exchange, Handler, RequestBody, Stage
 from hapta.upstream.spool import SpoolBudget, spool
 
 
@@ -24,12 +24,15 @@ def hold_bodies(
         on_trouble: told why a file could not be written, which its client only sees as 503.
     """
 
-    async def hold(exchange: Exchange, forward: Handler) -> Answer:
+    def stage(exchange: Exchange, forward: Handler) -> Awaitable[Answer]:
         if exchange.body is None or exchange.operation.streams_body:
-            return await forward(exchange)
+            return forward(exchange)
+        return hold(exchange, exchange.body, forward)
+
+    async def hold(exchange: Exchange, body: RequestBody, forward: Handler) -> Answer:
         try:
             held = await spool(
-                exchange.body,
+                body,
                 budget,
                 memory_bytes=memory_bytes,
                 directory=directory,
@@ -44,4 +47,4 @@ def hold_bodies(
         finally:
             held.close()
 
-    return hold
+    return stage

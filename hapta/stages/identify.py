@@ -8,14 +8,14 @@ token at all travels on, for rules and hooks may read it.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from hapta.identity.keeper import SessionKeeper
 from hapta.identity.needs import SessionEnded
 from hapta.identity.proof import is_pocketbase_token
 from hapta.identity.raw import AdoptedTokens
-from hapta.model.exchange import Answer, Exchange, Handler, Stage
+from hapta.model.exchange import Answer, Exchange, Handler, Stage, Standing
 from hapta.model.identity import Identity
 from hapta.model.operation import OperationClass
 from hapta.sessions.keys import KeyRing
@@ -54,49 +54,65 @@ def identify(
         has_our_form: whether a token claims to be Hapta's.
     """
 
-    async def stage(exchange: Exchange, forward: Handler) -> Answer:
+    def stage(exchange: Exchange, forward: Handler) -> Awaitable[Answer]:
         operation = exchange.operation
         if operation.kind in _WITHOUT_IDENTITY:
-            return await forward(exchange)
-        opened: dict[bytes, bytes] = {}
+            return forward(exchange)
         if exchange.target.query and takes_file_tokens(operation):
-            opened = open_file_tokens(exchange, ring, adopts=adopted is not None)
+            return _opening(exchange, forward)
         sent = exchange.headers.get("Authorization")
-        if sent:
-            try:
-                await _identify(
-                    exchange, _SCHEME.sub("", sent, count=1) if _SCHEME.match(sent) else sent, sent
-                )
-            except SessionEnded:
-                if not _drops_ended(exchange):
-                    raise
-        answer = await forward(exchange)
+        if not sent:
+            return forward(exchange)
+        token = _token(sent)
+        if token == token.strip() and (identity := keeper.recall(token)) is not None:
+            _is(exchange, identity, token)
+            return forward(exchange)
+        return _asking(exchange, token, sent, forward)
+
+    async def _opening(exchange: Exchange, forward: Handler) -> Answer:
+        opened = open_file_tokens(exchange, ring, adopts=adopted is not None)
+        sent = exchange.headers.get("Authorization")
+        answer = await (_asking(exchange, _token(sent), sent, forward) if sent else forward(exchange))
         if opened:
             give_back(answer, opened)
         return answer
+
+    async def _asking(exchange: Exchange, token: str, sent: str, forward: Handler) -> Answer:
+        try:
+            await _identify(exchange, token, sent)
+        except SessionEnded:
+            if not _drops_ended(exchange):
+                raise
+        return await forward(exchange)
 
     async def _identify(exchange: Exchange, token: str, sent: str) -> None:
         if token != token.strip():
             exchange.authorization = sent  # more than one space: no token to PocketBase, and so to nobody
             return
-        identity = keeper.recall(token)
-        if identity is None:
-            address = str(exchange.client)
-            identity = await keeper.resolve(token, address)
-            if identity is None and not has_our_form(token):
-                if not is_pocketbase_token(token):
-                    exchange.authorization = sent
-                elif adopted is not None:
-                    identity = await adopted.resolve(token, address)
+        address = str(exchange.client)
+        identity = await keeper.resolve(token, address)  # which recalls what it remembers
+        if identity is None and not has_our_form(token):
+            if not is_pocketbase_token(token):
+                exchange.authorization = sent
+            elif adopted is not None:
+                identity = await adopted.resolve(token, address)
         if identity is not None:
-            exchange.identity = identity
-            exchange.authorization = identity.upstream_token
-            if exchange.is_repeatable:
-                exchange.standing = keeper.standing(token)
-                if exchange.standing is None and adopted is not None:
-                    exchange.standing = adopted.standing(token)
+            _is(exchange, identity, token)
+
+    def _is(exchange: Exchange, identity: Identity, token: str) -> None:
+        exchange.identity = identity
+        exchange.authorization = identity.upstream_token
+        if exchange.is_repeatable:
+            standing: Standing | None = keeper.standing(token)
+            if standing is None and adopted is not None:
+                standing = adopted.standing(token)
+            exchange.standing = standing
 
     return stage
+
+
+def _token(sent: str) -> str:
+    return _SCHEME.sub("", sent, count=1) if _SCHEME.match(sent) else sent
 
 
 def _drops_ended(exchange: Exchange) -> bool:

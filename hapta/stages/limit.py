@@ -22,6 +22,7 @@ from hapta.limits.limiter import Charged, Limiter, Refusal
 from hapta.limits.rules import Asked, Rule, Subject
 from hapta.limits.whereabouts import Whereabouts
 from hapta.model.address import Address
+from hapta.model.concerns import only_for
 from hapta.model.errors import BadRequest, BodyTooLarge, HaptaError, RateLimited
 from hapta.model.exchange import Answer, Exchange, Handler, Header
 from hapta.model.identity import Identity
@@ -55,7 +56,7 @@ class Limits:
         self._config = config
         self._whereabouts = whereabouts
         self._on_limited = on_limited
-        self._policies: dict[str, tuple[Quota, bytes]] = {}
+        self._policies: dict[str, tuple[Quota, tuple[bytes, bytes]]] = {}
         self._prices: dict[tuple[str, ...], Price] = {}
 
     async def charge(self, exchange: Exchange, forward: Handler) -> Answer:
@@ -78,6 +79,7 @@ class Limits:
         answer.headers += self._headers(charged)
         return answer
 
+    @only_for(OperationClass.RECORD_WRITE, OperationClass.OWN)
     async def charge_parts(self, exchange: Exchange, forward: Handler) -> Answer:
         """Charge a batch for what is in it."""
         charged = exchange.charges
@@ -106,7 +108,9 @@ class Limits:
         entries = [
             (rule, table, key) for rule, table, _ in price.charges if (key := rule.key(subject)) is not None
         ]
-        policies = b", ".join(self._policy(rule) for rule, _, _ in entries) if self._config.headers else b""
+        policies = (
+            b", ".join(self._policy(rule)[0] for rule, _, _ in entries) if self._config.headers else b""
+        )
         return Tab(self._limiter, Charged(self._limiter, subject, entries), policies)
 
     def note(self, subject: Subject, identity: Identity | None) -> None:
@@ -120,15 +124,14 @@ class Limits:
         address = address_key(client)
         if identity is None:
             return Subject(address)
-        key = f"{identity.collection}/{identity.record}"
-        return Subject(address, key, identity.session or key)
+        return Subject(address, identity.key, identity.session or identity.key)
 
     def _refused(self, refusal: Refusal) -> RateLimited:
         rule = refusal.rule
         self._on_limited(rule.name)
         error = RateLimited(rule.message, refusal.retry_after_s)
         if self._config.headers:
-            error.headers["RateLimit-Policy"] = self._policy(rule).decode()
+            error.headers["RateLimit-Policy"] = self._policy(rule)[0].decode()
             error.headers["RateLimit"] = f'"{rule.name}";r=0;t={error.headers["Retry-After"]}'
         return error
 
@@ -136,20 +139,34 @@ class Limits:
         if not self._config.headers:
             return []
         standing = self._limiter.standing(charged)
+        if len(standing) == 1:
+            rule, left, reset_s = standing[0]
+            policy, name = self._policy(rule)
+            return [
+                (b"RateLimit-Policy", policy),
+                (b"RateLimit", b"%b;r=%d;t=%d" % (name, left, math.ceil(reset_s))),
+            ]
         if not standing:
             return []
         policies = [self._policy(rule) for rule, _, _ in standing]
-        states = [b'"%s";r=%d;t=%d' % (rule.name.encode(), r, math.ceil(t)) for rule, r, t in standing]
-        return [(b"RateLimit-Policy", b", ".join(policies)), (b"RateLimit", b", ".join(states))]
+        states = [
+            b"%b;r=%d;t=%d" % (name, left, math.ceil(reset_s))
+            for (_, name), (_, left, reset_s) in zip(policies, standing, strict=True)
+        ]
+        return [
+            (b"RateLimit-Policy", b", ".join(policy for policy, _ in policies)),
+            (b"RateLimit", b", ".join(states)),
+        ]
 
-    def _policy(self, rule: Rule) -> bytes:
+    def _policy(self, rule: Rule) -> tuple[bytes, bytes]:
+        """What a rule allows, and its name in quotes; made once."""
         quota = rule.quota
-        policy = self._policies.get(rule.name)
-        if policy is None or policy[0] is not quota:
-            window_s = max(1, round(quota.duration_ns / NS))
-            policy = quota, b'"%s";q=%d;w=%d' % (rule.name.encode(), quota.max, window_s)
-            self._policies[rule.name] = policy
-        return policy[1]
+        found = self._policies.get(rule.name)
+        if found is None or found[0] is not quota:
+            name, window_s = b'"%s"' % rule.name.encode(), max(1, round(quota.duration_ns / NS))
+            found = quota, (b"%b;q=%d;w=%d" % (name, quota.max, window_s), name)
+            self._policies[rule.name] = found
+        return found[1]
 
 
 def _asked(exchange: Exchange) -> Asked:

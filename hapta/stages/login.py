@@ -13,6 +13,7 @@ import orjson
 from hapta.config import LoginConfig
 from hapta.limits.keys import address_key
 from hapta.limits.logins import Account, LoginGuard, Try
+from hapta.model.concerns import only_for
 from hapta.model.errors import RateLimited
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.model.operation import OperationClass
@@ -57,6 +58,7 @@ def guard_logins(
         on_limited: told :data:`RULE` for every login that is refused.
     """
 
+    @only_for(OperationClass.AUTH_ANSWER, OperationClass.AUTH_ACTION)
     async def stage(exchange: Exchange, forward: Handler) -> Answer:
         operation = exchange.operation
         if operation.collection is None:

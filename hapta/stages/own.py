@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import orjson
 
+from hapta.model.concerns import only_for
 from hapta.model.errors import NotFound
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.model.operation import OperationClass, is_own_path
@@ -25,6 +26,7 @@ def health_routes(why_not_ready: Readiness) -> Stage:
         why_not_ready: asked for ``/ready``.
     """
 
+    @only_for(OperationClass.OWN)
     async def health(exchange: Exchange, forward: Handler) -> Answer:
         operation = exchange.operation
         if operation.kind is not OperationClass.OWN or exchange.method not in {"GET", "HEAD"}:
@@ -39,6 +41,7 @@ def health_routes(why_not_ready: Readiness) -> Stage:
     return health
 
 
+@only_for(OperationClass.OWN, OperationClass.PREFLIGHT)
 async def no_own_route(exchange: Exchange, forward: Handler) -> Answer:
     """What no stage before it knows under Hapta's own paths does not exist; PocketBase is not asked."""
     if is_own_path(exchange.target.segments):

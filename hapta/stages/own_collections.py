@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from urllib.parse import quote, unquote_plus
 
+from hapta.model.concerns import only_for
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.model.operation import OperationClass
 from hapta.model.schema import fold_name
@@ -31,6 +32,7 @@ def hide_own_collections(names: Collection[str], ids: Collection[str]) -> Stage:
     condition = " && ".join(f'name != "{name}"' for name in sorted(names))
     hidden = {*ids, *names}
 
+    @only_for(OperationClass.ADMIN)
     async def hide(exchange: Exchange, forward: Handler) -> Answer:
         operation, asked = exchange.operation, exchange.target
         if (

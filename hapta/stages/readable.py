@@ -4,10 +4,13 @@ By which rows come, and in which order, a field's values could be found out with
 in front of the cache. Rules of the operator may read what they like.
 """
 
+from collections.abc import Awaitable
+
 from cachetools import LRUCache
 
 from hapta.cache.named import Named, NotCertain, named_in_filter, named_in_sort
 from hapta.cache.query import parse_query
+from hapta.model.concerns import only_for
 from hapta.model.errors import BadRequest, HaptaError
 from hapta.model.exchange import Answer, Exchange, Handler
 from hapta.model.operation import OperationClass
@@ -85,7 +88,8 @@ class AskOnlyReadable:
         self._readable = readable
         self._freshness = freshness
 
-    async def __call__(self, exchange: Exchange, forward: Handler) -> Answer:
+    @only_for(OperationClass.RECORD_READ)
+    def __call__(self, exchange: Exchange, forward: Handler) -> Awaitable[Answer]:
         """Answer one request.
 
         Raises:
@@ -94,9 +98,13 @@ class AskOnlyReadable:
         operation, identity = exchange.operation, exchange.identity
         is_list = operation.kind is OperationClass.RECORD_READ and operation.action == "list"
         if not is_list or not exchange.target.query or self._shaper.is_idle:
-            return await forward(exchange)
+            return forward(exchange)
         if identity is not None and identity.is_superuser:
-            return await forward(exchange)
+            return forward(exchange)
+        return self._ask(exchange, forward)
+
+    async def _ask(self, exchange: Exchange, forward: Handler) -> Answer:
+        operation, identity = exchange.operation, exchange.identity
         if not self._freshness.is_live:
             await self._freshness.confirm()
         collection = self._shaper.lookup.resolve(operation.collection or "")

@@ -1,7 +1,9 @@
 """Restores of backups pass a fence: see :mod:`hapta.identity.restore`."""
 
 from hapta.identity.restore import RestoreFence
+from hapta.model.concerns import only_for
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
+from hapta.model.operation import OperationClass
 
 
 def fence_restores(fence: RestoreFence) -> Stage:
@@ -11,6 +13,7 @@ def fence_restores(fence: RestoreFence) -> Stage:
         fence: settled by the change feed, once PocketBase is back.
     """
 
+    @only_for(OperationClass.ADMIN, OperationClass.OWN)
     async def stage(exchange: Exchange, forward: Handler) -> Answer:
         if exchange.operation.action != "restore" or exchange.method != "POST":
             return await forward(exchange)

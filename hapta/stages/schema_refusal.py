@@ -16,6 +16,7 @@ from typing import Final
 
 import orjson
 
+from hapta.model.concerns import only_for
 from hapta.model.exchange import Answer, Exchange, Handler
 from hapta.model.operation import OperationClass
 from hapta.model.schema import Collection
@@ -56,6 +57,7 @@ class SchemaRefusal:
         self._checkers = Checkers()
         self._seen: dict[str, tuple[Collection, set[tuple[str, str]]]] = {}
 
+    @only_for(OperationClass.RECORD_WRITE)
     async def __call__(self, exchange: Exchange, forward: Handler) -> Answer:
         """Answer one request."""
         operation = exchange.operation

@@ -16,6 +16,7 @@ import orjson
 from hapta.identity.keeper import SessionKeeper
 from hapta.identity.rows import SessionRows
 from hapta.model.clock import Clock
+from hapta.model.concerns import only_for
 from hapta.model.errors import BadRequest, HaptaError, NotFound
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.model.identity import Identity
@@ -71,6 +72,7 @@ def session_routes(keeper: SessionKeeper, rows: SessionRows, clock: Clock) -> St
             raise failure
         return Answer(204)
 
+    @only_for(OperationClass.OWN)
     async def stage(exchange: Exchange, forward: Handler) -> Answer:
         operation = exchange.operation
         if operation.kind is not OperationClass.OWN:

@@ -2,8 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 
+from hapta.model.concerns import only_for
 from hapta.model.errors import HaptaError, OperatorError
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
+from hapta.model.operation import OperationClass
 
 
 def settings_watch(
@@ -16,6 +18,7 @@ def settings_watch(
         on_trouble: told when that failed; the client's own change stands all the same.
     """
 
+    @only_for(OperationClass.ADMIN, OperationClass.OWN)
     async def watch(exchange: Exchange, forward: Handler) -> Answer:
         answer = await forward(exchange)
         operation = exchange.operation

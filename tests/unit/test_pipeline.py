@@ -1,9 +1,13 @@
 """Stages are passed in order on the way in and in the other order on the way out."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from hapta.model.concerns import only_for
 from hapta.model.errors import NotFound
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
+from hapta.model.operation import OperationClass
 from hapta.pipeline import fold
 from tests.support.exchanges import exchange
 
@@ -80,3 +84,53 @@ async def test_as_many_stages_as_one_likes(count: int) -> None:
     notes: list[str] = []
     await fold([noting(str(n), notes) for n in range(count)], last(notes))(exchange())
     assert len(notes) == 2 * count + 1
+
+
+@given(concerned=st.lists(st.none() | st.sets(st.sampled_from(OperationClass)), max_size=8))
+async def test_each_request_meets_the_stages_it_concerns_in_order(
+    concerned: list[set[OperationClass] | None],
+) -> None:
+    notes: list[str] = []
+    stages = [
+        noting(str(number), notes) if kinds is None else only_for(*kinds)(noting(str(number), notes))
+        for number, kinds in enumerate(concerned)
+    ]
+    handle = fold(stages, last(notes))
+    for target in ("/api/collections/a/records", "/api/files/a/b/c", "/api/hapta/x", "/"):
+        notes.clear()
+        asked = exchange("GET", target)
+        await handle(asked)
+        met = [str(n) for n, kinds in enumerate(concerned) if kinds is None or asked.operation.kind in kinds]
+        assert notes == [f"{n} in" for n in met] + ["last GET"] + [f"{n} out" for n in reversed(met)]
+
+
+async def test_a_request_a_stage_puts_in_place_of_another_meets_what_concerns_it() -> None:
+    notes: list[str] = []
+
+    async def instead(asked: Exchange, forward: Handler) -> Answer:
+        return await forward(exchange("GET", "/api/files/a/b/c"))
+
+    files = only_for(OperationClass.FILE)(noting("files", notes))
+    reads = only_for(OperationClass.RECORD_READ)(noting("reads", notes))
+    await fold([instead, reads, files], last(notes))(exchange("GET", "/api/collections/a/records"))
+    assert notes == ["files in", "last GET", "files out"]
+
+
+async def test_a_stage_of_an_object_says_what_concerns_it_as_well() -> None:
+    notes: list[str] = []
+
+    class Stateful:
+        @only_for(OperationClass.FILE)
+        async def __call__(self, exchange: Exchange, forward: Handler) -> Answer:
+            notes.append("asked")
+            return await forward(exchange)
+
+        @only_for(OperationClass.HEALTH)
+        async def other(self, exchange: Exchange, forward: Handler) -> Answer:
+            notes.append("other")
+            return await forward(exchange)
+
+    handle = fold([Stateful(), Stateful().other], last([]))
+    for target in ("/api/files/a/b/c", "/api/health", "/"):
+        await handle(exchange("GET", target))
+    assert notes == ["asked", "other"]

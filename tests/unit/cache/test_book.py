@@ -82,7 +82,7 @@ def test_a_planner_that_cannot_be_made_leaves_no_plan_of_before(
 def test_the_memory_is_bounded_and_long_targets_are_not_kept(book: Book) -> None:
     for number in range(module.MEMO_BYTES // 3000 + 500):
         book.plan(f"posts/records?page={number}")
-    assert book.book._memo.currsize <= module.MEMO_BYTES
+    assert book.book._memo.weight <= module.MEMO_BYTES
     kept = len(book.book._memo)
     book.plan("posts/records?filter=" + "title%3D1%20%7C%7C%20" * 150 + "title%3D1")
     assert len(book.book._memo) == kept
@@ -108,13 +108,13 @@ def test_plans_weigh_in_the_memory_what_they_take(book: Book, hostile: str) -> N
     book.plan("posts/records")
     tracemalloc.start()
     try:
-        before, declared = tracemalloc.get_traced_memory()[0], book.book._memo.currsize
+        before, declared = tracemalloc.get_traced_memory()[0], book.book._memo.weight
         for number in range(100):
             book.plan(f"posts/records?page={number}&{hostile}")
         taken = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    assert taken < 1.1 * (book.book._memo.currsize - declared)
+    assert taken < 1.1 * (book.book._memo.weight - declared)
 
 
 def test_a_rule_that_cannot_be_read_is_told_once(book: Book) -> None:
