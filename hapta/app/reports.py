@@ -81,11 +81,11 @@ class Reports:
         log = self._outputs.access_log.bind("GET", target, status, sent_bytes, kind, "hit")
         done = self._outputs.metrics.bind_request(kind, status)
         cache = self._outputs.metrics.cache
-        hit = cache.bind_hit(collection, how)
+        hits, label = cache.hits, (collection, how)
 
         def told(request_id: str, seconds: float, address: str) -> None:
             done(seconds)
-            hit()
+            hits[label] += 1
             log(request_id, seconds, address)
 
         def told_coded(request_id: str, seconds: float, address: str) -> None:

@@ -44,6 +44,7 @@ BUCKETS_S: Final = (
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
 )
 """Upper bounds in seconds: a hit is below the first, a password login near 0.1, a backup beyond 10."""
+_SHORTEST_S: Final = BUCKETS_S[0]
 
 OUTCOMES: Final = frozenset({"1xx", "2xx", "3xx", "4xx", "5xx", "refused", "lost", "rejected"})
 """How an upstream request ended: the status class of its answer, or
@@ -75,7 +76,7 @@ class _Tally:
         self.seconds = 0.0
 
     def add(self, seconds: float) -> None:
-        self.buckets[bisect_left(BUCKETS_S, seconds)] += 1
+        self.buckets[0 if seconds <= _SHORTEST_S else bisect_left(BUCKETS_S, seconds)] += 1
         self.seconds += seconds
 
 

@@ -83,6 +83,7 @@ class Listener:
         """
         await asyncio.sleep(delay_s)
         self._reception.is_draining = True
+        self._reception.lane = None  # what is answered now must say that the connection closes
         if self._server is not None:
             self._server.close()
         deadline = self._clock.monotonic() + grace_s

@@ -216,18 +216,30 @@ class Connection(RequestHandler):
         return bool(self._messages) or not self.is_half_closed
 
     def data_received(self, data: bytes) -> None:
-        lane, waiter = self._reception.lane, self._waiter
-        is_by_itself = (
+        lane, is_by_itself = self._reception.lane, False
+        if (
             lane is not None
             and self._is_in_step
-            and waiter is not None
-            and not waiter.done()
             and not self._messages
             and not self._paused
-            and not self._reception.is_draining
-        )
-        if is_by_itself and lane is not None and self._passes(lane, data):
-            return
+            and (waiter := self._waiter) is not None
+            and not waiter.done()
+            and (transport := self.transport) is not None
+        ):
+            peer = self._lane_peer
+            if peer is None:
+                peer = self._lane_peer = self._known_to(lane)
+            try:
+                answered_at = lane.answer(peer, data, transport)
+            except Exception as exc:
+                self._lane_failed(exc)
+                return
+            if answered_at:
+                self._next_keepalive_close_time = answered_at + self._keepalive_timeout
+                if self._keepalive_handle is None:
+                    self._keep_open()
+                return
+            is_by_itself = True
         count = self._request_count
         is_in_body = self._last_payload is not None and not self._last_payload.is_eof()
         super().data_received(data)
@@ -240,29 +252,20 @@ class Connection(RequestHandler):
         elif data and not is_in_body:
             self._in_head(len(data))
 
-    def _passes(self, lane: Lane, data: bytes) -> bool:
-        """Whether the fast lane answered it."""
-        transport = self.transport
-        if transport is None:
-            return False
-        if self._lane_peer is None:
-            self._lane_peer = lane.peer(
-                self.peer_text, is_trusted=self.is_peer_trusted, is_admin=self.is_admin_network
-            )
-        try:
-            answered_at = lane.answer(self._lane_peer, data, transport)
-        except Exception as exc:
-            self._reception.lane = None  # what fails once is not to be tried on everybody
-            self._reception.on_crash(new_request_id(), exc)
-            self.abort()  # the answer may have begun
-            return True
-        if not answered_at:
-            return False
-        self._next_keepalive_close_time = deadline = answered_at + self._keepalive_timeout
-        if self._keepalive_handle is None:
-            self._keepalive = True
-            self._keepalive_handle = self._loop.call_at(deadline, self._process_keepalive)
-        return True
+    def _known_to(self, lane: Lane) -> Any:
+        return lane.peer(self.peer_text, is_trusted=self.is_peer_trusted, is_admin=self.is_admin_network)
+
+    def _lane_failed(self, exc: Exception) -> None:
+        """What fails once is not to be tried on everybody; and the answer may have begun."""
+        self._reception.lane = None
+        self._reception.on_crash(new_request_id(), exc)
+        self.abort()
+
+    def _keep_open(self) -> None:
+        """The first answer of a connection came from the lane: the time until the next request is measured as
+        after any other."""
+        self._keepalive = True
+        self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
 
     def _has_taken_one_head(self, count: int, data: bytes) -> bool:
         """Whether all that came was one head without a body, so that the next one begins with the next byte.

@@ -66,21 +66,19 @@ class Tab:
             prefix, suffix: the request's id.
             behind: the rest of the head.
         """
-        table = self._table
+        table, form = self._table, self._form
         if table is None:
             return self._answer(front, prefix, suffix, behind, body)
         now_ns = int(now * NS)
         tat = table.spend(self._key, self._cost, now_ns)
         if tat < 0:
             return None
-        if self._form is HEADS:
-            return HEADS % (front, prefix, suffix, behind, body)
+        if form is HEADS:
+            return form % (front, prefix, suffix, behind, body)
         quota = table.quota
         left = quota.tolerance_ns - tat + now_ns
-        return self._form % (
-            *(front, left // quota.step_ns if left > 0 else 0, -((now_ns - tat) // NS)),
-            *(prefix, suffix, behind, body),
-        )
+        left = left // quota.step_ns if left > 0 else 0
+        return form % (front, left, -((now_ns - tat) // NS), prefix, suffix, behind, body)
 
     def _answer(self, front: bytes, prefix: bytes, suffix: bytes, behind: bytes, body: bytes) -> bytes | None:
         """The same for any number of rules."""
