@@ -2,7 +2,9 @@
 
 The answer of :class:`~hapta.feed.feed.ChangeFeed` and :class:`~hapta.feed.watch.SchemaWatch` together holds
 until an instant they name, unless the one loses its stream or the other comes to doubt: so for as long as
-neither happens, one comparison with the time is enough.
+neither happens, one comparison with the time is enough. What is relied on is kept up: the feed is told to
+prove itself, and the schema is confirmed again before its time is over, so that a busy gateway waits for
+neither.
 """
 
 from typing import TYPE_CHECKING
@@ -34,18 +36,21 @@ class Liveness:
         feed proving itself."""
         if now < self._until and self._feed.stream is self._stream and self._schema.doubts == self._doubts:
             return True
-        return self._look()
+        return self._look(now)
 
     @property
     def epoch(self) -> int:
         """Of the feed."""
         return self._feed.epoch
 
-    def _look(self) -> bool:
+    def _look(self, now: float) -> bool:
         feed, schema = self._feed, self._schema
         feed.touch()
         if not (feed.is_live and schema.is_confirmed()):
             return False
-        self._until = min(feed.certain_until(), schema.certain_until())
+        due_at = schema.due_at()
+        if now >= due_at:
+            schema.renew()  # until it is, this is looked at each time
+        self._until = min(feed.certain_until(), due_at)
         self._stream, self._doubts = feed.stream, schema.doubts
         return True

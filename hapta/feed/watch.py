@@ -28,6 +28,8 @@ from hapta.upstream.superuser import NotPocketBase, SuperuserClient
 SETTLE_S = 0.5
 """Another process's change was applied by a serving PocketBase within 0.3 s."""
 
+_RENEWED_AT = 0.75
+"""Part of its time after which what somebody relies on all the time is confirmed again."""
 _NOTIFIED_WITHIN_S = 2.0
 _PROOFS = 2
 """Changes that must be told: one alone might be somebody else's, in the wrong directory at the same time."""
@@ -98,6 +100,7 @@ class SchemaWatch:
         self._lock = asyncio.Lock()
         self._confirmed_at = float("-inf")
         self.doubts = 0
+        self._renewal: asyncio.Task[None] | None = None
         self._is_dirty = True
         self._callbacks: list[Callable[[Schema], None]] = []
         self._settings_callbacks: list[Callable[[], None]] = []
@@ -115,6 +118,21 @@ class SchemaWatch:
         if self._is_dirty:
             return float("-inf")
         return float("inf") if self._is_told else self._confirmed_at + self._bound(None)
+
+    def due_at(self) -> float:
+        """Monotonic instant at which to :meth:`renew` what is confirmed, before nobody may rely on it."""
+        return self.certain_until() - (1 - _RENEWED_AT) * self._bound(None)
+
+    def renew(self) -> None:
+        """Confirm the schema in the background, unless that is under way."""
+        if self._renewal is None or self._renewal.done():
+            self._renewal = self._tasks.spawn(self._renew(), name="schema is confirmed")
+
+    async def _renew(self) -> None:
+        try:
+            await self.confirmed(_RENEWED_AT * self._bound(None))
+        except SchemaUnconfirmed:
+            return  # whoever needs it asks again
 
     def invalidate(self) -> None:
         """The schema may have changed: the next :meth:`confirmed` asks."""
