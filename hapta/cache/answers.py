@@ -1,6 +1,5 @@
 """How a stored response is told to a client: conditional requests (RFC 9110 §13) and header lines."""
 
-import math
 import re
 from itertools import compress, product
 
@@ -10,8 +9,12 @@ from hapta.model.exchange import Header
 _ENTITY_TAG = re.compile(r'[ \t]*(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?:,|\Z)|[ \t]*,')
 
 _VARY = {
-    chosen: b", ".join(compress((b"Origin", b"Authorization", b"Accept-Encoding"), chosen))
+    chosen: (b"Vary", b", ".join(compress((b"Origin", b"Authorization", b"Accept-Encoding"), chosen)))
     for chosen in product((False, True), repeat=3)
+}
+_CACHE_CONTROL = {
+    False: (b"Cache-Control", b"no-cache"),
+    True: (b"Cache-Control", b"private, no-cache"),
 }
 _LONGEST = 1024
 """Characters that are looked through: a hit is not to cost a hundred times as much by a header of 32 KiB."""
@@ -59,10 +62,10 @@ def answer_headers(
         is_304: only what a 304 must have (RFC 9110 §15.4.5); it has no body.
     """
     lines = [] if is_304 else list(stored.headers)
-    lines.append((b"ETag", stored.etag))
-    lines.append((b"Cache-Control", b"private, no-cache" if is_private else b"no-cache"))
+    lines += ((b"ETag", stored.etag), _CACHE_CONTROL[is_private])
     varies = stored.varies_by_origin, is_private or reads_authorization, varies_by_coding
-    if any(varies):
-        lines.append((b"Vary", _VARY[varies]))
-    lines.append((b"Age", b"%d" % max(0, math.floor(now - stored.stored_at))))
+    if True in varies:
+        lines.append(_VARY[varies])
+    age_s = int(now - stored.stored_at)
+    lines.append((b"Age", b"%d" % age_s if age_s > 0 else b"0"))
     return lines

@@ -6,7 +6,7 @@ target and audience, bounded in bytes, for the same few URLs are asked for again
 
 from collections.abc import Callable, Sequence
 from collections.abc import Collection as Several
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hapta.cache.known_rows import KnownRows
 from hapta.cache.plan import Audience, Bypass, Expand, HooksMode, Plan, Views
@@ -31,8 +31,7 @@ UNKNOWN = "other"
 """The label of collections that are not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Circumstances(NamedTuple):
     """What plans are made from.
 
     Attributes:
@@ -51,7 +50,7 @@ class Circumstances:
         """Whether plans of the one hold under the other."""
         return (
             other is not None
-            and self.schema.version == other.schema.version
+            and (self.schema is other.schema or self.schema.version == other.schema.version)
             and self.views is other.views
             and self.hooks_version == other.hooks_version
             and self.shapes is other.shapes

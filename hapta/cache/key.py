@@ -69,7 +69,7 @@ def cache_key(
             value = (caller.collection, caller.record)
         if isinstance(value, Bypass):
             return value
-        values.append((kind.value, name, *value))
+        values.append((_WORDS[kind], name, *value))
     return tuple(values)
 
 
@@ -79,6 +79,7 @@ def keyed_headers(plan: Plan, headers: Mapping[str, str]) -> list[tuple[str, str
     return [line for line in headers.items() if snake_case(line[0]) in wanted] if wanted else []
 
 
+_WORDS = {kind: kind.value for kind in PartKind}
 _OTHER_AUDIENCE = Bypass(Reason.SCHEMA, "the plan is for other callers")
 
 

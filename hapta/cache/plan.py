@@ -39,6 +39,8 @@ class PartKind(StrEnum):
     METHOD = "method"
     """``GET`` or ``HEAD``, read by a rule."""
 
+    __hash__ = str.__hash__  # Enum's own is a function in Python
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Part:
@@ -95,6 +97,8 @@ class Plan:
         local: what can be worked out from single records; ``None`` where the answer rests on anything more.
         shaped_by: version of the plugins that shape rows it shows (:mod:`hapta.cache.shapes`); 0: none does.
         why: sentences for ``hapta cache explain``: for each part and tag, what brought it in.
+        kinds: of its parts.
+        is_shared_with_guests: guests are members of the partition, and so its weakest.
     """
 
     collection: str
@@ -113,6 +117,14 @@ class Plan:
     local: Local | None = field(default=None, compare=False)
     shaped_by: int = 0
     why: tuple[str, ...] = field(default=(), compare=False)
+    kinds: frozenset[PartKind] = field(init=False, repr=False, compare=False)
+    is_shared_with_guests: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        kinds = frozenset(part.kind for part in self.parts)
+        object.__setattr__(self, "kinds", kinds)
+        is_shared = not kinds & _ABOUT_CALLERS or PartKind.GUEST in kinds
+        object.__setattr__(self, "is_shared_with_guests", is_shared)
 
     def value_for(self, caller: str | None) -> str | None:
         """The value a list is restricted to; ``None`` if it is not.
@@ -131,12 +143,6 @@ class Plan:
         if value is None or self.restriction is None:
             return self.tags
         return self.tags | {restricted(self.collection, self.restriction.field, value)}
-
-    @property
-    def is_shared_with_guests(self) -> bool:
-        """Guests are members of the partition, and so its weakest."""
-        kinds = {part.kind for part in self.parts}
-        return not kinds & _ABOUT_CALLERS or PartKind.GUEST in kinds
 
 
 _ABOUT_CALLERS = frozenset(

@@ -30,6 +30,8 @@ class Hit(StrEnum):
     STALE_WHILE_REVALIDATE = "stale-while-revalidate"
     """It is stale, and being fetched anew."""
 
+    __hash__ = str.__hash__  # Enum's own is a function in Python
+
 
 _PLAIN = (Hit.SHARED, Hit.PRIVATE)
 

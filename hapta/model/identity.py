@@ -18,6 +18,7 @@ class Identity:
         session: id of the Hapta session, ``None`` for an adopted PocketBase token.
         generation: of the presented token; 0 for an adopted one.
         key: collection and record in one text.
+        is_superuser: the record is a superuser's.
     """
 
     collection: str
@@ -26,15 +27,12 @@ class Identity:
     session: str | None
     generation: int = 0
     key: str = field(init=False, repr=False, compare=False)
+    is_superuser: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", f"{self.collection}/{self.record}")
+        object.__setattr__(self, "is_superuser", self.collection == SUPERUSERS_ID)
 
     def owns(self, collection: str, record: str) -> bool:
         """Whether the identity is that auth record."""
         return (self.collection, self.record) == (collection, record)
-
-    @property
-    def is_superuser(self) -> bool:
-        """Whether the record is a superuser's."""
-        return self.collection == SUPERUSERS_ID

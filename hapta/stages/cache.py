@@ -114,7 +114,9 @@ class ReadCache:
         identity, is_own, how, is_asked = exchange.identity, False, Hit.SHARED, False
         cors = self._origins.lines(exchange.headers.get("Origin"))
         for _ in range(_LOOKS):
-            look = await self._lookup.look_up(exchange, is_own=is_own)
+            look = self._lookup.look_now(exchange, is_own=is_own)
+            if look is None:
+                look = await self._lookup.look_up(exchange, is_own=is_own)
             if isinstance(look, Bypass):
                 return await self._pass_on(exchange, forward, look.reason)
             if cors is None:
@@ -297,5 +299,6 @@ def _member(stored: Stored | None, identity: Identity | None) -> Row | None:
 
 
 def _if_none_match(exchange: Exchange) -> str | None:
-    lines = exchange.headers.getall("If-None-Match", None)
-    return None if lines is None else ", ".join(lines)
+    if "If-None-Match" not in exchange.headers:
+        return None
+    return ", ".join(exchange.headers.getall("If-None-Match"))

@@ -62,7 +62,7 @@ class Coherence(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen ones cost twice as much to make, and one is made for every read
 class Look:
     """One read, planned.
 
@@ -108,21 +108,17 @@ class Lookup:
             exchange: the read.
             is_own: the caller's own answer is wanted, because the one others share shows their e-mail or not.
         """
-        identity = exchange.identity
-        if exchange.body is not None:
-            return Bypass(Reason.BODY)
-        if identity is not None and identity.is_superuser:
-            return Bypass(Reason.SUPERUSER)
-        if identity is None and exchange.authorization is not None:
-            return Bypass(Reason.HEADER, "an Authorization that is no token")
         for _ in range(_TRIES):
+            look = self.look_now(exchange, is_own=is_own)
+            if look is not None:
+                return look
             if not await self._is_live():
                 return Bypass(Reason.FEED)
             plan = self._plan(exchange)
             if isinstance(plan, Bypass):
                 return plan
-            version = self._plans.planned_version
-            if identity is None or not any(part.kind is PartKind.AUTH_FIELD for part in plan.parts):
+            version, identity = self._plans.planned_version, exchange.identity
+            if identity is None or PartKind.AUTH_FIELD not in plan.kinds:
                 return _look(exchange, plan, None, version, is_own=is_own)
             known = await self._auth_records.fields(identity.collection, identity.record)
             if known is None or not known.is_current:
@@ -131,6 +127,27 @@ class Lookup:
             if version == self._plans.version and self._coherence.is_live:
                 return _look(exchange, plan, known, version, is_own=is_own)
         return Bypass(Reason.SCHEMA, "the schema keeps changing")
+
+    def look_now(self, exchange: Exchange, *, is_own: bool) -> Look | Bypass | None:
+        """What :meth:`look_up` says where nothing has to be asked for it; ``None`` where something must."""
+        identity = exchange.identity
+        if exchange.body is not None:
+            return Bypass(Reason.BODY)
+        if identity is None:
+            if exchange.authorization is not None:
+                return Bypass(Reason.HEADER, "an Authorization that is no token")
+        elif identity.is_superuser:
+            return Bypass(Reason.SUPERUSER)
+        coherence = self._coherence
+        coherence.touch()
+        if not coherence.is_live:
+            return None
+        plan = self._plan(exchange)
+        if isinstance(plan, Bypass):
+            return plan
+        if identity is not None and PartKind.AUTH_FIELD in plan.kinds:
+            return None
+        return _look(exchange, plan, None, self._plans.planned_version, is_own=is_own)
 
     def _plan(self, exchange: Exchange) -> Plan | Bypass:
         identity = exchange.identity
@@ -150,9 +167,8 @@ def _look(
 ) -> Look | Bypass:
     identity = exchange.identity
     values = _NO_VALUES if known is None else known.values
-    query = None
-    if any(part.kind is PartKind.QUERY for part in plan.parts):
-        query = parse_query(exchange.target.query)
+    kinds = plan.kinds
+    query = parse_query(exchange.target.query) if PartKind.QUERY in kinds else None
     key = cache_key(
         plan,
         method=exchange.method,
@@ -165,10 +181,11 @@ def _look(
         return key
     if is_own and identity is not None:
         return Look(plan, own_slot(key, identity), identity, True, _NO_VALUES, version, is_own=True)
-    is_private = any(part.kind is PartKind.AUTH_RECORD for part in plan.parts)
     caller = None if plan.is_shared_with_guests else identity
-    fields = {part.name: values[part.name] for part in plan.parts if part.kind is PartKind.AUTH_FIELD}
-    return Look(plan, key, caller, is_private, fields, version, fields=known)
+    fields: Mapping[str, Any] = _NO_VALUES
+    if PartKind.AUTH_FIELD in kinds:
+        fields = {part.name: values[part.name] for part in plan.parts if part.kind is PartKind.AUTH_FIELD}
+    return Look(plan, key, caller, PartKind.AUTH_RECORD in kinds, fields, version, fields=known)
 
 
 def tags_of(look: Look) -> frozenset[Tag]:

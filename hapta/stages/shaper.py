@@ -108,6 +108,8 @@ class Shaper:
         self._schema = schema
         self._viewers = viewers
         self._lookup: Lookup | None = None
+        self._looked_at: Registry | None = None
+        self._is_idle = True
 
     @property
     def moment(self) -> tuple[int, int]:
@@ -118,7 +120,10 @@ class Shaper:
     def is_idle(self) -> bool:
         """No hook shapes anything."""
         registry = self._registry()
-        return not any(registry.all_of(kind) for kind in KINDS)
+        if registry is not self._looked_at:
+            self._looked_at = registry
+            self._is_idle = not any(registry.all_of(kind) for kind in KINDS)
+        return self._is_idle
 
     @property
     def lookup(self) -> Lookup:
