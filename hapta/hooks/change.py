@@ -10,6 +10,8 @@ from dataclasses import field as member
 from types import MappingProxyType
 from typing import Any, Literal, Self, TypeAlias
 
+from hapta.model.errors import HaptaError
+
 Record: TypeAlias = Mapping[str, Any]
 """A row as PocketBase shows it to a superuser, hidden fields included."""
 Action: TypeAlias = Literal["create", "update", "delete"]
@@ -230,6 +232,10 @@ class Login:
     async def record(self) -> Record | None:
         """The auth record; asked for once."""
         return await self.load()
+
+
+class LeftOut(HaptaError):
+    """A ``can_read`` hook asks a row for what is not shown of it: what it decides about is not shown then."""
 
 
 class Viewer:
