@@ -175,6 +175,13 @@ class Change:
             f"files={ {name: len(files) for name, files in self.files.items()}!r} caller={self.caller!r})"
         )
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Values that must stand in no log."""
+        return tuple(
+            value for name, value in self.fields.items() if name in _SECRET and isinstance(value, str)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
