@@ -5,7 +5,7 @@ the kinds of hooks, ``plugins/examples/`` some to read.
 """
 
 from hapta.hooks.api import PluginApi
-from hapta.hooks.change import Caller, Change, Login, Record, RowChange, Upload, Viewer, Written
+from hapta.hooks.change import Caller, Change, LeftOut, Login, Record, RowChange, Upload, Viewer, Written
 from hapta.hooks.database import BatchWrite, Database, DatabaseError
 from hapta.hooks.reject import FieldError, Reject
 from hapta.hooks.settings import Settings
@@ -23,6 +23,7 @@ __all__ = [
     "JobError",
     "JobFailed",
     "JobTimedOut",
+    "LeftOut",
     "Login",
     "PluginApi",
     "Record",

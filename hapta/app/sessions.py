@@ -1,7 +1,7 @@
 """Sessions put together: engine, rows, memory, stages, and what the change feed tells them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -18,12 +18,13 @@ from hapta.identity.restore import RestoreFence
 from hapta.identity.rows import SessionRows, date_value
 from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError, OperatorError
-from hapta.model.exchange import Exchange, Stage
+from hapta.model.exchange import Stage
 from hapta.model.schema import Schema
 from hapta.model.tasks import TaskSet
 from hapta.observe.events import Events
 from hapta.sessions.keys import KeyRing
 from hapta.sessions.token import has_our_form
+from hapta.stages.admit import Admission
 from hapta.stages.bind import bind_streams
 from hapta.stages.doubt import Doubts, cast_doubt
 from hapta.stages.identify import identify
@@ -150,7 +151,7 @@ class Sessions:
         schema: SchemaWatch,
         own: Own,
         streams: OpenStreams,
-        admit: Callable[[Exchange, str, str, str], Awaitable[None]],
+        admit: Admission,
         clock: Clock,
         events: Events,
     ) -> None:

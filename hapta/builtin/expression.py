@@ -22,6 +22,7 @@ from hapta.filters.nodes import Comparison, Group, Identifier, Number, Operand, 
 from hapta.filters.parser import parse
 from hapta.filters.paths import Modifier, Path, Root, split_path
 from hapta.filters.values import PLAIN_NUMBER, UNKNOWN, Unknown, Value, any_value, is_sure, lower
+from hapta.plugins import LeftOut
 
 Values: TypeAlias = Mapping[str, Any]
 _Read: TypeAlias = Callable[[Values, Values], Value | Unknown]
@@ -153,7 +154,10 @@ def _keyword(name: str, meaning: Value) -> _Read:
 def _member(name: str, is_auth: bool, is_lower: bool) -> _Read:
     def read(auth: Values, row: Values) -> Value | Unknown:
         values, value_of = (auth, any_value) if is_auth else (row, _own)
-        value = value_of(values[name]) if name in values else UNKNOWN
+        try:
+            value = value_of(values[name])
+        except (KeyError, LeftOut):
+            return UNKNOWN
         if not is_lower or value is UNKNOWN or value is None:
             return value
         return lower(value) if isinstance(value, str) else UNKNOWN

@@ -10,6 +10,8 @@ from dataclasses import field as member
 from types import MappingProxyType
 from typing import Any, Literal, Self, TypeAlias
 
+from hapta.model.errors import HaptaError
+
 Record: TypeAlias = Mapping[str, Any]
 """A row as PocketBase shows it to a superuser, hidden fields included."""
 Action: TypeAlias = Literal["create", "update", "delete"]
@@ -173,6 +175,13 @@ class Change:
             f"files={ {name: len(files) for name, files in self.files.items()}!r} caller={self.caller!r})"
         )
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Values that must stand in no log."""
+        return tuple(
+            value for name, value in self.fields.items() if name in _SECRET and isinstance(value, str)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -230,6 +239,10 @@ class Login:
     async def record(self) -> Record | None:
         """The auth record; asked for once."""
         return await self.load()
+
+
+class LeftOut(HaptaError):
+    """A ``can_read`` hook asks a row for what is not shown of it: what it decides about is not shown then."""
 
 
 class Viewer:

@@ -5,14 +5,20 @@ whole process and is found out afterwards. Heavy work belongs into the pool (``a
 """
 
 import asyncio
+import json
 import traceback
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from hapta.hooks.begun import Done, begin, rest
+from hapta.hooks.change import Change, Written
 from hapta.hooks.registry import Hook
 from hapta.hooks.reject import HookFailed, Reject
 from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError
+
+_REDACTED: Final = "[redacted]"
+_MIN_SECRET_CHARS: Final = 4
+"""Shorter ones are no passwords, and masking them would make a trace unreadable."""
 
 
 class HookMeter(Protocol):
@@ -67,7 +73,7 @@ class HookRunner:
         except (Reject, HaptaError):
             raise
         except Exception as exc:
-            self._tell(hook, exc, request_id)
+            self._tell(hook, exc, request_id, args)
             raise HookFailed from exc
 
     async def watch(self, hook: Hook, *args: Any, request_id: str = "") -> None:
@@ -75,7 +81,7 @@ class HookRunner:
         try:
             await self._run(hook, args, hook.deadline_s or self._watcher_deadline_s)
         except Exception as exc:
-            self._tell(hook, exc, request_id)
+            self._tell(hook, exc, request_id, args)
 
     async def call(self, hook: Hook) -> None:
         """Run what belongs to a plugin's life; it may fail with anything."""
@@ -124,13 +130,24 @@ class HookRunner:
         """What a hook returned is of no use; the caller stops what it guards."""
         self._tell(hook, Misbehaved(problem), request_id)
 
-    def _tell(self, hook: Hook, exc: Exception, request_id: str) -> None:
+    def _tell(self, hook: Hook, exc: Exception, request_id: str, args: tuple[Any, ...] = ()) -> None:
         is_told = isinstance(exc, Misbehaved)
         fields: dict[str, object] = {"plugin": hook.plugin, "hook": hook.name, "kind": hook.kind.name}
         fields["where"] = f"{hook.file}:{hook.line}"
         if request_id:
             fields["request_id"] = request_id
         if not is_told:
-            fields["trace"] = "".join(traceback.format_exception(exc))
-        reason = str(exc) if is_told else f"{type(exc).__name__}: {exc}"
+            fields["trace"] = _without_secrets("".join(traceback.format_exception(exc)), args)
+        reason = str(exc) if is_told else _without_secrets(f"{type(exc).__name__}: {exc}", args)
         self._log.error("hook_failed", message=f"{hook.name}: {reason}", **fields)
+
+
+def _without_secrets(text: str, args: tuple[Any, ...]) -> str:
+    """What is told of a failure, without the passwords its hook was given: exceptions quote values."""
+    changes = [arg.change if isinstance(arg, Written) else arg for arg in args]
+    values = [value for change in changes if isinstance(change, Change) for value in change.secrets]
+    for value in sorted(values, key=len, reverse=True):
+        if len(value) >= _MIN_SECRET_CHARS:
+            for form in (value, repr(value)[1:-1], json.dumps(value)[1:-1]):
+                text = text.replace(form, _REDACTED)
+    return text

@@ -1,12 +1,13 @@
 """Do the operator's hooks let somebody in whom PocketBase has let in? They look before the token leaves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from hapta.hooks.change import Login
-from hapta.hooks.registry import Registry
-from hapta.hooks.reject import Reject, Rejected
+from hapta.hooks.registry import Hook, Registry
+from hapta.hooks.reject import HookFailed, Reject, Rejected
 from hapta.hooks.run import HookRunner
 from hapta.model.exchange import Exchange
+from hapta.model.schema import Collection
 from hapta.stages.asked_records import Superuser, record_loader
 from hapta.stages.write_site import SchemaSource
 
@@ -40,17 +41,56 @@ class Admission:
             Rejected: one refuses it.
             HaptaError: one could not decide.
         """
-        registry = self._registry()
-        if not registry.all_of("on_auth"):
-            return
-        collection = (await self._schema.confirmed()).by_id.get(collection_id)
-        if collection is None:
-            collection = (await self._schema.confirmed(0.0)).by_id.get(collection_id)
-        hooks = registry.all_of("on_auth") if collection is None else registry.of("on_auth", collection)
+        collection, hooks = await self._asked(collection_id)
         if not hooks:
             return
+        name = collection_id if collection is None else collection.name
+        await self._ask(hooks, exchange, collection_id, name, record, method)
+
+    async def without_token(self, exchange: Exchange, record: str | None) -> None:
+        """Let the hooks look at a login whose ``fields`` leave out the token: that somebody was let in, and
+        what their record holds, it tells all the same.
+
+        Args:
+            record: who logged in; ``None`` if that is left out, too.
+
+        Raises:
+            Rejected: one refuses it.
+            HookFailed: there are hooks, and they cannot be told who it is.
+            HaptaError: one could not decide.
+        """
+        operation = exchange.operation
+        collection, hooks = await self._asked(operation.collection or "")
+        if not hooks:
+            return
+        if collection is None or record is None:
+            problem = "a login whose `fields` leave out token and record.id cannot be looked at"
+            self._runner.blame(hooks[0], problem, exchange.request_id)
+            raise HookFailed
+        await self._ask(hooks, exchange, collection.id, collection.name, record, operation.action)
+
+    async def _asked(self, name_or_id: str) -> tuple[Collection | None, Sequence[Hook]]:
+        """The collection and its hooks; all hooks where it is not known."""
+        registry = self._registry()
+        if not registry.all_of("on_auth"):
+            return None, ()
+        collection = (await self._schema.confirmed()).resolve(name_or_id)
+        if collection is None:
+            collection = (await self._schema.confirmed(0.0)).resolve(name_or_id)
+        hooks = registry.all_of("on_auth") if collection is None else registry.of("on_auth", collection)
+        return collection, hooks
+
+    async def _ask(
+        self,
+        hooks: Sequence[Hook],
+        exchange: Exchange,
+        collection_id: str,
+        name: str,
+        record: str,
+        method: str,
+    ) -> None:
         login = Login(
-            collection=collection_id if collection is None else collection.name,
+            collection=name,
             id=record,
             method=method,
             address=str(exchange.client),

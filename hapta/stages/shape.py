@@ -21,12 +21,13 @@ from hapta.model.exchange import Answer, Exchange, Handler
 from hapta.model.identity import SUPERUSERS_ID
 from hapta.model.operation import OperationClass, SubOperation, classify_sub_request
 from hapta.model.schema import Collection
+from hapta.stages.altered import EVERYTHING, NOTHING, altered_by_query
 from hapta.stages.batch import batch_requests
 from hapta.stages.fetch import gather
 from hapta.stages.reach import Reach
 from hapta.stages.shape_events import EventShaper, ShapedStream
 from hapta.stages.shaper import Shaper
-from hapta.stages.shown_rows import Row, array_of, elements, members, object_of, text_of
+from hapta.stages.shown_rows import Row, Rows, array_of, elements, members, object_of, text_of
 from hapta.stages.streams import EventStream
 from hapta.stages.viewers import CannotShape, Freshness, Who
 
@@ -145,10 +146,14 @@ class ShapeAnswers:
             if operation.action == "list":
                 answer.body = await self._list(exchange, collection, body, who)
             else:
-                row = self._shaper.rows().one(collection, body)
+                row = self._rows(exchange).one(collection, body)
                 await self._shaper.shape([row], who, exchange.request_id)
                 answer.body = row.render()
         answer.length = None
+
+    def _rows(self, exchange: Exchange) -> Rows:
+        """Takes the answer to a request apart."""
+        return self._shaper.rows(altered_by_query(exchange.target.query))
 
     def _collection(self, name_or_id: str | None) -> Collection:
         collection = self._shaper.lookup.resolve(name_or_id or "")
@@ -160,7 +165,7 @@ class ShapeAnswers:
         envelope = members(body)
         if "items" not in envelope:
             raise CannotShape("a list without items")
-        taken = self._shaper.rows()
+        taken = self._rows(exchange)
         rows = [taken.one(collection, item) for item in elements(envelope["items"])]
         await self._shaper.shape(rows, who, exchange.request_id)
         envelope["items"] = msgspec.Raw(array_of(row.render() for row in rows))
@@ -172,8 +177,10 @@ class ShapeAnswers:
         envelope = members(body)
         if "record" not in envelope:
             return body
-        row = self._shaper.rows().one(collection, envelope["record"])
-        record = text_of(row.fields.get("id")) or _named_in(text_of(envelope.get("token")), collection)
+        row = self._rows(exchange).one(collection, envelope["record"])
+        record = _named_in(text_of(envelope.get("token")), collection)
+        if record is None and "id" not in row.altered:
+            record = text_of(row.fields.get("id"))
         if record is None and exchange.operation.action == "auth-refresh" and exchange.identity is not None:
             record = exchange.identity.record
         if record is None:
@@ -188,16 +195,17 @@ class ShapeAnswers:
         if len(answers) != len(requests):
             raise CannotShape("a batch with more or fewer answers than requests")
         rows: list[Row | None] = []
-        taken = self._shaper.rows()
+        altered = EVERYTHING if altered_by_query(exchange.target.query) else NOTHING
         for request, each in zip(requests, answers, strict=True):
             raw = each.get("body")
             is_row = raw is not None and bytes(raw) not in (b"null", b'""', b"{}")
             write = _understood(request) if is_row else None
-            rows.append(
-                taken.one(self._collection(write.collection if write is not None else None), raw)
-                if is_row and raw is not None
-                else None
-            )
+            if not is_row or raw is None:
+                rows.append(None)
+                continue
+            collection = self._collection(None if write is None else write.collection)
+            own = NOTHING if write is None else altered_by_query(write.query)
+            rows.append(self._shaper.rows(altered | own).one(collection, raw))
         shown: Sequence[Row] = [row for row in rows if row is not None]
         await self._shaper.shape(list(shown), Who.of(exchange.identity), exchange.request_id)
         for each, row in zip(answers, rows, strict=True):

@@ -7,16 +7,19 @@ next event on, and while there are none, nothing is looked at.
 """
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl
 
 import msgspec
-import orjson
 from cachetools import LRUCache
 
 from hapta.cache.query import parse_query
 from hapta.model.errors import HaptaError
 from hapta.model.schema import Collection
+from hapta.records import strict_json
+from hapta.records.names import member_name
+from hapta.stages.altered import EVERYTHING, NOTHING, Altered, altered_by
 from hapta.stages.reach import Reach
 from hapta.stages.readable import Readable
 from hapta.stages.shaper import Shaper
@@ -43,7 +46,7 @@ class EventShaper:
         self._shaper = shaper
         self._reach = reach
         self._readable = readable
-        self._filters: LRUCache[str, str | None] = LRUCache(_REMEMBERED)
+        self._known: LRUCache[str, _Asked] = LRUCache(_REMEMBERED)
 
     @property
     def is_idle(self) -> bool:
@@ -97,13 +100,13 @@ class EventShaper:
             collection = self._shaper.lookup.resolve(claimed or "")
             if collection is None:
                 raise CannotShape("an event shows a record of a collection that is not known")
-        filter_ = self._filter(options)
-        if filter_ is None:
+        asked = self._asked(options)
+        if asked.filter is None:
             if self._reach.leads_to_guarded(collection):
                 return b""
-        elif not await self._readable.may_ask(collection, filter_, "", who):
+        elif not await self._readable.may_ask(collection, asked.filter, "", who):
             return b""
-        row = self._shaper.rows().one(collection, raw)
+        row = self._shaper.rows(asked.altered).one(collection, raw)
         if not options and "collectionId" not in row.fields:
             raise CannotShape("an event does not say of which collection its record is")
         await self._shaper.shape([row], who)
@@ -114,37 +117,54 @@ class EventShaper:
         """An event could not be shaped."""
         self._shaper.tell(error)
 
-    def _filter(self, options: str) -> str | None:
-        """The filter of a subscription, from what stands behind its topic's question mark; ``None`` if it
-        cannot be told."""
-        if options not in self._filters:
-            self._filters[options] = _filter_in(options)
-        return self._filters[options]
+    def _asked(self, options: str) -> "_Asked":
+        """What a subscription asks for, from what stands behind its topic's question mark."""
+        if options not in self._known:
+            self._known[options] = _asked_in(options)
+        return self._known[options]
 
 
-def _filter_in(options: str) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """
+    Attributes:
+        filter: of a subscription; ``None`` if it cannot be told.
+        altered: values that its ``fields`` change.
+    """
+
+    filter: str | None = ""
+    altered: Altered = NOTHING
+
+
+_CANNOT_TELL: Final = _Asked(None, EVERYTHING)
+
+
+def _asked_in(options: str) -> _Asked:
     if not options:
-        return ""
+        return _Asked()
     query = parse_query(options)
     if query is None:
-        return None
+        return _CANNOT_TELL
     text = query.values.get("options", "")
     if not text:
-        return "" if query.is_plain or not _mentions(options) else None
+        return _Asked() if query.is_plain or not _mentions(options) else _CANNOT_TELL
     try:
-        document = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
+        document = strict_json.parse(text.encode())  # of a name twice Go goes by the first
+    except ValueError:
+        return _CANNOT_TELL
     if not isinstance(document, dict):
-        return None
-    # Go matches the names of a struct's members in any letter case
-    found = [value for name, value in document.items() if name.lower() == "query"]
+        return _CANNOT_TELL
+    found = [value for name, value in document.items() if member_name(name) == "query"]
     if not found:
-        return ""
+        return _Asked()
     if len(found) > 1 or not isinstance(found[0], dict | None):
-        return None
-    filter_ = (found[0] or {}).get("filter", "")
-    return filter_ if isinstance(filter_, str) else None
+        return _CANNOT_TELL
+    values = found[0] or {}
+    filter_, fields = values.get("filter", ""), values.get("fields", "")
+    return _Asked(
+        filter_ if isinstance(filter_, str) else None,
+        altered_by(fields) if isinstance(fields, str) else EVERYTHING,
+    )
 
 
 def _mentions(options: str) -> bool:

@@ -13,51 +13,63 @@ import orjson
 
 from hapta.cache.lookup import Lookup
 from hapta.cache.shapes import NO_SHAPES, Shape, Shapes
-from hapta.hooks.change import Viewer
+from hapta.hooks.change import LeftOut, Viewer
 from hapta.hooks.registry import Hook, Registry
 from hapta.hooks.reject import Reject
 from hapta.hooks.run import HookLog, HookRunner
 from hapta.model.errors import HaptaError
 from hapta.model.schema import Collection, Schema
+from hapta.stages.altered import NOTHING, Altered
 from hapta.stages.shown_rows import EXPAND, FIXED, Row, Rows, everything
 from hapta.stages.viewers import CannotShape, Viewers, Who
 
 KINDS: Final = ("can_read", "on_answer")
 
 
-class LeftOut(HaptaError):
-    """A ``can_read`` hook asks a row for what is not shown of it: what it decides about is not shown then."""
-
-
 class ShownRow(Mapping[str, Any]):
     """A row as a ``can_read`` hook gets it: as PocketBase shows it to the viewer.
 
-    A field that the answer does not show (it is hidden, or the request's ``fields`` leave it out) is not
-    taken for an empty one: who leaves out what the decision rests on gets nothing by it.
+    A field that the answer does not show as it is (it is hidden, the request's ``fields`` leave it out or
+    shorten it) is not taken for an empty one, nor for what is left of it: who takes away what the decision
+    rests on gets nothing by it. That goes for every way of asking, so a row of which ``fields`` keep
+    something back cannot be looked through as a whole.
     """
 
-    __slots__ = ("_is_auth", "_names", "_values")
+    __slots__ = ("_altered", "_names", "_private", "_values")
 
-    def __init__(self, collection: Collection, values: Mapping[str, Any]) -> None:
+    def __init__(self, collection: Collection, values: Mapping[str, Any], altered: Altered = NOTHING) -> None:
         self._values = values
-        self._names = frozenset(str(each["name"]) for each in collection.fields)
-        self._is_auth = collection.type == "auth"
+        self._altered = altered
+        # PocketBase shows it to some and not to others
+        self._private = frozenset({"email"} if collection.type == "auth" else ())
+        self._names = {str(each["name"]): bool(each.get("hidden")) for each in collection.fields}
+
+    def _is_left_out(self, name: object) -> bool:
+        if name in self._altered:
+            return True
+        return (
+            name not in self._values and name not in self._private and (name in self._names or name in FIXED)
+        )
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self._values and (name in self._names or name in FIXED):
-            if name == "email" and self._is_auth:
-                raise KeyError(name)  # PocketBase shows it to some and not to others
+        if self._is_left_out(name):
             raise LeftOut
         return self._values[name]
 
     def __contains__(self, name: object) -> bool:
+        if self._is_left_out(name):
+            raise LeftOut
         return name in self._values
 
     def __iter__(self) -> Iterator[str]:
+        if self._altered or any(
+            self._is_left_out(name) for name, is_hidden in self._names.items() if not is_hidden
+        ):
+            raise LeftOut
         return iter(self._values)
 
     def __len__(self) -> int:
-        return len(self._values)
+        return sum(1 for _ in self)
 
 
 class PresentShapes:
@@ -146,9 +158,13 @@ class Shaper:
         """Those that say it of one field."""
         return self._registry().readers(collection, field)
 
-    def rows(self) -> Rows:
-        """Takes answers apart."""
-        return Rows(self.lookup)
+    def rows(self, altered: Altered = NOTHING) -> Rows:
+        """Takes answers apart.
+
+        Args:
+            altered: values the request has changed.
+        """
+        return Rows(self.lookup, altered)
 
     def tell(self, error: HaptaError, what: str = "an event", request_id: str = "") -> None:
         """Something is not sent. Failures of hooks are in the log already."""
@@ -229,7 +245,7 @@ class Shaper:
                 decides[name] = hook in registry.readers(row.collection, name)
             names = {name for name in told - row.hidden if decides[name]}
             if names:
-                seen = ShownRow(row.collection, row.seen)
+                seen = ShownRow(row.collection, row.seen, row.altered)
                 if not await self.may_read(hook, viewer, seen, request_id):
                     row.hidden |= names
 

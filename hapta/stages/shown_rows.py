@@ -19,6 +19,7 @@ from hapta.cache.lookup import Lookup
 from hapta.filters.expands import MAX_HOPS, parse_expand
 from hapta.model.schema import Collection
 from hapta.stages import split_json
+from hapta.stages.altered import NOTHING, Altered
 from hapta.stages.viewers import CannotShape
 
 EXPAND: Final = "expand"
@@ -41,6 +42,7 @@ class Row:
         expands: what stands under ``expand``.
         via: the field of this row by which the row above it was found from it (a back-relation), else empty.
         hidden: fields the viewer may not read.
+        altered: members whose values the request has changed.
     """
 
     collection: Collection
@@ -48,6 +50,7 @@ class Row:
     expands: "list[Expanded]" = field(default_factory=list)
     via: str = ""
     hidden: set[str] = field(default_factory=set)
+    altered: Altered = NOTHING
     _seen: dict[str, Any] | None = None
 
     @property
@@ -105,10 +108,15 @@ class Expanded:
 
 
 class Rows:
-    """Takes rows apart under one schema."""
+    """Takes rows apart under one schema.
 
-    def __init__(self, lookup: Lookup) -> None:
+    Args:
+        altered: members of them whose values the request has changed.
+    """
+
+    def __init__(self, lookup: Lookup, altered: Altered = NOTHING) -> None:
         self._lookup = lookup
+        self._altered = altered
 
     def one(self, collection: Collection, raw: bytes | msgspec.Raw, *, via: str = "", depth: int = 0) -> Row:
         """One row and what stands under its ``expand``.
@@ -118,7 +126,7 @@ class Rows:
         """
         if depth > MAX_HOPS:
             raise CannotShape("more expands within each other than PocketBase makes")
-        row = Row(collection, members(raw), via=via)
+        row = Row(collection, members(raw), via=via, altered=self._altered)
         claimed = row.fields.get("collectionId")
         if claimed is not None and text_of(claimed) != collection.id:
             raise CannotShape(f"a row stands where one of {collection.name} is expected")

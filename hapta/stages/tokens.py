@@ -8,11 +8,12 @@ registration, a confirmed e-mail), so answers to those are looked at for PocketB
 
 import re
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 
+from hapta.cache.query import parse_query
 from hapta.identity.keeper import SessionKeeper
 from hapta.identity.proof import AuthToken, Prover, understand_auth_token
 from hapta.model.address import prefix_of
@@ -21,6 +22,8 @@ from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.model.operation import OperationClass
 from hapta.sessions.keys import KeyRing
 from hapta.sessions.seal import seal_file_token
+from hapta.stages.admit import Admission
+from hapta.stages.altered import altered_by_query
 from hapta.stages.second_factor import FIRST_LEGS, may_be_second_leg
 from hapta.stages.streams import Prefixed
 from hapta.upstream.headers import header
@@ -42,7 +45,7 @@ def swap_tokens(
     *,
     is_auth_collection: Callable[[str], bool],
     on_login: Callable[[str, str | None], None],
-    admit: Callable[[Exchange, str, str, str], Awaitable[None]],
+    admit: Admission,
 ) -> Stage:
     """Replaces tokens in answers.
 
@@ -53,7 +56,7 @@ def swap_tokens(
         is_auth_collection: whether an id is that of a known auth collection.
         on_login: told collection (name or id) and record (``None``: not known) of every login before its
             session is made: PocketBase may have changed the auth record.
-        admit: asked, with collection id, record and how, whether somebody may have their token.
+        admit: asked whether somebody may have their token.
     """
 
     async def stage(exchange: Exchange, forward: Handler) -> Answer:
@@ -82,10 +85,24 @@ def swap_tokens(
         if found is None:
             if isinstance(token, str):
                 raise UpstreamLost  # a token in a form nobody knows must not leave
+            if _has_fields(exchange.target.query):
+                await _without_token(exchange, parsed)
             return await _scanned(exchange, answer)  # a hook gave it a shape of its own
         own = await _own_token(exchange, found)
         answer.body = body.replace(found.text.encode(), own.encode())
         return answer
+
+    async def _without_token(exchange: Exchange, parsed: Any) -> None:
+        action, presented = exchange.operation.action, exchange.identity
+        if action == "auth-refresh" and presented is not None:
+            await admit.without_token(exchange, presented.record)
+            return
+        if action != "impersonate":
+            on_login(exchange.operation.collection or "", None)
+        shown = parsed.get("record") if isinstance(parsed, Mapping) else None
+        record = shown.get("id") if isinstance(shown, Mapping) else None
+        is_whole = "id" not in altered_by_query(exchange.target.query)
+        await admit.without_token(exchange, record if is_whole and isinstance(record, str) else None)
 
     async def _own_token(exchange: Exchange, found: AuthToken) -> str:
         action, presented = exchange.operation.action, exchange.identity
@@ -162,6 +179,14 @@ def swap_tokens(
         return answer
 
     return stage
+
+
+def _has_fields(query: str) -> bool:
+    """Whether PocketBase may have left out parts of an answer."""
+    if not query:
+        return False
+    parsed = parse_query(query)
+    return parsed is None or bool(parsed.values.get("fields"))
 
 
 async def _may_have_changed_somebody(exchange: Exchange, status: int) -> bool:

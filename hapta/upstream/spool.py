@@ -66,6 +66,13 @@ class SpoolBudget:
             self._on_change(self.used_bytes)
 
 
+class BodyReleased(Exception):
+    """A body, or a file in it, is read when its request is over: it is held no longer."""
+
+    def __init__(self) -> None:
+        super().__init__("the body is held no longer: its request is over")
+
+
 class SpooledBody:
     """A request body, whole. Close it when it was sent, or the budget leaks."""
 
@@ -80,6 +87,7 @@ class SpooledBody:
         self._file: IO[bytes] | None = None
         self._length = 0
         self._reading = threading.Lock()
+        self._is_closed = False
 
     @property
     def length(self) -> int:
@@ -128,7 +136,13 @@ class SpooledBody:
             yield piece
 
     async def slice(self, start: int, length: int) -> AsyncIterator[bytes]:
-        """``length`` bytes from ``start`` on, fewer where it ends before; several may be read at once."""
+        """``length`` bytes from ``start`` on, fewer where it ends before; several may be read at once.
+
+        Raises:
+            BodyReleased: it was closed.
+        """
+        if self._is_closed:
+            raise BodyReleased
         if self._file is None:
             piece = (self.in_memory or b"")[start : start + length]
             if piece:
@@ -136,13 +150,16 @@ class SpooledBody:
             return
         end = start + length
         while start < end:
-            piece = await asyncio.to_thread(self._read_at, self._file, start, min(CHUNK_BYTES, end - start))
+            piece = await asyncio.to_thread(self._read_at, start, min(CHUNK_BYTES, end - start))
             if not piece:
                 return
             start += len(piece)
             yield piece
 
-    def _read_at(self, file: IO[bytes], start: int, length: int) -> bytes:
+    def _read_at(self, start: int, length: int) -> bytes:
+        file = self._file
+        if file is None:
+            raise BodyReleased
         with self._reading:  # a file has one position
             file.seek(start)
             return file.read(length)
@@ -150,7 +167,7 @@ class SpooledBody:
     def close(self) -> None:
         """Free the memory or the file and the budget. Idempotent."""
         self._budget.give_back(self._length, self._owner)
-        self._length = 0
+        self._length, self._is_closed = 0, True
         self._pieces.clear()
         if self._file is not None:
             self._file.close()
