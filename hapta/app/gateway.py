@@ -23,7 +23,7 @@ from hapta.app.shaping import Shaping
 from hapta.app.spool_dir import spool_directory
 from hapta.app.watch import Watch
 from hapta.builtin.tables import builtin_plugins
-from hapta.config import Loaded
+from hapta.config import Certificate, Loaded
 from hapta.hooks.writes import WriteGuards
 from hapta.identity.overview import Overview
 from hapta.model.address import parse_networks
@@ -113,7 +113,8 @@ class Gateway:
     def url(self) -> str:
         """Where clients reach it."""
         port = self._listener.port if self._listener else self._loaded.config.server.port
-        return own_url(self._loaded.config.server.host, port)
+        server = self._loaded.config.server
+        return own_url(server.host, port, is_tls=bool(server.tls_cert))
 
     @property
     def metrics_port(self) -> int:
@@ -132,14 +133,17 @@ class Gateway:
         """
         server = self._loaded.config.server
         reception, listener, front = self._reception_and_listener()
+        certificate = self._loaded.certificate
+        context = None if certificate is None else certificate.context
         try:
             listener.bind(server.host, server.port)
+            self._warn_of_certificate(certificate)
             spool_dir = spool_directory(self._loaded)
             self._plugins.load()
             await self._start_metrics()
             if keep_trying:  # which may take hours: who asks meanwhile is told, not kept waiting
                 front.handle = fold([accept, health_routes(_still_waiting), no_own_route], _unavailable)
-                await listener.start()
+                await listener.start(context)
             database = await self._start_database(adopt_data=adopt_data, keep_trying=keep_trying)
             watch = await self._start_watch(database)
             self._readiness = Readiness(database.client, reception, watch.why_not_ready, self._clock)
@@ -157,10 +161,14 @@ class Gateway:
             )
             await self._control.serve(self._desk(database, watch, sessions, caching).application())
             if not keep_trying:
-                await listener.start()
+                await listener.start(context)
         except BaseException:
             await self.stop()
             raise
+
+    def _warn_of_certificate(self, certificate: Certificate | None) -> None:
+        if certificate is not None and (warning := certificate.warning(self._clock.now())) is not None:
+            self._outputs.events.warning("certificate", message=warning)
 
     def _reception_and_listener(self) -> tuple[Reception, Listener, Front]:
         config, metrics = self._loaded.config, self._outputs.metrics
@@ -447,7 +455,7 @@ async def _unavailable(exchange: Exchange) -> Answer:
     raise UpstreamUnavailable
 
 
-def own_url(host: str, port: int) -> str:
+def own_url(host: str, port: int, *, is_tls: bool = False) -> str:
     """The address a browser on this machine reaches Hapta at."""
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    return f"http://{shown}:{port}"
+    return f"{'https' if is_tls else 'http'}://{shown}:{port}"

@@ -15,6 +15,7 @@ from hapta.config import SECRET_FIELDS, ConfigErrors, Loaded
 from hapta.config.fields import FIELDS, FREE, NAMED
 from hapta.config.free import leaves
 from hapta.hooks.loader import PluginErrors
+from hapta.model.clock import SystemClock
 
 _MASK = "********"
 _LOOKS_SECRET = re.compile(r"secret|passw|token|credential|(api|private|access)_?key", re.IGNORECASE)
@@ -41,8 +42,19 @@ def command(config_path: Path | None, overrides: Sequence[str], as_json: bool) -
             raise
         click.echo(json.dumps({"ok": False, "problems": exc.problems}, indent=2))
         return 2
-    click.echo(json.dumps(_report(loaded), indent=2, default=str) if as_json else "\n".join(_text(loaded)))
+    warnings = _warnings(loaded)
+    report = {**_report(loaded), "warnings": warnings}
+    click.echo(json.dumps(report, indent=2, default=str) if as_json else "\n".join(_text(loaded)))
+    if not as_json:
+        for warning in warnings:
+            click.echo(f"hapta: warning: {warning}", err=True)
     return 0
+
+
+def _warnings(loaded: Loaded) -> list[str]:
+    """What a start would take, and its clients would not."""
+    warning = None if loaded.certificate is None else loaded.certificate.warning(SystemClock().now())
+    return [] if warning is None else [warning]
 
 
 def _report(loaded: Loaded) -> dict[str, Any]:

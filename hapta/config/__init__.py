@@ -1,6 +1,7 @@
 """Configuration: what can be set (schema), where it is read from (load) and what must hold (check)."""
 
 from hapta.config.cache_tables import CacheCollectionConfig, CacheConfig, CacheFilesConfig
+from hapta.config.certificate import Certificate, UnusableCertificate, client_context
 from hapta.config.errors import ConfigError, ConfigErrors
 from hapta.config.load import Loaded, load
 from hapta.config.plugin_tables import HooksConfig, UploadsCollectionConfig, UploadsConfig, WorkersConfig
@@ -29,6 +30,7 @@ __all__ = [
     "CacheCollectionConfig",
     "CacheConfig",
     "CacheFilesConfig",
+    "Certificate",
     "Config",
     "ConfigError",
     "ConfigErrors",
@@ -46,11 +48,13 @@ __all__ = [
     "Secrets",
     "ServerConfig",
     "SessionsConfig",
+    "UnusableCertificate",
     "UploadsCollectionConfig",
     "UploadsConfig",
     "UpstreamConfig",
     "WorkersConfig",
     "check_secrets",
+    "client_context",
     "load",
     "parse_rate",
     "require_secrets",

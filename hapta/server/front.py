@@ -193,14 +193,16 @@ class Front:
         _check_transfer_coding(headers, request.version)
         expects_continue = _expects_continue(headers)
         target = parse_target(raw_path, headers.get("Host", ""))
-        peer, client, scheme, is_admin = connection.peer, connection.peer, "http", connection.is_admin_network
+        peer, client, is_admin = connection.peer, connection.peer, connection.is_admin_network
+        scheme = "https" if connection.is_tls else "http"
         is_trusted = connection.is_peer_trusted
         if has_forwarding_headers(headers):
             if is_trusted:
                 chain = ",".join(headers.getall("X-Forwarded-For", ()))
                 named = client_address(peer, chain, self._reception.trusted)
                 client = named or peer
-                scheme = "https" if headers.get("X-Forwarded-Proto", "").lower() == "https" else "http"
+                if proto := headers.get("X-Forwarded-Proto"):
+                    scheme = "https" if proto.lower() == "https" else "http"
                 # our proxy speaks for somebody it does not name: nobody we know
                 is_admin = named is not None and is_within(named, self._reception.admin_networks)
             else:
