@@ -6,6 +6,7 @@ from hapta.config.errors import ConfigError, ConfigErrors
 from hapta.config.load import Loaded, load
 from hapta.config.plugin_tables import HooksConfig, UploadsCollectionConfig, UploadsConfig, WorkersConfig
 from hapta.config.rates import Rate, parse_rate
+from hapta.config.reload import Comparison, compare, looks_secret
 from hapta.config.remote import check_secrets, require_secrets
 from hapta.config.schema import (
     AdminConfig,
@@ -31,6 +32,7 @@ __all__ = [
     "CacheConfig",
     "CacheFilesConfig",
     "Certificate",
+    "Comparison",
     "Config",
     "ConfigError",
     "ConfigErrors",
@@ -55,7 +57,9 @@ __all__ = [
     "WorkersConfig",
     "check_secrets",
     "client_context",
+    "compare",
     "load",
+    "looks_secret",
     "parse_rate",
     "require_secrets",
 ]
