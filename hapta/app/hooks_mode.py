@@ -162,10 +162,16 @@ class HooksModes:
         self._hooks_dir = hooks_dir
         self._is_stock = is_stock
         self._events = events
-        self._named = {fold_name(name): one.pb_hooks for name, one in config.collections.items()}
+        self._named = _named(config)
         self.found: Found | None = None
         self.version = 0
         self.look()
+
+    def configure(self, config: CacheConfig) -> None:
+        """Other modes from now on."""
+        self._config = config
+        self._named = _named(config)
+        self.version += 1
 
     def look(self) -> bool:
         """Look again: PocketBase was started, or has started itself anew. Files changed since then do not
@@ -222,6 +228,10 @@ class HooksModes:
             return HooksMode(configured)
         assert self.found is not None
         return self.found.mode
+
+
+def _named(config: CacheConfig) -> dict[str, str]:
+    return {fold_name(name): one.pb_hooks for name, one in config.collections.items()}
 
 
 def _sentence(found: Found) -> str:

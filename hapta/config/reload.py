@@ -133,9 +133,7 @@ def compare(old: Config, new: Config, old_secrets: Secrets, new_secrets: Secrets
     ]
     switches_tls = bool(old.server.tls_cert) != bool(new.server.tls_cert)
     kept = [
-        change
-        for change in found
-        if stands_in(AT_START, change.key) or (switches_tls and change.key in _TLS)
+        change for change in found if stands_in(AT_START, change.key) or (switches_tls and change.key in _TLS)
     ]
     merged = reduce(lambda config, change: _with(config, change.key, change.old), kept, new)
     secrets = [name for name, field in SECRET_FIELDS.items() if _differ(field, old_secrets, new_secrets)]

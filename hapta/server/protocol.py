@@ -60,6 +60,15 @@ class Reception:
     is_draining: bool = False
     connections: set["Connection"] = field(default_factory=set)
 
+    def configure(
+        self, config: ServerConfig, trusted: tuple[Network, ...], admin_networks: tuple[Network, ...]
+    ) -> None:
+        """Other values from now on, for the open connections as well."""
+        self.config, self.trusted, self.admin_networks = config, trusted, admin_networks
+        self.table.configure(config.max_connections, config.max_connections_per_address)
+        for connection in self.connections:
+            connection.reconfigured()
+
 
 def new_request_id() -> str:
     """An id for a request that brought none (or none we take)."""
@@ -87,6 +96,7 @@ class Connection(RequestHandler):
         "_head_bytes",
         "_is_admitted",
         "_last_payload",
+        "_max_target_bytes",
         "_reception",
         "ends_with_client",
         "is_admin_network",
@@ -129,6 +139,7 @@ class Connection(RequestHandler):
         self.peer: Address = _LOOPBACK
         self.peer_text = ""
         self._counts_by_address = True
+        self._max_target_bytes = config.max_target_bytes
 
     def is_counted(self, *, counts_by_address: bool) -> None:
         """The table has admitted it before it was made."""
@@ -157,6 +168,11 @@ class Connection(RequestHandler):
         reception.connections.add(self)
         reception.on_open_changed(reception.table.open)
         super().connection_made(transport)
+
+    def reconfigured(self) -> None:
+        """The reception has another configuration. Bounds of the parser hold for new connections only."""
+        self._keepalive_timeout = self._reception.config.keepalive_timeout_s
+        self.look_at_networks()
 
     def look_at_networks(self) -> None:
         """Its peer is what the configuration says of it now."""
@@ -296,7 +312,7 @@ class Connection(RequestHandler):
         """What the parser refuses, in PocketBase's form; the connection closes."""
         error: HaptaError = HaptaError() if status >= 500 else BadFraming()
         if isinstance(exc, LineTooLong):
-            is_target = exc.args[1] == self._reception.config.max_target_bytes
+            is_target = exc.args[1] == self._max_target_bytes
             error = TargetTooLong() if is_target else HeadersTooLarge()
         elif message is not None and message.startswith("Too many headers"):
             error = HeadersTooLarge()
