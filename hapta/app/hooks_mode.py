@@ -169,9 +169,11 @@ class HooksModes:
 
     def configure(self, config: CacheConfig) -> None:
         """Other modes from now on."""
-        self._config = config
+        was_looked_at, self._config = self._config.pb_hooks == "auto", config
         self._named = _named(config)
         self.version += 1
+        if not was_looked_at:
+            self._tell()
 
     def look(self) -> bool:
         """Look again: PocketBase was started, or has started itself anew. Files changed since then do not
@@ -187,9 +189,13 @@ class HooksModes:
         if before is not None and before.mode is found.mode:
             return False
         self.version += 1
-        if self._config.is_enabled and self._config.pb_hooks == "auto":
-            self._events.info("pb_hooks", message=_sentence(found), mode=found.mode.value)
+        self._tell()
         return before is not None
+
+    def _tell(self) -> None:
+        found = self.found
+        if found is not None and self._config.is_enabled and self._config.pb_hooks == "auto":
+            self._events.info("pb_hooks", message=_sentence(found), mode=found.mode.value)
 
     @property
     def default(self) -> HooksMode:
