@@ -1,14 +1,18 @@
 """Plugins at a reload: their settings, their files, whether they are on; and what of them is left when the
 configuration is refused."""
 
+import io
 import textwrap
 from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from tests.reload.conftest import MakeSite
 from tests.reload.site import Site
+from tests.support.pocketbase import ADMIN_EMAIL, PASSWORD
 
 POSTS = "/api/collections/posts/records"
 STAMP = """
@@ -115,13 +119,24 @@ def test_one_whose_startup_fails_leaves_all_as_it_was(site: Site) -> None:
     assert [each["plugin"] for each in site.events("plugin_loaded")] == ["other"]
 
 
-def test_what_uploads_may_be_changes(site: Site) -> None:
-    def upload() -> int:
-        return httpx.post(
-            f"{site.url}{POSTS}", data={"title": "x"}, files={"none": ("a.txt", b"x")}
-        ).status_code
+def test_what_uploads_may_be_changes_and_images_are_made_anew_from_the_reload_on(site: Site) -> None:
+    picture, text = io.BytesIO(), PngInfo()
+    text.add_text("Comment", "taken at home")
+    Image.new("RGB", (8, 8), "red").save(picture, "png", pnginfo=text)
+    files = "/api/collections/documents/records"
+    with httpx.Client(base_url=site.url, timeout=30) as client:
+        login = {"identity": ADMIN_EMAIL, "password": PASSWORD}
+        answer = client.post("/api/collections/_superusers/auth-with-password", json=login)
+        client.headers["Authorization"] = answer.raise_for_status().json()["token"]
 
-    before = upload()
-    site.reload(uploads__is_enabled=True, uploads__reencode=True, uploads__types=["image/png"])
-    assert upload() == before, "no field of that name: PocketBase passes over it"
-    assert site.reload(uploads__is_enabled=False)["changes"] == ["uploads.is_enabled: true -> false"]
+        def upload(name: str, content: bytes) -> httpx.Response:
+            return client.post(files, files=[("attachments", (name, content))])
+
+        assert upload("a.txt", b"words").status_code == 200
+        site.reload(uploads__is_enabled=True, uploads__reencode=True, uploads__types=["image/png"])
+        assert upload("a.txt", b"words").status_code == 400
+        row = upload("a.png", picture.getvalue()).raise_for_status().json()
+        served = client.get(f"/api/files/documents/{row['id']}/{row['attachments'][0]}").content
+        assert served.startswith(b"\x89PNG")
+        assert b"taken at home" in picture.getvalue()
+        assert b"taken at home" not in served
