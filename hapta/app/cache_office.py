@@ -19,15 +19,13 @@ class CacheOffice:
     Args:
         caching: the cache.
         counts: what it did since the start.
-        is_enabled: ``cache.is_enabled``.
         clock: both times.
     """
 
-    def __init__(self, caching: Caching, counts: CacheMetrics, *, is_enabled: bool, clock: Clock) -> None:
+    def __init__(self, caching: Caching, counts: CacheMetrics, *, clock: Clock) -> None:
         self._caching = caching
         self._counts = counts
-        self._is_enabled = is_enabled
-        self._explainer = Explainer(caching, is_enabled=is_enabled, clock=clock)
+        self._explainer = Explainer(caching, clock)
 
     async def explain(self, url: str, caller: str) -> Mapping[str, Any]:
         """As :meth:`hapta.app.explain.Explainer.explain`."""
@@ -35,7 +33,7 @@ class CacheOffice:
 
     def stats(self) -> Mapping[str, Any]:
         """As :func:`stats`."""
-        return stats(self._caching, self._counts, is_enabled=self._is_enabled)
+        return stats(self._caching, self._counts, is_enabled=self._caching.is_enabled)
 
     def purge(self, collection: str) -> int:
         """As :func:`purge`."""

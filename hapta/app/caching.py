@@ -20,7 +20,7 @@ from hapta.cache.stale import NEVER, StaleLimits
 from hapta.cache.store import ResponseStore, Tally
 from hapta.cache.tags import Tag
 from hapta.cache.writes import WriteTags
-from hapta.config import CacheCollectionConfig, Config
+from hapta.config import CacheCollectionConfig, CacheConfig, Config
 from hapta.feed import ChangeFeed, SchemaUnconfirmed, SchemaWatch
 from hapta.feed.views import ViewWatch
 from hapta.filecache.wanted import Left
@@ -82,7 +82,8 @@ class Caching:
         self._clock = clock
         self._feed = feed
         self._schema = schema
-        self._own = {fold_name(name): one for name, one in config.cache.collections.items()}
+        self._own = _by_name(config.cache)
+        self._refuses_by_schema = config.validation.schema
         self.hooks = hooks
         self.generations = Generations(clock)
         self.views = ViewWatch(superuser, schema, clock=clock, on_change=self.generations.look_again)
@@ -103,7 +104,9 @@ class Caching:
             rows=self.rows if config.cache.restricted_tags else None,
         )
         self.own_emails = OwnEmails(self.auth_records, self.generations)
-        keeping = Keeping(self.rows, lifetime_s=self.lifetime_s, has_overlay=config.cache.overlay)
+        self._keeping = keeping = Keeping(
+            self.rows, lifetime_s=self.lifetime_s, has_overlay=config.cache.overlay
+        )
         self.journal = Journal(clock)
         self.shelf = Shelf(self.store, self.generations, clock)
         self.remaker = Remaker(
@@ -150,10 +153,8 @@ class Caching:
         denials = Denials(self.book, self, hooks_of=self.hooks_of)
         on_refused = metrics.cache.edge_refused
         self._refusals = EdgeRefusal(denials, Wording(self.book, origins), self, on_refused=on_refused)
-        self._schema_refusals = (
-            SchemaRefusal(denials, Wording(self.book, origins), self, on_refused=on_refused)
-            if config.validation.schema
-            else None
+        self._schema_refusals = SchemaRefusal(
+            denials, Wording(self.book, origins), self, on_refused=on_refused
         )
         self._denied_reads = EdgeReads(
             self.book, denials, Wording(self.book, origins), self, on_refused=on_refused
@@ -212,9 +213,28 @@ class Caching:
             shaping: what plugins make of rows; what is stored is made already.
         """
         if not self._config.is_enabled:
-            return shaping.inner_stages()
-        schema = [] if self._schema_refusals is None else [self._schema_refusals]
+            # it can be switched on while writes are under way, and these must have been announced
+            return [*shaping.inner_stages(), self._writes]
+        schema = [self._schema_refusals] if self._refuses_by_schema else []
         return [*schema, self._reads, *shaping.inner_stages(), self._writes]
+
+    def configure(self, config: Config) -> None:
+        """Other rules from now on, also for the requests under way: nothing stored before counts any more."""
+        cache = config.cache
+        self._config, self._own = cache, _by_name(cache)
+        self._refuses_by_schema = config.validation.schema
+        self.hooks.configure(cache)
+        self._feed.wants_full_where(self.hooks.follows)
+        self.book.configure(cache.custom_routes_write)
+        self._keeping.configure(has_overlay=cache.overlay)
+        self.remaker.configure(patches=cache.patch, refills=cache.refill)
+        self._variants.configure(is_enabled=cache.gzip)
+        self.filler.configure(max_body_bytes=cache.max_response_bytes)
+        self._writes.configure(in_doubt_s=cache.in_doubt_s)
+        self.origins.configure(config.cors)
+        self.plugins_changed()
+        self.store.clear()
+        self._tell_unmet()
 
     async def start(self) -> None:
         """Find the files kept before.
@@ -253,6 +273,11 @@ class Caching:
             self.forget_all()
 
     # what metrics and operators ask
+
+    @property
+    def is_enabled(self) -> bool:
+        """``cache.is_enabled``."""
+        return self._config.is_enabled
 
     @property
     def weight(self) -> int:
@@ -428,6 +453,10 @@ class Caching:
 
     def _of(self, collection: Collection) -> CacheCollectionConfig | None:
         return self._own.get(fold_name(collection.name)) or self._own.get(fold_name(collection.id))
+
+
+def _by_name(config: CacheConfig) -> dict[str, CacheCollectionConfig]:
+    return {fold_name(name): one for name, one in config.collections.items()}
 
 
 def _is_same(value: object, other: object) -> bool:

@@ -65,13 +65,11 @@ class Explainer:
 
     Args:
         caching: the cache that runs.
-        is_enabled: ``cache.is_enabled``.
         clock: both times.
     """
 
-    def __init__(self, caching: Caching, *, is_enabled: bool, clock: Clock) -> None:
+    def __init__(self, caching: Caching, clock: Clock) -> None:
         self._caching = caching
-        self._is_enabled = is_enabled
         self._clock = clock
 
     async def explain(self, url: str, caller: str) -> Mapping[str, Any]:
@@ -87,14 +85,18 @@ class Explainer:
         target = _target(url)
         operation = classify("GET", target.segments)
         who = await self._caller(caller or GUEST)
-        answer: dict[str, Any] = {"target": target.raw, "as": who.shown, "is_enabled": self._is_enabled}
+        answer: dict[str, Any] = {
+            "target": target.raw,
+            "as": who.shown,
+            "is_enabled": self._caching.is_enabled,
+        }
         if operation.kind is not OperationClass.RECORD_READ:
             return answer | _refusal(Bypass(Reason.METHOD, "only lists and views of records are stored"))
         audience = None if who.identity is None else who.identity.collection
         plan = self._caching.book.plan(target, operation, audience)
         if isinstance(plan, Bypass):
             return answer | _refusal(plan) | self._hooks(operation.collection)
-        now = await self._now(target, who.identity) if self._is_enabled else {"state": "off"}
+        now = await self._now(target, who.identity) if self._caching.is_enabled else {"state": "off"}
         return answer | self._planned(plan) | {"now": now}
 
     def _planned(self, plan: Plan) -> dict[str, Any]:

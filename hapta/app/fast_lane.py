@@ -12,13 +12,13 @@ from hapta.server.transmit import Transmitter
 
 
 def fast_lane(
-    config: Config,
     watch: Watch,
     caching: Caching,
     limiting: Limiting,
     reports: Reports,
     transmitter: Transmitter,
     clock: Clock,
+    config: Config,
 ) -> FastLane | None:
     """The lane of one running gateway; ``None`` where it is switched off or nothing is stored."""
     if not (config.server.fast_lane and config.cache.is_enabled):

@@ -1,6 +1,8 @@
 """The running gateway: everything put together, started in order, and ended in the other."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hapta.app.cache_office import CacheOffice
@@ -18,13 +20,14 @@ from hapta.app.limits import Limiting
 from hapta.app.plugin_database import PluginDatabase
 from hapta.app.plugins import Plugins
 from hapta.app.readiness import Readiness
+from hapta.app.reload import Parts, Reloaded, Reloading
 from hapta.app.reports import Outputs, Reports
 from hapta.app.sessions import Sessions
 from hapta.app.shaping import Shaping
 from hapta.app.spool_dir import spool_directory
 from hapta.app.watch import Watch
 from hapta.builtin.tables import builtin_plugins
-from hapta.config import Loaded
+from hapta.config import Certificate, Config, Loaded, Secrets
 from hapta.hooks.writes import WriteGuards
 from hapta.identity.overview import Overview
 from hapta.model.address import parse_networks
@@ -70,18 +73,32 @@ class Gateway:
         environ: the environment the embedded PocketBase inherits.
         outputs: logs and metrics.
         clock: the time.
+        read: reads the configuration again, for a reload; ``None``: it gives ``loaded``.
+
+    Attributes:
+        on_reloaded: called right after another configuration was put to work, before anything else runs:
+            whoever remembers what followed from the one before forgets it.
 
     Raises:
         ConfigErrors: what is wrong in [validate.<collection>].
     """
 
-    def __init__(self, loaded: Loaded, environ: Mapping[str, str], outputs: Outputs, clock: Clock) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        environ: Mapping[str, str],
+        outputs: Outputs,
+        clock: Clock,
+        read: Callable[[], Loaded] | None = None,
+    ) -> None:
         self._loaded = loaded
+        self._read = read or (lambda: loaded)
         self._environ = environ
         self._outputs = outputs
         self._clock = clock
         self._streams = OpenStreams(outputs.metrics.open_streams.set)
         self._reports = Reports(outputs)
+        self.on_reloaded: list[Callable[[], None]] = [self._reports.forget]
         self._database: EmbeddedDatabase | RemoteDatabase | None = None
         self._listener: Listener | None = None
         self._metrics_listener: MetricsListener | None = None
@@ -108,13 +125,16 @@ class Gateway:
         self._shapes = PresentShapes(lambda: self._plugins.registry)
         self._control = ControlSocket(loaded.path(loaded.config.server.state_dir))
         self._plugin_database: PluginDatabase | None = None
+        self._budget = SpoolBudget(loaded.config.server.spool_bytes, outputs.metrics.spooled_bytes.set)
+        self._reloading: Reloading | None = None
         self.prepared: Prepared | None = None
 
     @property
     def url(self) -> str:
         """Where clients reach it."""
         port = self._listener.port if self._listener else self._loaded.config.server.port
-        return own_url(self._loaded.config.server.host, port)
+        server = self._loaded.config.server
+        return own_url(server.host, port, is_tls=bool(server.tls_cert))
 
     @property
     def metrics_port(self) -> int:
@@ -132,43 +152,85 @@ class Gateway:
             OperatorError: what stands in the way; everything started so far is stopped again.
         """
         server = self._loaded.config.server
-        reception, listener, front = self._reception_and_listener()
+        reception, transmitter, listener, front = self._reception_and_listener()
+        certificate = self._loaded.certificate
+        context = None if certificate is None else certificate.context
         try:
             listener.bind(server.host, server.port)
+            self._warn_of_certificate(certificate)
             spool_dir = spool_directory(self._loaded)
             self._plugins.load()
             await self._start_metrics()
             if keep_trying:  # which may take hours: who asks meanwhile is told, not kept waiting
                 front.handle = fold([accept, health_routes(_still_waiting), no_own_route], _unavailable)
-                await listener.start()
+                await listener.start(context)
             database = await self._start_database(adopt_data=adopt_data, keep_trying=keep_trying)
             watch = await self._start_watch(database)
             self._readiness = Readiness(database.client, reception, watch.why_not_ready, self._clock)
             sessions = await self._start_sessions(database, watch)
             caching = await self._start_caching(database, watch, sessions)
             shaping = self._shaping(database, watch, caching)
-            inner = self._inner(database, watch, sessions, caching, shaping)
-            plugin_database = PluginDatabase(database.superuser, inner)
-            self._plugin_database = plugin_database
+            inner = self._inner(self._loaded, database, watch, sessions, caching, shaping)
+            self._plugin_database = plugin_database = PluginDatabase(database.superuser, inner)
             await self._plugins.start(plugin_database, watch.feed, watch.schema)
             if needs_workers(self._loaded.config.uploads):
                 await self._pool.start()
             limiting = self._limiting(watch, sessions)
-            front.handle = self._pipeline(
-                database, self._readiness, watch, sessions, limiting, caching, shaping, spool_dir, inner
+            pipeline = partial(
+                self._pipeline, database, self._readiness, watch, sessions, caching, shaping, limiting
             )
-            config = self._loaded.config
-            reception.lane = fast_lane(
-                config, watch, caching, limiting, self._reports, front.transmitter, self._clock
+            front.handle = pipeline(self._loaded, spool_dir)
+            lane = partial(fast_lane, watch, caching, limiting, self._reports, transmitter, self._clock)
+            reception.lane = lane(self._loaded.config)
+            parts = Parts(
+                outputs=self._outputs,
+                reception=reception,
+                transmitter=transmitter,
+                listener=listener,
+                front=front,
+                streams=self._streams,
+                budget=self._budget,
+                pool=self._pool,
+                plugins=self._plugins,
+                watch=watch,
+                sessions=sessions,
+                caching=caching,
+                limiting=limiting,
+                clock=self._clock,
+                pipeline=pipeline,
+                lane=lane,
             )
+            self._reloading = Reloading(parts, self._loaded, self._secrets(), self._read, self.on_reloaded)
             await self._control.serve(self._desk(database, watch, sessions, caching).application())
             if not keep_trying:
-                await listener.start()
+                await listener.start(context)
         except BaseException:
             await self.stop()
             raise
 
-    def _reception_and_listener(self) -> tuple[Reception, Listener, Front]:
+    async def reload(self) -> Reloaded:
+        """Read the configuration again and put it to work, as :meth:`hapta.app.reload.Reloading.reload`; to
+        be called on a gateway that was started."""
+        assert self._reloading is not None, "start() comes first"
+        reloaded = await self._reloading.reload()
+        self._loaded = self._reloading.loaded
+        return reloaded
+
+    def _secrets(self) -> Secrets:
+        """Those at work: what was given, and what Hapta made up for its own PocketBase."""
+        given, prepared = self._loaded.secrets, self.prepared
+        if prepared is None:
+            return given
+        operator = prepared.operator
+        return replace(
+            given, secret=prepared.secret, admin_email=operator.email, admin_password=operator.password
+        )
+
+    def _warn_of_certificate(self, certificate: Certificate | None) -> None:
+        if certificate is not None and (warning := certificate.warning(self._clock.now())) is not None:
+            self._outputs.events.warning("certificate", message=warning)
+
+    def _reception_and_listener(self) -> tuple[Reception, Transmitter, Listener, Front]:
         config, metrics = self._loaded.config, self._outputs.metrics
         transmitter = Transmitter(config.server.send_timeout_s, self._clock)
         reception = Reception(
@@ -191,7 +253,7 @@ class Gateway:
             on_untrusted_forwarding=self._reports.on_untrusted_forwarding,
         )
         self._listener = Listener(reception, front, self._clock)
-        return reception, self._listener, front
+        return reception, transmitter, self._listener, front
 
     async def _start_metrics(self) -> None:
         config = self._loaded.config.metrics
@@ -310,7 +372,6 @@ class Gateway:
         office = CacheOffice(
             caching,
             self._outputs.metrics.cache,
-            is_enabled=self._loaded.config.cache.is_enabled,
             clock=self._clock,
         )
         return Desk(
@@ -320,6 +381,7 @@ class Gateway:
             feed=watch.feed,
             watch=watch.schema,
             cache=office,
+            reload=self.reload,
             open_streams=self._streams.__len__,
             clock=self._clock,
             started_at=self._clock.monotonic(),
@@ -327,6 +389,7 @@ class Gateway:
 
     def _inner(
         self,
+        loaded: Loaded,
         database: EmbeddedDatabase | RemoteDatabase,
         watch: Watch,
         sessions: Sessions,
@@ -344,17 +407,19 @@ class Gateway:
             ],
             Upstream(
                 database.client,
-                self._loaded.config.upstream,
-                host_to_send(self._loaded),
+                loaded.config.upstream,
+                host_to_send(loaded),
                 streams=self._streams,
                 meter=self._outputs.metrics,
                 clock=self._clock,
             ),
         )
 
-    def _guards(self, database: EmbeddedDatabase | RemoteDatabase, watch: Watch) -> list[Stage]:
+    def _guards(
+        self, config: Config, database: EmbeddedDatabase | RemoteDatabase, watch: Watch
+    ) -> list[Stage]:
         plugins = self._plugins
-        uploads = UploadPolicies(self._loaded.config.uploads, self._pool)
+        uploads = UploadPolicies(config.uploads, self._pool)
         site = WriteSite(
             lambda: plugins.registry,
             WriteGuards(plugins.runner, uploads),
@@ -382,14 +447,16 @@ class Gateway:
         readiness: Readiness,
         watch: Watch,
         sessions: Sessions,
-        limiting: Limiting,
         caching: Caching,
         shaping: Shaping,
+        limiting: Limiting,
+        loaded: Loaded,
         spool_dir: str | None,
-        inner: Handler,
     ) -> Handler:
-        config, metrics = self._loaded.config, self._outputs.metrics
-        budget = SpoolBudget(config.server.spool_bytes, metrics.spooled_bytes.set)
+        config, plugin_database = loaded.config, self._plugin_database
+        assert plugin_database is not None
+        inner = self._inner(loaded, database, watch, sessions, caching, shaping)
+        plugin_database.go_through(inner)
         return fold(
             [
                 accept,
@@ -401,7 +468,7 @@ class Gateway:
                 *sessions.route_stages(),
                 no_own_route,
                 hold_bodies(
-                    budget,
+                    self._budget,
                     config.server.memory_body_bytes,
                     spool_dir,
                     on_trouble=self._reports.on_spool_trouble,
@@ -409,7 +476,7 @@ class Gateway:
                 batch_lock,
                 *limiting.inner_stages(),
                 *caching.edge_stages(shaping),
-                *self._guards(database, watch),
+                *self._guards(config, database, watch),
             ],
             inner,
         )
@@ -458,7 +525,7 @@ async def _unavailable(exchange: Exchange) -> Answer:
     raise UpstreamUnavailable
 
 
-def own_url(host: str, port: int) -> str:
+def own_url(host: str, port: int, *, is_tls: bool = False) -> str:
     """The address a browser on this machine reaches Hapta at."""
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    return f"http://{shown}:{port}"
+    return f"{'https' if is_tls else 'http'}://{shown}:{port}"

@@ -162,10 +162,18 @@ class HooksModes:
         self._hooks_dir = hooks_dir
         self._is_stock = is_stock
         self._events = events
-        self._named = {fold_name(name): one.pb_hooks for name, one in config.collections.items()}
+        self._named = _named(config)
         self.found: Found | None = None
         self.version = 0
         self.look()
+
+    def configure(self, config: CacheConfig) -> None:
+        """Other modes from now on."""
+        was_looked_at, self._config = self._config.pb_hooks == "auto", config
+        self._named = _named(config)
+        self.version += 1
+        if not was_looked_at:
+            self._tell()
 
     def look(self) -> bool:
         """Look again: PocketBase was started, or has started itself anew. Files changed since then do not
@@ -181,9 +189,13 @@ class HooksModes:
         if before is not None and before.mode is found.mode:
             return False
         self.version += 1
-        if self._config.is_enabled and self._config.pb_hooks == "auto":
-            self._events.info("pb_hooks", message=_sentence(found), mode=found.mode.value)
+        self._tell()
         return before is not None
+
+    def _tell(self) -> None:
+        found = self.found
+        if found is not None and self._config.is_enabled and self._config.pb_hooks == "auto":
+            self._events.info("pb_hooks", message=_sentence(found), mode=found.mode.value)
 
     @property
     def default(self) -> HooksMode:
@@ -222,6 +234,10 @@ class HooksModes:
             return HooksMode(configured)
         assert self.found is not None
         return self.found.mode
+
+
+def _named(config: CacheConfig) -> dict[str, str]:
+    return {fold_name(name): one.pb_hooks for name, one in config.collections.items()}
 
 
 def _sentence(found: Found) -> str:

@@ -33,28 +33,32 @@ class Limiting:
         clock: Clock,
         metrics: Metrics,
     ) -> None:
-        ratelimit = config.ratelimit
-        self._is_enabled = ratelimit.is_enabled
-        self._guards_logins = ratelimit.is_enabled and config.login.is_enabled
         self._schema = schema
+        self._metrics = metrics
         self.limiter = Limiter(
-            rules_of(ratelimit, config.limits),
-            ratelimit.max_keys,
-            clock,
-            self._resolve,
-            lambda: schema.snapshot.version,
+            (), config.ratelimit.max_keys, clock, self._resolve, lambda: schema.snapshot.version
         )
         self.guard = LoginGuard(config.login, clock)
-        whereabouts = Whereabouts(config.login.max_accounts, clock, has_ended)
-        self._limits = Limits(self.limiter, ratelimit, whereabouts, metrics.limited)
+        self._whereabouts = Whereabouts(config.login.max_accounts, clock, has_ended)
+        self.configure(config)
+        metrics.limit_table_keys.set_function(lambda: len(self.limiter) + len(self.guard))
+
+    def configure(self, config: Config) -> None:
+        """Other limits for the stages that are asked for from now on. What was counted under a name that
+        stays, stays counted."""
+        ratelimit, limited = config.ratelimit, self._metrics.limited
+        self._is_enabled = ratelimit.is_enabled
+        self._guards_logins = ratelimit.is_enabled and config.login.is_enabled
+        self.limiter.configure(rules_of(ratelimit, config.limits))
+        self.guard.configure(config.login)
+        self._limits = Limits(self.limiter, ratelimit, self._whereabouts, limited)
         self._guard_stage = guard_logins(
             self.guard,
             config.login,
             resolve=self._resolve,
-            has_session=whereabouts.has_session,
-            on_limited=metrics.limited,
+            has_session=self._whereabouts.has_session,
+            on_limited=limited,
         )
-        metrics.limit_table_keys.set_function(lambda: len(self.limiter) + len(self.guard))
 
     def unmet(self) -> Sequence[str]:
         """What the operator should know: limits about collections that are not there."""

@@ -62,6 +62,10 @@ class PluginDatabase:
         self._host = urlsplit(superuser.base_url).netloc
         self._tasks = TaskSet()
 
+    def go_through(self, inner: Handler) -> None:
+        """Other stages from now on."""
+        self._inner = inner
+
     async def view(self, collection: str, record: str, *, expand: str = "") -> Record | None:
         rows = await self._rows(collection, f"id = {quoted(record)}", expand=expand, perPage=1)
         return rows[0] if rows else None

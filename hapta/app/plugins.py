@@ -9,10 +9,10 @@ import asyncio
 import io
 import os
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from hapta.app.plugin_services import GatewayServices
 from hapta.builtin.tables import builtin_plugins
@@ -50,6 +50,37 @@ class _Seen:
     refused: _Mark = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A version that is loaded and started, and not at work yet.
+
+    Attributes:
+        mark: of its files.
+        tasks: those of the version it is to replace.
+    """
+
+    plugin: Plugin
+    mark: _Mark
+    tasks: TaskSet
+
+
+@dataclass(frozen=True, slots=True)
+class Readied:
+    """What another configuration makes of the plugins; see :meth:`Plugins.prepare`.
+
+    Attributes:
+        loaded: the configuration.
+        own_hooks: of Hapta's own plugins.
+        ready: what comes, or takes the place of the version at work.
+        gone: names of those that end.
+    """
+
+    loaded: Loaded
+    own_hooks: list[Hook]
+    ready: list[_Ready]
+    gone: list[str]
+
+
 class Plugins:
     """All plugins, from :meth:`load` to :meth:`stop`.
 
@@ -57,6 +88,10 @@ class Plugins:
         loaded: the configuration.
         builtin: Hapta's own, by name.
         pool: for heavy work.
+
+    Attributes:
+        registry: the hooks of now.
+        changing: held by whoever changes which plugins are at work.
     """
 
     def __init__(
@@ -71,6 +106,7 @@ class Plugins:
     ) -> None:
         self._config = loaded.config.hooks
         self._tables = loaded.config.plugins
+        self._checks: Mapping[str, Mapping[str, Any]] = loaded.config.validate
         self._origins = loaded.origins
         self._folder = loaded.path(loaded.config.hooks.dir)
         self._builtin = tuple(builtin)
@@ -89,6 +125,7 @@ class Plugins:
         self._schema: SchemaWatch | None = None
         self._feed: ChangeFeed | None = None
         self._told: set[str] = set()
+        self.changing = asyncio.Lock()
         self.registry: Registry = EMPTY
         self.runner = HookRunner(
             guard_deadline_s=self._config.guard_deadline_s,
@@ -197,19 +234,20 @@ class Plugins:
         before: dict[str, _Mark] = {}
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            now = await asyncio.to_thread(self._look)
-            if now == before:  # nobody is writing just now
-                await self._reload(now)
-            before = now
+            async with self.changing:
+                now = await asyncio.to_thread(self._look)
+                if now == before:  # nobody is writing just now
+                    await self._reload(now)
+                before = now
 
     def _look(self) -> dict[str, _Mark]:
         """What stands there, by name of the plugin; an unknown name for a folder in disorder."""
         try:
-            return {source.name: _mark(source.root) for source in self._find()}
+            return {source.name: _mark(source.root) for source in self._find(self._tables)}
         except PluginErrors as exc:
             return {"": tuple((problem, 0, 0, 0) for problem in exc.problems)}
 
-    def _find(self) -> list[Source]:
+    def _find(self, tables: Mapping[str, Mapping[str, Any]]) -> list[Source]:
         """
         Raises:
             PluginErrors: as :func:`find_plugins`, and where the folder itself is gone or cannot be read: its
@@ -218,13 +256,13 @@ class Plugins:
         try:
             if self._plugins:
                 os.stat(self._folder)
-            return find_plugins(self._folder, self._tables)
+            return find_plugins(self._folder, tables)
         except OSError as exc:
             raise PluginErrors([f"{shown(self._folder)}: {exc.strerror}"]) from exc
 
     async def _reload(self, now: dict[str, _Mark]) -> None:
         try:
-            sources = self._find()
+            sources = self._find(self._tables)
         except PluginErrors as exc:
             if exc.problems != self._problem:
                 self._refused(exc.problems, "the plugins stay as they are")
@@ -241,39 +279,141 @@ class Plugins:
 
     async def _replace(self, source: Source, mark: _Mark, seen: _Seen) -> None:
         """Put what stands there now in the place of the version at work, if it is fit for that."""
-        old = self._plugins.get(source.name)
-        outcome = "it is not at work" if old is None else "the version before it stays at work"
+        outcome = (
+            "the version before it stays at work" if source.name in self._plugins else "it is not at work"
+        )
         try:
-            table = self._tables.get(source.name, {})
-            new = load_plugin(source, table, self._origins, self._services)
+            ready = await self._start_anew(source, mark, self._tables.get(source.name, {}), self._origins)
         except PluginErrors as exc:
             seen.refused = mark
             self._refused(exc.problems, outcome)
             return
-        tasks = self._services.take_tasks(source.name)
+        requests = weakref.ref(self.registry)
+        old = self._put(ready)
+        self._renew()
+        if old is not None:
+            self._endings.spawn(self._replaced(old, ready.tasks, requests), name=f"end of plugin {old.name}")
+
+    async def _start_anew(
+        self, source: Source, mark: _Mark, table: Mapping[str, Any], origins: Mapping[str, str]
+    ) -> _Ready:
+        """Load and start what stands there, beside the version at work.
+
+        Raises:
+            PluginErrors: it cannot be; nothing of it is left.
+        """
+        new = load_plugin(source, table, origins, self._services)
+        ready = _Ready(new, mark, self._services.take_tasks(source.name))
         self._files[new.module.__name__] = str(source.file.absolute())
-        for hook in (hook for hook in new.hooks if hook.kind.name == "startup"):
+        for hook in _of_kind(new, "startup"):
             try:
                 await self.runner.call(hook)
-            except asyncio.CancelledError:  # the gateway stops; both versions end with it
-                await self._services.give_back(source.name, tasks).cancel()
-                raise
             except Exception as exc:
-                seen.refused = mark
-                await self._services.give_back(source.name, tasks).cancel()
-                self._files.pop(new.module.__name__, None)
-                new.unload()
-                self._refused([_of_startup(hook, exc)], outcome)
-                return
-        seen.mark, seen.refused = mark, ()
-        requests = weakref.ref(self.registry)
+                await self._give_up(ready)
+                raise PluginErrors([_of_startup(hook, exc)]) from exc
+            except asyncio.CancelledError:  # the gateway stops; both versions end with it
+                await self._services.give_back(source.name, ready.tasks).cancel()
+                raise
+        return ready
+
+    async def _give_up(self, ready: _Ready) -> None:
+        """The version at work stays."""
+        new = ready.plugin
+        await self._services.give_back(new.name, ready.tasks).cancel()
+        self._files.pop(new.module.__name__, None)
+        new.unload()
+
+    def _put(self, ready: _Ready) -> Plugin | None:
+        """Put it where the version at work was; returns that one."""
+        new = ready.plugin
+        old = self._plugins.get(new.name)
+        seen = self._seen.setdefault(new.name, _Seen())
+        seen.mark, seen.refused = ready.mark, ()
         self._take(new)
         self._started.add(new.name)
-        self._renew()
         self._metrics.reloaded("done")
-        self._events.info("plugin_loaded", message=f"{shown(source.file)} is at work", plugin=source.name)
-        if old is not None:
-            self._endings.spawn(self._replaced(old, tasks, requests), name=f"end of plugin {old.name}")
+        file = shown(new.source.file)
+        self._events.info("plugin_loaded", message=f"{file} is at work", plugin=new.name)
+        return old
+
+    # another configuration
+
+    async def prepare(self, loaded: Loaded) -> Readied:
+        """Load and start what another configuration asks for: plugins that were off, or have other settings,
+        or files that changed. :attr:`changing` is held from here to :meth:`commit` or :meth:`discard`.
+
+        Raises:
+            ConfigErrors, PluginErrors: what is wrong with any of them; all stays as it is.
+        """
+        tables, checks = loaded.config.plugins, loaded.config.validate
+        own_hooks = self._own_hooks
+        if checks != self._checks:
+            own_hooks = builtin_hooks(builtin_plugins(checks, loaded.origins), self._services)
+        wanted = [source for source in self._find(tables) if source.is_enabled]
+        names = {source.name for source in wanted}
+        readied = Readied(loaded, own_hooks, [], [name for name in self._plugins if name not in names])
+        problems: list[str] = []
+        try:
+            for source in wanted:
+                mark, table = _mark(source.root), tables.get(source.name, {})
+                if self._is_at_work(source.name, mark, table):
+                    continue
+                try:
+                    readied.ready.append(await self._start_anew(source, mark, table, loaded.origins))
+                except PluginErrors as exc:
+                    problems += exc.problems
+            if problems:
+                raise PluginErrors(problems)
+        except BaseException:
+            await self.discard(readied)
+            raise
+        return readied
+
+    def _is_at_work(self, name: str, mark: _Mark, table: Mapping[str, Any]) -> bool:
+        """With these files and settings."""
+        if name not in self._plugins or table != self._tables.get(name, {}):
+            return False
+        return mark == self._seen[name].mark
+
+    async def discard(self, readied: Readied) -> None:
+        """It is not to be, after all."""
+        for ready in readied.ready:
+            for hook in _of_kind(ready.plugin, "shutdown"):
+                await self.runner.watch(hook)
+            await self._give_up(ready)
+
+    def commit(self, readied: Readied) -> None:
+        """From now on it is as it was prepared."""
+        config, requests = readied.loaded.config, weakref.ref(self.registry)
+        self._tables, self._origins, self._checks = config.plugins, readied.loaded.origins, config.validate
+        self.runner.configure(
+            guard_deadline_s=config.hooks.guard_deadline_s, watcher_deadline_s=config.hooks.watcher_deadline_s
+        )
+        has_other_checks = readied.own_hooks is not self._own_hooks
+        self._own_hooks = readied.own_hooks
+        ended: list[tuple[Plugin, TaskSet]] = []
+        for name in readied.gone:
+            self._seen.pop(name, None)
+            plugin = self._plugins.pop(name)
+            ended.append((plugin, self._services.take_tasks(name)))
+            message = f"{shown(plugin.source.file)} is not at work any more; its hooks are off"
+            self._events.info("plugin_removed", message=message, plugin=name)
+        for ready in readied.ready:
+            old = self._put(ready)
+            if old is not None:
+                ended.append((old, ready.tasks))
+        if ended or readied.ready or has_other_checks:
+            self._renew()
+        for plugin, tasks in ended:
+            name = f"end of plugin {plugin.name}"
+            self._endings.spawn(self._replaced(plugin, tasks, requests), name=name)
+        if has_other_checks:
+            self._tasks.spawn(self._start_own(readied.own_hooks), name="startup of own checks")
+
+    async def _start_own(self, hooks: Sequence[Hook]) -> None:
+        for hook in hooks:
+            if hook.kind.name == "startup":
+                await self.runner.watch(hook)
 
     async def _remove(self, name: str) -> None:
         requests = weakref.ref(self.registry)
@@ -306,7 +446,7 @@ class Plugins:
 
     async def _end(self, plugin: Plugin, tasks: TaskSet) -> None:
         if plugin.name in self._started:
-            for hook in (hook for hook in plugin.hooks if hook.kind.name == "shutdown"):
+            for hook in _of_kind(plugin, "shutdown"):
                 await self.runner.watch(hook)
         await tasks.cancel()
         self._files.pop(plugin.module.__name__, None)
@@ -316,6 +456,10 @@ class Plugins:
         self._metrics.reloaded("refused")
         for problem in problems:
             self._events.error("plugin_refused", message=f"{problem}; {outcome}")
+
+
+def _of_kind(plugin: Plugin, kind: str) -> list[Hook]:
+    return [hook for hook in plugin.hooks if hook.kind.name == kind]
 
 
 def _of_startup(hook: Hook, exc: Exception) -> str:

@@ -38,6 +38,10 @@ class Reports:
         self._warned_of_forwarding = False
         self._bound_hit = lru_cache(_REMEMBERED_HITS)(self._bind_hit)
 
+    def forget(self) -> None:
+        """The log is configured anew: lines bound before say what was wanted then."""
+        self._bound_hit.cache_clear()
+
     def on_finished(self, request: Finished) -> None:
         """A request is over."""
         if request.cache == "hit" and not request.upstream_s and len(request.target) <= _REMEMBERED_CHARS:

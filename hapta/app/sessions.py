@@ -201,6 +201,10 @@ class Sessions:
         """Somebody else remembers something of auth records."""
         self._doubts.all.append(doubts)
 
+    def configure(self, config: SessionsConfig) -> None:
+        """As :meth:`~hapta.identity.keeper.SessionKeeper.configure`."""
+        self.keeper.configure(config)
+
     def identify_stages(self) -> Sequence[Stage]:
         """The stages in front of the lock and the limiter."""
         return [identify(self.keeper, self._adopted, self._ring, has_our_form=has_our_form)]

@@ -96,6 +96,10 @@ class Watch:
             self.feed.on_gap(self.schema.doubt_notified)
             self.feed.on_live(self._connected_again)
 
+    def configure(self, config: Config) -> None:
+        """What :meth:`stages` gives from now on."""
+        self._config = config
+
     async def stop(self) -> None:
         """Follow no longer."""
         await self.feed.stop()

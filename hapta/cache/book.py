@@ -97,6 +97,11 @@ class PlanBook:
         self._write_tags: WriteTags
         self._memo: Recent[tuple[str, Audience], Plan | Bypass] = Recent(MEMO_BYTES, _weight)
 
+    def configure(self, custom_routes_write: Several[str]) -> None:
+        """Whatever is configured may be other: plans made before are void."""
+        self._custom_routes_write = custom_routes_write
+        self._made_from = None
+
     @property
     def version(self) -> int:
         """Of plans made now."""

@@ -17,6 +17,7 @@ from hapta.model.errors import OperatorError
 
 COMMANDS: dict[str, str] = {
     "serve": "Run the gateway, with its own PocketBase unless DatabaseURL is set.",
+    "reload": "Have the running gateway read its configuration again.",
     "check": "Validate the configuration and show where each value comes from.",
     "test": "Prove a running installation from outside: login, records, files, realtime.",
     "sessions": "Show who is logged in, and log people out.",

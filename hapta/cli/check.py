@@ -1,7 +1,6 @@
 """``hapta check``: validate the configuration, start nothing, write nothing."""
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
@@ -11,14 +10,13 @@ import click
 
 from hapta.app.plugins import hooks_at_rest
 from hapta.cli.options import config_options, load_config
-from hapta.config import SECRET_FIELDS, ConfigErrors, Loaded
+from hapta.config import SECRET_FIELDS, ConfigErrors, Loaded, looks_secret
 from hapta.config.fields import FIELDS, FREE, NAMED
 from hapta.config.free import leaves
 from hapta.hooks.loader import PluginErrors
+from hapta.model.clock import SystemClock
 
 _MASK = "********"
-_LOOKS_SECRET = re.compile(r"secret|passw|token|credential|(api|private|access)_?key", re.IGNORECASE)
-"""Keys of plugins whose values are not shown; secrets do not belong there, but people put them there."""
 
 
 @click.command("check")
@@ -41,8 +39,19 @@ def command(config_path: Path | None, overrides: Sequence[str], as_json: bool) -
             raise
         click.echo(json.dumps({"ok": False, "problems": exc.problems}, indent=2))
         return 2
-    click.echo(json.dumps(_report(loaded), indent=2, default=str) if as_json else "\n".join(_text(loaded)))
+    warnings = _warnings(loaded)
+    report = {**_report(loaded), "warnings": warnings}
+    click.echo(json.dumps(report, indent=2, default=str) if as_json else "\n".join(_text(loaded)))
+    if not as_json:
+        for warning in warnings:
+            click.echo(f"hapta: warning: {warning}", err=True)
     return 0
+
+
+def _warnings(loaded: Loaded) -> list[str]:
+    """What a start would take, and its clients would not."""
+    warning = None if loaded.certificate is None else loaded.certificate.warning(SystemClock().now())
+    return [] if warning is None else [warning]
 
 
 def _report(loaded: Loaded) -> dict[str, Any]:
@@ -88,8 +97,7 @@ def _changed(loaded: Loaded) -> Iterator[tuple[str, object, str]]:
     for outer in FREE:
         for inner, table in attrgetter(outer)(loaded.config).items():
             for key, value in leaves((outer, inner), table):
-                is_hidden = outer == "plugins" and _LOOKS_SECRET.search(key.removeprefix(f"{outer}.{inner}"))
-                yield key, _MASK if is_hidden else value, loaded.origins[key]
+                yield key, _MASK if looks_secret(key) else value, loaded.origins[key]
 
 
 def _secrets(loaded: Loaded) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import resource
 import signal
 import sys
@@ -18,10 +19,13 @@ from hapta.app import Gateway, Outputs
 from hapta.cli.options import config_options, environment, load_config
 from hapta.config import Loaded
 from hapta.model.clock import SystemClock
+from hapta.model.errors import OperatorError
 from hapta.model.tasks import TaskSet
 from hapta.observe.access_log import AccessLog
 from hapta.observe.events import Events
 from hapta.observe.metrics import Metrics
+
+_STDERR = 2
 
 try:
     import uvloop
@@ -59,7 +63,8 @@ def command(
                                       in front of a PocketBase that runs elsewhere (also needs
                                       AdminEmail, AdminPassword and Secret, best in .env)
 
-    SIGTERM or Ctrl-C lets requests under way finish; a second one stops at once.
+    SIGTERM or Ctrl-C lets requests under way finish; a second one stops at once. SIGHUP, as `hapta reload`,
+    reads the configuration again.
     """
     overrides = [*overrides]
     if host is not None:
@@ -67,10 +72,15 @@ def command(
     if port is not None:
         overrides.append(f"server.port={port}")
     loaded = load_config(config_path, overrides, needs_secrets=True)
-    return run(_serve(loaded, adopt_data=adopt_data, keep_trying=keep_trying))
+
+    def read() -> Loaded:
+        # a config.toml that was there must be there again, or its being gone would pass for all the defaults
+        return load_config(loaded.config_path, overrides, needs_secrets=True)
+
+    return run(_serve(loaded, read, adopt_data=adopt_data, keep_trying=keep_trying))
 
 
-async def _serve(loaded: Loaded, *, adopt_data: bool, keep_trying: bool) -> int:
+async def _serve(loaded: Loaded, read: Callable[[], Loaded], *, adopt_data: bool, keep_trying: bool) -> int:
     clock, config, secrets = SystemClock(), loaded.config, loaded.secrets
     metrics = Metrics()
     hidden = (secrets.admin_password, secrets.admin_token, secrets.secret, secrets.secret_previous)
@@ -78,8 +88,9 @@ async def _serve(loaded: Loaded, *, adopt_data: bool, keep_trying: bool) -> int:
     _pass_on_logging(events)
     _raise_open_file_limit()
     access_log = AccessLog(config.log, sys.stdout.buffer, clock, metrics.log_lines_dropped.inc)
-    gateway = Gateway(loaded, environment(), Outputs(events, access_log, metrics), clock)
+    gateway = Gateway(loaded, environment(), Outputs(events, access_log, metrics), clock, read)
     stopping = _Stopping()
+    reloads = TaskSet()
     try:
         starting = gateway.start(adopt_data=adopt_data, keep_trying=keep_trying)
         if not await stopping.unless_stopped(starting):
@@ -87,7 +98,9 @@ async def _serve(loaded: Loaded, *, adopt_data: bool, keep_trying: bool) -> int:
         _announce(loaded, gateway, events)
         gc.collect()
         gc.freeze()  # what is here now stays: the collector need not look at it again
+        reloads.spawn(_follow_reloads(gateway, stopping.hung_up), name="reloads")
         await stopping.first.wait()
+        await reloads.cancel()
         events.info("draining", message="finishing what is under way; another signal stops at once")
         await stopping.unless_stopped(_drain(gateway, events), twice=True)
     finally:
@@ -95,6 +108,15 @@ async def _serve(loaded: Loaded, *, adopt_data: bool, keep_trying: bool) -> int:
         access_log.close()
     events.info("stopped", message="Hapta has stopped")
     return 0
+
+
+async def _follow_reloads(gateway: Gateway, wanted: asyncio.Event) -> None:
+    """Signals that come while one is under way are one more, for they may be about what it has read."""
+    while True:
+        await wanted.wait()
+        wanted.clear()
+        with suppress(OperatorError):  # the log has it
+            await gateway.reload()
 
 
 async def _drain(gateway: Gateway, events: Events) -> None:
@@ -106,14 +128,26 @@ async def _drain(gateway: Gateway, events: Events) -> None:
 
 
 class _Stopping:
-    """The first and the second signal to stop."""
+    """The first and the second signal to stop, and the one to read the configuration again.
+
+    That one also comes when the terminal is closed, which is meant as a stop.
+    """
 
     def __init__(self) -> None:
         self.first = asyncio.Event()
         self.second = asyncio.Event()
+        self.hung_up = asyncio.Event()
+        self._has_terminal = os.isatty(_STDERR)
         loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self._on_hang_up)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
+
+    def _on_hang_up(self) -> None:
+        if self._has_terminal and not os.isatty(_STDERR):
+            self._on_signal()
+        else:
+            self.hung_up.set()
 
     def _on_signal(self) -> None:
         (self.second if self.first.is_set() else self.first).set()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import ssl
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ import click
 from hapta.app.gateway import own_url
 from hapta.cli.options import config_options, load_config
 from hapta.cli.rows import print_row
-from hapta.config import Loaded, Secrets, ServerConfig
+from hapta.config import ConfigErrors, Loaded, Secrets, ServerConfig, UnusableCertificate, client_context
 from hapta.model.errors import OperatorError
 from hapta.model.tasks import TaskSet
 from hapta.selftest import Credentials, Result, Setup, Status, run_suite
@@ -57,7 +58,8 @@ def command(
     if not as_json:
         click.echo(f"Testing {target}{', reading only' if read_only else ''}\n")
     setup = _setup(loaded) if url is None else Setup()
-    running = _run(target, _credentials(loaded.secrets), show, setup, read_only=read_only)
+    tls = _pinned(loaded) if url is None else None
+    running = _run(target, _credentials(loaded.secrets), show, setup, tls, read_only=read_only)
     is_done = asyncio.run(running)
     failed = sum(result.status is Status.FAIL for result in results)
     if as_json:
@@ -72,7 +74,16 @@ def command(
 def _configured(server: ServerConfig) -> str:
     if server.port == 0:
         raise OperatorError("server.port is 0 (any free port); say where Hapta listens, with --url")
-    return own_url(server.host, server.port)
+    return own_url(server.host, server.port, is_tls=bool(server.tls_cert))
+
+
+def _pinned(loaded: Loaded) -> ssl.SSLContext | None:
+    """The certificate of this configuration is taken at the address of this configuration."""
+    tls_cert = loaded.config.server.tls_cert
+    try:
+        return client_context(loaded.path(tls_cert)) if tls_cert else None
+    except UnusableCertificate as exc:
+        raise ConfigErrors([exc.error.line(loaded.origins)]) from exc
 
 
 def _checked(url: str) -> str:
@@ -109,12 +120,13 @@ async def _run(
     credentials: Credentials,
     on_result: Callable[[Result], None],
     setup: Setup,
+    tls: ssl.SSLContext | None,
     *,
     read_only: bool,
 ) -> bool:
     """Run the suite; false when SIGINT or SIGTERM ended it (a second one also ends the cleaning)."""
     loop = asyncio.get_running_loop()
-    testing = run_suite(url, credentials, on_result, read_only=read_only, setup=setup)
+    testing = run_suite(url, credentials, on_result, read_only=read_only, setup=setup, tls=tls)
     suite = TaskSet().spawn(testing, name="hapta test")
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, suite.cancel)

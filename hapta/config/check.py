@@ -7,6 +7,7 @@ keys names both, the one to change first.
 import re
 from collections.abc import Callable, Iterable, Iterator
 from ipaddress import ip_address, ip_network
+from operator import attrgetter
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -99,6 +100,16 @@ def url_problem(url: str) -> str | None:
     if "?" in url or "#" in url:
         return "must not contain a query or a fragment (? or #)"
     return None
+
+
+def _tls(config: Config) -> Iterator[ConfigError]:
+    server = config.server
+    for key, value, other in (
+        ("server.tls_key", server.tls_key, "server.tls_cert"),
+        ("server.tls_cert", server.tls_cert, "server.tls_key"),
+    ):
+        if value and not attrgetter(other)(config):
+            yield ConfigError((other, key), f"is missing; {key} is of no use without it")
 
 
 def _ports(config: Config) -> Iterator[ConfigError]:
@@ -240,6 +251,6 @@ def _workers(config: Config) -> Iterator[ConfigError]:
 
 
 _RULES: tuple[Callable[[Config], Iterator[ConfigError]], ...] = (
-    _hosts, _networks, _public_url, _ports, _access, _keepalive, _order, _limits, _login,
+    _hosts, _networks, _public_url, _tls, _ports, _access, _keepalive, _order, _limits, _login,
     _same_collections, _cache, _uploads, _workers,
 )  # fmt: skip

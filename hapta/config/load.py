@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from hapta.config.certificate import Certificate, UnusableCertificate, read_certificate
 from hapta.config.check import check
 from hapta.config.errors import ConfigErrors
 from hapta.config.fields import (
@@ -60,6 +61,7 @@ class Loaded:
         config_path: the ``config.toml`` that was read, if one was.
         origins: for each dotted key and secret name that some source gave, that source: ``config.toml:3``,
             ``environment HAPTA_SERVER__PORT``.
+        certificate: of ``server.tls_cert``, where there is one and it was read.
     """
 
     config: Config
@@ -67,11 +69,20 @@ class Loaded:
     base_dir: Path
     config_path: Path | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
+    certificate: Certificate | None = None
 
     def path(self, name: str) -> Path:
         """The absolute path of a file or folder named in the configuration; a relative one counts from
         base_dir."""
         return self.base_dir / name
+
+    def read_certificate(self) -> Certificate | None:
+        """The certificate of ``server.tls_cert`` as it is now; ``None`` where there is none.
+
+        Raises:
+            UnusableCertificate: it cannot be served.
+        """
+        return _certificate(self.config, self.base_dir)
 
 
 def load(
@@ -89,7 +100,8 @@ def load(
         environ: the environment.
         overrides: texts ``section.key=VALUE``, as given to ``--set``.
         cwd: the working directory, absolute.
-        needs_secrets: the secrets must do for a start (:func:`~hapta.config.remote.check_secrets`), too.
+        needs_secrets: the secrets must do for a start (:func:`~hapta.config.remote.check_secrets`), and so
+            must the certificate.
 
     Raises:
         ConfigErrors: with every problem of every source.
@@ -112,11 +124,30 @@ def load(
     reader.take_secrets(env_file, is_ours=True)
     reader.take_secrets(environment, is_ours=False)
     secrets = Secrets.from_names(reader.secrets)
+    certificate = None
     if needs_secrets:
         reader.problems += [error.line(reader.origins) for error in check_secrets(secrets, config)]
+        try:
+            certificate = _certificate(config, base_dir)
+        except UnusableCertificate as exc:
+            reader.problems.append(exc.error.line(reader.origins))
     if reader.problems:
         raise ConfigErrors(reader.problems)
-    return Loaded(config=config, secrets=secrets, base_dir=base_dir, config_path=path, origins=reader.origins)
+    return Loaded(
+        config=config,
+        secrets=secrets,
+        base_dir=base_dir,
+        config_path=path,
+        origins=reader.origins,
+        certificate=certificate,
+    )
+
+
+def _certificate(config: Config, base_dir: Path) -> Certificate | None:
+    server = config.server
+    if not server.tls_cert or not server.tls_key:  # one alone is refused before
+        return None
+    return read_certificate(base_dir / server.tls_cert, base_dir / server.tls_key)
 
 
 class _Reader:

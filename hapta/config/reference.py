@@ -17,6 +17,7 @@ import msgspec
 
 from hapta.config import cache_tables, plugin_tables, schema
 from hapta.config.fields import EXAMPLES, FIELDS, FREE, NAMED, STRUCTS, TABLES, Field, expected
+from hapta.config.reload import AT_START, stands_in
 
 _WIDTH = 110
 _HEAD = """\
@@ -114,7 +115,8 @@ def as_toml(value: object) -> str:
 def _row(field: Field, doc: str) -> str:
     takes = expected(field).replace("|", "\\|")
     default = "none" if field.is_required else f"`{as_toml(field.default)}`"
-    return f"| `{field.key}` | {takes} | {default} | {doc.replace('|', chr(92) + '|')} |"
+    meaning = doc.replace("|", "\\|") + (" Needs a restart." if stands_in(AT_START, field.key) else "")
+    return f"| `{field.key}` | {takes} | {default} | {meaning} |"
 
 
 def _comment(text: str) -> str:

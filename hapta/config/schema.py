@@ -37,8 +37,15 @@ class ServerConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """TCP port to listen on; 0 takes any free one."""
 
     public_url: str = ""
-    """The address people use, such as "https://api.example.org"; goes into PocketBase's mails. Empty:
-    http://host:port."""
+    """The address people use, such as "https://api.example.org"; goes into PocketBase's mails. Empty: host
+    and port."""
+
+    tls_cert: str = ""
+    """File with the certificate to serve https with, in PEM, and those that lead to its authority; relative
+    to config.toml. Empty: http. Read again at a reload."""
+
+    tls_key: str = ""
+    """File with its private key, in PEM and without passphrase; relative to config.toml."""
 
     trusted_proxies: tuple[str, ...] = ()
     """Addresses or networks of the proxies in front of Hapta; only their X-Forwarded-For and -Proto are

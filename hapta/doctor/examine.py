@@ -1,11 +1,13 @@
 """The whole examination, in the order a start goes wrong."""
 
+import ssl
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
 from hapta.app.database import embedded_options
 from hapta.app.gateway import own_url
 from hapta.config import ConfigError, Loaded, check_secrets
+from hapta.doctor.certificate import certificate, own_context
 from hapta.doctor.control import control
 from hapta.doctor.exposure import exposure
 from hapta.doctor.finding import Finding, fail, ok
@@ -36,12 +38,14 @@ async def examine(loaded: Loaded, environ: Mapping[str, str], clock: Clock) -> A
     errors = check_secrets(loaded.secrets, loaded.config)
     for finding in (*secrets(errors, loaded.origins), *folders(loaded)):
         yield finding
+    for finding in certificate(loaded, clock):
+        yield finding
     for finding in exposure(config.server, config.admin, config.metrics):
         yield finding
 
     server, metrics = config.server, config.metrics
-    url = own_url(server.host, server.port)
-    gateway = await look(server.host, server.port, f"{url}/api/hapta/health/live", '"Hapta is running."')
+    url, tls = own_url(server.host, server.port, is_tls=bool(server.tls_cert)), own_context(loaded)
+    gateway = await look(server.host, server.port, f"{url}/api/hapta/health/live", '"Hapta is running."', tls)
     yield port_finding("server.port", server.host, server.port, gateway)
     if metrics.enabled:
         at = f"{own_url(metrics.host, metrics.port)}/metrics"
@@ -51,12 +55,18 @@ async def examine(loaded: Loaded, environ: Mapping[str, str], clock: Clock) -> A
     for finding in control(loaded.path(server.state_dir), url, is_running=gateway.is_hapta):
         yield finding
     if not any(_NEEDED_TO_ASK.intersection(error.keys) for error in errors):
-        async for finding in _database(loaded, environ, clock, url, is_running=gateway.is_hapta):
+        async for finding in _database(loaded, environ, clock, url, tls, is_running=gateway.is_hapta):
             yield finding
 
 
 async def _database(
-    loaded: Loaded, environ: Mapping[str, str], clock: Clock, own: str, *, is_running: bool
+    loaded: Loaded,
+    environ: Mapping[str, str],
+    clock: Clock,
+    own: str,
+    tls: ssl.SSLContext | None,
+    *,
+    is_running: bool,
 ) -> AsyncIterator[Finding]:
     """PocketBase: somebody's at DatabaseURL, or Hapta's own, seen through Hapta while it runs."""
     remote = loaded.secrets.database_url
@@ -76,6 +86,7 @@ async def _database(
         clock,
         public_url=loaded.config.server.public_url,
         own_url=own,
+        tls=tls if remote is None else None,
     ):
         yield finding
 

@@ -1,6 +1,7 @@
 """PocketBase as Hapta would find it: reachable, taking the credentials, set up for a gateway in front."""
 
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -22,12 +23,19 @@ _PROBE_S: Final = 3.0
 
 
 async def pocketbase(
-    url: str, secrets: Secrets, config: UpstreamConfig, clock: Clock, *, public_url: str, own_url: str
+    url: str,
+    secrets: Secrets,
+    config: UpstreamConfig,
+    clock: Clock,
+    *,
+    public_url: str,
+    own_url: str,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Finding]:
     """Everything a superuser can see of the PocketBase at ``url``, or behind the Hapta there."""
     is_behind_hapta = secrets.database_url is None
     advice = "look at Hapta's log" if is_behind_hapta else "start it, or correct DatabaseURL"
-    client = UpstreamClient(url, config, clock)
+    client = UpstreamClient(url, config, clock, tls)
     await client.open()
     try:
         credentials = Credentials(secrets.admin_email, secrets.admin_password, secrets.admin_token)

@@ -3,6 +3,7 @@
 import errno
 import re
 import socket
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -30,14 +31,15 @@ class Listening:
     text: str = ""
 
 
-async def look(host: str, port: int, url: str, mark: str) -> Listening:
+async def look(host: str, port: int, url: str, mark: str, tls: ssl.SSLContext | None = None) -> Listening:
     """Ask ``url`` and, when no Hapta answers, try to take ``host`` and ``port`` for a moment.
 
     Args:
         mark: what stands in Hapta's answer and in nobody else's.
+        tls: whose certificates are taken; by default the system's trust store.
     """
     try:
-        async with httpx.AsyncClient(trust_env=False, timeout=PROBE_S) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=PROBE_S, verify=tls or True) as client:
             answer = await client.get(url)
         if answer.status_code == 200 and mark in answer.text:
             return Listening(is_hapta=True, text=answer.text)

@@ -116,10 +116,6 @@ class FastLane:
             found = self._peers[key] = Peer()
         return found
 
-    def forget(self) -> None:
-        """The configuration changed: everything is learnt anew."""
-        self._ledger.clear()
-
     def answer(self, peer: Peer, head: bytes, transport: Transport) -> float:
         """Answer a request, if that is possible at once.
 

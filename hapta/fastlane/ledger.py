@@ -31,11 +31,6 @@ class Ledger:
         while self.weight > self._max_bytes:
             self._give_up(*self._noted.popleft())
 
-    def clear(self) -> None:
-        """Take everything out."""
-        while self._noted:
-            self._give_up(*self._noted.pop())
-
     def _give_up(self, table: MutableMapping[bytes, Any], key: bytes, item: object, weight: int) -> None:
         self.weight -= weight
         if table.get(key) is item:

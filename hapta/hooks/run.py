@@ -54,11 +54,15 @@ class HookRunner:
         log: HookLog,
         clock: Clock,
     ) -> None:
-        self._guard_deadline_s = guard_deadline_s
-        self._watcher_deadline_s = watcher_deadline_s
+        self.configure(guard_deadline_s=guard_deadline_s, watcher_deadline_s=watcher_deadline_s)
         self._meter = meter
         self._log = log
         self._clock = clock
+
+    def configure(self, *, guard_deadline_s: float, watcher_deadline_s: float) -> None:
+        """Other deadlines for hooks that begin from now on."""
+        self._guard_deadline_s = guard_deadline_s
+        self._watcher_deadline_s = watcher_deadline_s
 
     async def guard(self, hook: Hook, *args: Any, request_id: str = "") -> Any:
         """Run a guard; what it returns.

@@ -93,6 +93,11 @@ class SessionKeeper:
     def __len__(self) -> int:
         return len(self._known)
 
+    def configure(self, config: SessionsConfig) -> None:
+        """Another overlap and another most per identity from now on."""
+        self._config = config
+        self._making.configure(config)
+
     def recall(self, token: str) -> Identity | None:
         """The identity of a token that needs no second look: one look-up and some comparisons."""
         remembered = self._tokens.get(token)

@@ -63,6 +63,10 @@ class Making:
         self._clock = clock
         self._rotations: dict[tuple[str, int], asyncio.Task[str]] = {}
 
+    def configure(self, config: SessionsConfig) -> None:
+        """Other values from now on."""
+        self._config = config
+
     async def open(
         self, *, collection: str, record: str, upstream_token: str, exp: int, refreshable: bool,
         device: str, address: str, replaces: str | None,

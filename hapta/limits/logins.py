@@ -114,6 +114,10 @@ class LoginGuard:
         self._names: Recent[bytes, str] = Recent(config.max_accounts)
         self._codes: Recent[bytes, Account] = Recent(config.max_accounts)
 
+    def configure(self, config: LoginConfig) -> None:
+        """Other bounds from now on; what was counted stays counted."""
+        self._config = config
+
     def __len__(self) -> int:
         """Accounts and networks remembered now."""
         return len(self._accounts) + len(self._places)

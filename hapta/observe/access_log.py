@@ -57,7 +57,6 @@ class AccessLog:
         self.dropped = 0
         self._on_dropped = on_dropped
         self._now = clock.now
-        self._every = _every(config.access)
         self._seen = 0
         self._dropping = threading.Lock()
         is_pretty = wants_pretty(config.format, stream)
@@ -70,8 +69,13 @@ class AccessLog:
         self._is_idle = False
         self._is_closing = False
         self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
+        self.configure(config)
+
+    def configure(self, config: LogConfig) -> None:
+        """Other lines from now on; on the event loop only."""
+        self._every = _every(config.access)
         self._is_off = config.access == "off"
-        if not self._is_off:
+        if not self._is_off and self._thread.ident is None:
             self._thread.start()
 
     def record(

@@ -41,10 +41,14 @@ class Events:
         self._writer = LineWriter(stream)
         self._clock = clock
         self.is_pretty = wants_pretty(config.format, stream)
-        self._lowest = LEVELS.index(config.level)
+        self.configure(config)
         self._secrets = sorted(
             {s for s in secrets if s and len(s) >= _MIN_SECRET_CHARS}, key=len, reverse=True
         )
+
+    def configure(self, config: LogConfig) -> None:
+        """Another level from now on."""
+        self._lowest = LEVELS.index(config.level)
 
     def debug(self, event: str, **fields: object) -> None:
         """For whoever looks for a fault."""

@@ -53,7 +53,7 @@ OUTCOMES: Final = frozenset({"1xx", "2xx", "3xx", "4xx", "5xx", "refused", "lost
 tried: the circuit breaker was open or the waiting line was full.
 """
 
-REFUSALS: Final = frozenset({"total", "address", "draining"})
+REFUSALS: Final = frozenset({"total", "address", "draining", "handshake"})
 """Why a client's connection was closed at once: ``server.max_connections``,
 ``server.max_connections_per_address``, or the gateway was shutting down."""
 

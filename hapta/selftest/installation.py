@@ -83,12 +83,14 @@ class Installation:
         credentials: Credentials,
         transport: httpx.AsyncBaseTransport | None = None,
         setup: Setup | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """
         Args:
             url: base URL, without a path.
             credentials: who the tests may log in as.
             setup: what is known of its configuration.
+            tls: whose certificates are taken; by default the system's trust store.
             transport: carries the requests instead of the network.
         """
         self.url = url.rstrip("/")
@@ -106,13 +108,13 @@ class Installation:
         self.records: dict[str, str] = {}
         self.file_name = ""
         self.file_bytes = b""
-        # The system's trust store and no proxy from the environment: what is tested is this address.
+        # no proxy from the environment: what is tested is this address
         self.http = httpx.AsyncClient(
             base_url=self.url,
             headers={"User-Agent": USER_AGENT},
             timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
             trust_env=False,
-            verify=ssl.create_default_context(),
+            verify=tls or ssl.create_default_context(),
             transport=transport,
         )
 

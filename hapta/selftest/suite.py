@@ -1,6 +1,7 @@
 """All checks in their order, and the guarantee that nothing stays behind."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from typing import Final
 
@@ -69,6 +70,7 @@ async def run_suite(
     read_only: bool = False,
     transport: httpx.AsyncBaseTransport | None = None,
     setup: Setup | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> list[Result]:
     """Test what answers at ``url``.
 
@@ -82,6 +84,7 @@ async def run_suite(
         read_only: make and change nothing, log in nowhere.
         transport: carries the requests instead of the network.
         setup: what is known of the installation's configuration.
+        tls: whose certificates are taken; by default the system's trust store.
     """
     results: list[Result] = []
 
@@ -89,7 +92,7 @@ async def run_suite(
         results.append(result)
         on_result(result)
 
-    async with Installation(url, credentials, transport, setup) as installation:
+    async with Installation(url, credentials, transport, setup, tls) as installation:
         try:
             await run_checks(READ_ONLY_CHECKS if read_only else CHECKS, installation, note)
         finally:

@@ -12,6 +12,11 @@ class ConnectionTable:
         self._by_address: dict[int, int] = {}
         self.open = 0
 
+    def configure(self, total: int, per_address: int) -> None:
+        """Other bounds from now on; who is in stays."""
+        self._total = total
+        self._per_address = per_address
+
     def admit(self, address: Address, *, counts_by_address: bool) -> str | None:
         """Count a new connection.
 

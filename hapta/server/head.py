@@ -54,12 +54,14 @@ class Head:
     ) -> "Head":
         """Read who is at the other end."""
         peer = client = connection.peer
-        scheme, is_admin, is_stranger = "http", connection.is_admin_network, False
+        scheme = "https" if connection.is_tls else "http"
+        is_admin, is_stranger = connection.is_admin_network, False
         if has_forwarding_headers(headers):
             if connection.is_peer_trusted:
                 named = _named(headers, peer, reception)
                 client = named or peer
-                scheme = "https" if headers.get("X-Forwarded-Proto", "").lower() == "https" else "http"
+                if proto := headers.get("X-Forwarded-Proto"):
+                    scheme = "https" if proto.lower() == "https" else "http"
                 # our proxy speaks for somebody it does not name: nobody we know
                 is_admin = named is not None and is_within(named, reception.admin_networks)
             else:

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import socket
+import ssl
 from collections.abc import Callable
 
 from aiohttp.web_server import Server
@@ -10,10 +11,13 @@ from aiohttp.web_server import Server
 from hapta.model.clock import Clock
 from hapta.model.errors import OperatorError
 from hapta.server.front import Front
+from hapta.server.handshakes import TlsAcceptor
 from hapta.server.protocol import Connection, Reception
 
 BACKLOG = 4096
 _POLL_S = 0.02
+_GOODBYES_S = 1.0
+"""What is written has so long to leave, and TLS to say goodbye."""
 
 
 class Listener:
@@ -30,7 +34,7 @@ class Listener:
         self._front = front
         self._clock = clock
         self._socket: socket.socket | None = None
-        self._server: asyncio.Server | None = None
+        self._server: asyncio.Server | TlsAcceptor | None = None
         self._manager: Server | None = None
         self.port = 0
 
@@ -58,17 +62,31 @@ class Listener:
         self._socket.setblocking(False)
         self.port = self._socket.getsockname()[1]
 
-    async def start(self) -> None:
-        """Accept connections on the bound address."""
+    async def start(self, context: ssl.SSLContext | None = None) -> None:
+        """Accept connections on the bound address.
+
+        Args:
+            context: encrypts them; ``None``: they are not encrypted.
+        """
         assert self._socket is not None, "bind() comes first"
         loop = asyncio.get_running_loop()
         # what RequestHandler needs of a response is what Front returns
         manager = Server(self._front, loop=loop)
         self._manager = manager
         reception = self._reception
-        self._server = await loop.create_server(
-            lambda: Connection(manager, reception, loop=loop), sock=self._socket, backlog=BACKLOG
-        )
+
+        def make() -> Connection:
+            return Connection(manager, reception, loop=loop)
+
+        if context is not None:
+            self._server = TlsAcceptor(self._socket, context, reception, make)
+            return
+        self._server = await loop.create_server(make, sock=self._socket, backlog=BACKLOG)
+
+    def encrypt_with(self, context: ssl.SSLContext) -> None:
+        """Encrypt with this from the next connection on, where connections are encrypted at all."""
+        if isinstance(self._server, TlsAcceptor):
+            self._server.context = context
 
     async def drain(self, delay_s: float, grace_s: float, end_streams: Callable[[], None]) -> int:
         """Stop accepting, let requests under way finish, close what is idle.
@@ -92,6 +110,11 @@ class Listener:
             self._close_idle()
             await asyncio.sleep(_POLL_S)
         self._close_idle()
+        deadline = self._clock.monotonic() + _GOODBYES_S
+        while self._reception.connections and self._clock.monotonic() < deadline:
+            if self._front.under_way:
+                break  # these are cut off anyway
+            await asyncio.sleep(_POLL_S)
         return self._front.under_way
 
     def _close_idle(self) -> None:
@@ -103,7 +126,9 @@ class Listener:
         """Cut whatever is left."""
         for connection in tuple(self._reception.connections):
             connection.abort()
-        if self._server is not None:
+        if isinstance(self._server, TlsAcceptor):
+            await self._server.stop()
+        elif self._server is not None:
             self._server.close()
         elif self._socket is not None:
             self._socket.close()

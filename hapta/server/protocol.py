@@ -91,6 +91,15 @@ class Reception:
     is_draining: bool = False
     connections: set["Connection"] = field(default_factory=set)
 
+    def configure(
+        self, config: ServerConfig, trusted: tuple[Network, ...], admin_networks: tuple[Network, ...]
+    ) -> None:
+        """Other values from now on, for the open connections as well."""
+        self.config, self.trusted, self.admin_networks = config, trusted, admin_networks
+        self.table.configure(config.max_connections, config.max_connections_per_address)
+        for connection in self.connections:
+            connection.reconfigured()
+
 
 def new_request_id() -> str:
     """An id for a request that brought none (or none we take)."""
@@ -108,11 +117,14 @@ class Connection(RequestHandler):
         is_peer_trusted: the peer is one of our own proxies.
         is_admin_network: the peer is within ``admin.networks``.
         head: what was made of the header fields of its last request.
+        is_tls: it is encrypted.
+        was_made: it came to be a connection; of TLS, its handshake succeeded.
     """
 
     __slots__ = (
         "_alone",
         "_answered",
+        "_counts_by_address",
         "_deadline",
         "_gone_callbacks",
         "_head_bytes",
@@ -120,6 +132,7 @@ class Connection(RequestHandler):
         "_is_in_step",
         "_lane_peer",
         "_last_payload",
+        "_max_target_bytes",
         "_reception",
         "ends_with_client",
         "head",
@@ -127,8 +140,10 @@ class Connection(RequestHandler):
         "is_gone",
         "is_half_closed",
         "is_peer_trusted",
+        "is_tls",
         "peer",
         "peer_text",
+        "was_made",
     )
 
     def __init__(self, manager: Server, reception: Reception, *, loop: asyncio.AbstractEventLoop) -> None:
@@ -160,8 +175,17 @@ class Connection(RequestHandler):
         self.ends_with_client = False
         self.is_peer_trusted = False
         self.is_admin_network = False
+        self.is_tls = False
+        self.was_made = False
         self.peer: Address = _LOOPBACK
         self.peer_text = ""
+        self._counts_by_address = True
+        self._max_target_bytes = config.max_target_bytes
+
+    def is_counted(self, *, counts_by_address: bool) -> None:
+        """The table has admitted it before it was made."""
+        self._is_admitted = True
+        self._counts_by_address = counts_by_address
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         reception = self._reception
@@ -169,19 +193,33 @@ class Connection(RequestHandler):
         if isinstance(peername, tuple):
             self.peer = parse_address(peername[0])
         self.peer_text = str(self.peer)
-        self.is_peer_trusted = is_within(self.peer, reception.trusted)
-        self.is_admin_network = is_within(self.peer, reception.admin_networks)
+        self.was_made = True
+        self.is_tls = transport.get_extra_info("sslcontext") is not None
+        self.look_at_networks()
         refusal = "draining" if reception.is_draining else None
-        refusal = refusal or reception.table.admit(self.peer, counts_by_address=not self.is_peer_trusted)
+        if refusal is None and not self._is_admitted:
+            self._counts_by_address = not self.is_peer_trusted
+            refusal = reception.table.admit(self.peer, counts_by_address=self._counts_by_address)
+            self._is_admitted = refusal is None
         if refusal is not None:
             self._force_close = True
             cast("asyncio.Transport", transport).abort()
             reception.on_refused(refusal)
             return
-        self._is_admitted = True
         reception.connections.add(self)
         reception.on_open_changed(reception.table.open)
         super().connection_made(transport)
+
+    def reconfigured(self) -> None:
+        """The reception has another configuration. Bounds of the parser hold for new connections only."""
+        self._keepalive_timeout = self._reception.config.keepalive_timeout_s
+        self._lane_peer = None
+        self.look_at_networks()
+
+    def look_at_networks(self) -> None:
+        """Its peer is what the configuration says of it now."""
+        self.is_peer_trusted = is_within(self.peer, self._reception.trusted)
+        self.is_admin_network = is_within(self.peer, self._reception.admin_networks)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.is_gone = True
@@ -190,7 +228,7 @@ class Connection(RequestHandler):
             self._is_admitted = False
             reception = self._reception
             reception.connections.discard(self)
-            reception.table.release(self.peer, counts_by_address=not self.is_peer_trusted)
+            reception.table.release(self.peer, counts_by_address=self._counts_by_address)
             reception.on_open_changed(reception.table.open)
         super().connection_lost(exc)
         for callback in tuple(self._gone_callbacks.values()):
@@ -203,8 +241,10 @@ class Connection(RequestHandler):
         Returns:
             Whether its other half stays open: while an answer is due, as PocketBase does. Who has really left
             answers what is written with a reset. An event stream may have nothing to write for minutes, and
-            ends here.
+            ends here. TLS knows no half of a connection that stays open (RFC 5246 §7.2.1).
         """
+        if self.is_tls:
+            return False
         is_body_whole = self._last_payload is None or self._last_payload.is_eof()
         is_answer_due = self._request_count > self._answered
         self.is_half_closed = is_answer_due and is_body_whole and not self.ends_with_client
@@ -382,7 +422,7 @@ class Connection(RequestHandler):
         """What the parser refuses, in PocketBase's form; the connection closes."""
         error: HaptaError = HaptaError() if status >= 500 else BadFraming()
         if isinstance(exc, LineTooLong):
-            is_target = exc.args[1] == self._reception.config.max_target_bytes
+            is_target = exc.args[1] == self._max_target_bytes
             error = TargetTooLong() if is_target else HeadersTooLarge()
         elif message is not None and message.startswith("Too many headers"):
             error = HeadersTooLarge()

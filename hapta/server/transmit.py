@@ -85,6 +85,10 @@ class Transmitter:
         """The ``Date`` of this second, as a line."""
         return b"Date: %s\r\n" % self._date()
 
+    def configure(self, send_timeout_s: float) -> None:
+        """Another patience from now on."""
+        self._send_timeout_s = send_timeout_s
+
     def render_error(self, error: HaptaError, request_id: str) -> bytes:
         """A whole response to a request that never became one; the connection closes after it."""
         answer = error_answer(error)

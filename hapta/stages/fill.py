@@ -146,6 +146,11 @@ class Filler:
         self._flights: Flights[Filled] = Flights()
         self._large: TTLCache[Key, bool] = TTLCache(_LARGE_KEPT, _LARGE_KEPT_S, timer=clock.monotonic)
 
+    def configure(self, *, max_body_bytes: int) -> None:
+        """Up to what size bodies are kept from now on."""
+        self._max_body_bytes = max_body_bytes
+        self._large.clear()
+
     async def close(self) -> None:
         """End the fetches under way."""
         await self._flights.close()

@@ -92,6 +92,10 @@ class Invalidation:
         self._generations = generations
         self._in_doubt_s = in_doubt_s
 
+    def configure(self, *, in_doubt_s: float) -> None:
+        """How long what is lost from now on leaves doubt."""
+        self._in_doubt_s = in_doubt_s
+
     async def __call__(self, exchange: Exchange, forward: Handler) -> Answer:
         """Carry out one request."""
         if exchange.method in _READ or exchange.operation.action in _HARMLESS_ADMIN:

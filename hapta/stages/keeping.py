@@ -31,6 +31,10 @@ class Keeping:
         self._has_overlay = has_overlay
         self._pool = HeaderPool()
 
+    def configure(self, *, has_overlay: bool) -> None:
+        """Whether members' answers may be made, from now on."""
+        self._has_overlay = has_overlay
+
     def read(self, look: Look, status: int, body: bytes) -> Read | None:
         """What an answer says of itself; ``None`` for one that has not the form its plan expects."""
         try:

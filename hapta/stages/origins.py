@@ -33,9 +33,14 @@ class OriginMemo:
     def __init__(self, config: CorsConfig, clock: Clock) -> None:
         self.version = 0
         self._clock = clock
+        self.configure(config)
+
+    def configure(self, config: CorsConfig) -> None:
+        """Other bounds from now on; what was learned is forgotten."""
+        self.version += 1
         self._memo_s = config.memo_s
         self._memo: TTLCache[str, tuple[Lines, float]] = TTLCache(
-            config.memo_origins, config.memo_s, timer=clock.monotonic
+            config.memo_origins, config.memo_s, timer=self._clock.monotonic
         )
 
     def lines(self, origin: str | None) -> tuple[Header, ...] | None:

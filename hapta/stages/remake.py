@@ -74,6 +74,11 @@ class Remaker:
         self._clock = clock
         self._lines: Headers | None = None
 
+    def configure(self, *, patches: bool, refills: bool) -> None:
+        """What may be made from now on."""
+        self._patches = patches
+        self._refills = refills
+
     def learn(self, look: Look, stored: Stored) -> None:
         """An answer was fetched and stored: what it shows may serve others."""
         if stored.status != 200 or not look.plan.tells_rows or look.caller is not None:

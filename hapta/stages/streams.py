@@ -106,6 +106,12 @@ class OpenStreams:
         for stream in tuple(self._by_owner.get(owner, ())):
             stream.end()
 
+    def end_superusers(self) -> None:
+        """End those that show what only superusers may see."""
+        for stream in tuple(self._streams):
+            if stream.identity is not None and stream.identity.is_superuser:
+                stream.end()
+
     def end_all(self) -> None:
         """Ask all of them to end."""
         for stream in tuple(self._streams):

@@ -51,6 +51,10 @@ class Variants:
         self._tasks = TaskSet()
         self._is_making = False
 
+    def configure(self, *, is_enabled: bool) -> None:
+        """Whether there are any from now on."""
+        self._is_enabled = is_enabled
+
     async def close(self) -> None:
         """Make no more."""
         self._line.clear()

@@ -10,6 +10,7 @@ switch has no public name; it is turned off here and a test against a dropping s
 or HEAD without body is sent again, once.
 """
 
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -153,9 +154,13 @@ class UpstreamClient:
         base_url: scheme, host and port.
         config: the ``[upstream]`` table.
         clock: for the breaker.
+        tls: whose certificates are taken; by default the system's trust store.
     """
 
-    def __init__(self, base_url: str, config: UpstreamConfig, clock: Clock) -> None:
+    def __init__(
+        self, base_url: str, config: UpstreamConfig, clock: Clock, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._tls = tls
         self.base_url = base_url.rstrip("/")
         self.breaker = CircuitBreaker(config.breaker_failures, config.breaker_open_s, clock)
         self._config = config
@@ -170,7 +175,7 @@ class UpstreamClient:
         """Make the connection pools; needs the running event loop."""
         for lane in Lane:
             session = aiohttp.ClientSession(
-                connector=Connector(self._config.keepalive_s, self.breaker.succeeded),
+                connector=Connector(self._config.keepalive_s, self.breaker.succeeded, self._tls),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 request_class=_Request,

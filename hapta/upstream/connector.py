@@ -5,6 +5,7 @@ that is no number): the reader waits for ever. Here the error reaches the body. 
 of a connection when it is made, not when the answer to its first request is there, which may take minutes.
 """
 
+import ssl
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -32,10 +33,13 @@ class Connector(aiohttp.TCPConnector):
     Args:
         keepalive_s: seconds an idle connection is kept.
         on_connected: called whenever a request has its connection.
+        tls: whose certificates are taken; by default the system's trust store.
     """
 
-    def __init__(self, keepalive_s: float, on_connected: Callable[[], None]) -> None:
-        super().__init__(limit=0, keepalive_timeout=keepalive_s)
+    def __init__(
+        self, keepalive_s: float, on_connected: Callable[[], None], tls: ssl.SSLContext | None = None
+    ) -> None:
+        super().__init__(limit=0, keepalive_timeout=keepalive_s, ssl=tls or True)
         self._factory = cast("partial[ResponseHandler]", partial(_Protocol, loop=self._loop))
         self._on_connected = on_connected
 

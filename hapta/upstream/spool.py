@@ -33,6 +33,10 @@ class SpoolBudget:
         self._on_change = on_change
         self._by_owner: dict[int, int] = {}
 
+    def configure(self, total_bytes: int) -> None:
+        """Another budget from now on; what is held stays held."""
+        self.total_bytes = total_bytes
+
     def largest(self, owner: int | None) -> int:
         """What ``owner`` may hold when nobody else holds anything."""
         return self.total_bytes if owner is None else self.total_bytes - self.total_bytes // 4

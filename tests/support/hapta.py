@@ -56,7 +56,7 @@ class Hapta:
         self.home = home
         self.upstream = upstream
         self.port = int(chosen["server.port"])
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if 'server.tls_cert' in chosen else 'http'}://127.0.0.1:{self.port}"
         self.log_path = home / "hapta.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.command = [sys.executable, "-m", "hapta", "serve", *arguments]
@@ -99,7 +99,9 @@ class Hapta:
         code = self.process.poll()
         assert code is None, f"hapta serve ended with {code}:\n{tail(self.log_path)}"
         try:
-            return httpx.get(f"{self.url}/api/hapta/health/ready", timeout=5).status_code == 200
+            url = f"{self.url}/api/hapta/health/ready"
+            # which certificate it shows is for the tests about that
+            return httpx.get(url, timeout=5, verify=not url.startswith("https:")).status_code == 200
         except httpx.TransportError:
             return False
 

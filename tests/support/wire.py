@@ -5,6 +5,7 @@ No HTTP library would send most of what these tests send, and none would show wh
 """
 
 import socket
+import ssl
 import time
 from dataclasses import dataclass, field
 from typing import Self
@@ -43,13 +44,15 @@ class Reply:
 
 
 class Wire:
-    """One TCP connection to an HTTP server; a context manager."""
+    """One TCP connection to an HTTP server, encrypted where a context is given; a context manager."""
 
-    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S, tls: ssl.SSLContext | None = None) -> None:
         parts = urlsplit(url)
         assert parts.hostname is not None
         assert parts.port is not None
         self._socket = socket.create_connection((parts.hostname, parts.port), timeout=timeout_s)
+        if tls is not None:
+            self._socket = tls.wrap_socket(self._socket, server_hostname=parts.hostname)
         self._timeout_s = timeout_s
         self._received = b""
         self.is_closed = False

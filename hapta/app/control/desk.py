@@ -11,6 +11,7 @@
                                               COLLECTION/ID
     GET    /cache/stats                       what it did and holds, by collection
     POST   /cache/purge?collection=           drop what depends on a collection; ?all for everything
+    POST   /reload                            read the configuration again; 422 with why it is refused
 
 A collection is given by name or id. Errors have PocketBase's form. What was ended is ended when the answer
 comes: the next request with its token gets 401, its event streams are cut.
@@ -18,7 +19,7 @@ comes: the next request with its token gets 401, its event streams are cut.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -30,7 +31,7 @@ from hapta.feed import Features
 from hapta.identity.overview import Found, Overview
 from hapta.identity.rows import RowsRefused
 from hapta.model.clock import Clock
-from hapta.model.errors import BadRequest, HaptaError, NotFound
+from hapta.model.errors import BadRequest, HaptaError, NotFound, OperatorError
 from hapta.model.schema import Schema
 
 ENDED_BY_OPERATOR = "operator"
@@ -45,6 +46,12 @@ class NotAllEnded(HaptaError):
     """The database failed in the middle; repeating it ends the rest."""
 
     status, code = 502, "not_all_ended"
+
+
+class ReloadRefused(HaptaError):
+    """The configuration cannot be put to work; the one before it stays."""
+
+    status, code = 422, "reload_refused"
 
 
 class Keeper(Protocol):
@@ -95,6 +102,16 @@ class Cache(Protocol):
         """Drop what depends on a collection, or everything; how many responses."""
 
 
+class Reloaded(Protocol):
+    """What a reload changed, in words."""
+
+    @property
+    def changes(self) -> Sequence[str]: ...
+
+    @property
+    def needs_restart(self) -> Sequence[str]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """Everything the operator can ask of the running Hapta.
@@ -106,6 +123,7 @@ class Desk:
         feed: the change feed.
         watch: the schema.
         cache: explains, counts and empties.
+        reload: reads the configuration again.
         open_streams: how many event streams are open.
         clock: the time.
         started_at: monotonic instant.
@@ -117,6 +135,7 @@ class Desk:
     feed: Feed
     watch: Watch
     cache: Cache
+    reload: Callable[[], Awaitable[Reloaded]]
     open_streams: Callable[[], int]
     clock: Clock
     started_at: float
@@ -133,6 +152,7 @@ class Desk:
         application.router.add_get("/cache/explain", self._explain)
         application.router.add_get("/cache/stats", self._stats)
         application.router.add_post("/cache/purge", self._purge)
+        application.router.add_post("/reload", self._reload)
         return application
 
     async def _status(self, _: web.Request) -> web.Response:
@@ -168,6 +188,14 @@ class Desk:
         if bool(collection) == ("all" in request.query):
             raise BadRequest("Name a collection, or say ?all.")
         return web.json_response({"dropped": self.cache.purge(collection)})
+
+    async def _reload(self, _: web.Request) -> web.Response:
+        try:
+            reloaded = await self.reload()
+        except OperatorError as exc:
+            raise ReloadRefused(str(exc)) from exc
+        changes, needs_restart = list(reloaded.changes), list(reloaded.needs_restart)
+        return web.json_response({"changes": changes, "needs_restart": needs_restart})
 
     async def _prove_feed(self) -> None:
         """Until an event was asked for and came, a stream that is idle and one that is deaf look alike."""

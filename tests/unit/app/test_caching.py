@@ -18,8 +18,9 @@ from hapta.feed import Change, SchemaUnconfirmed
 from hapta.feed.watch import Features
 from hapta.hooks.registry import EMPTY
 from hapta.model.clock import ManualClock
-from hapta.model.schema import Schema
+from hapta.model.schema import Collection, Schema
 from hapta.observe.metrics import Metrics
+from hapta.stages.invalidate import Invalidation
 from hapta.stages.lookup import Look
 from tests.feed.support import Recorded
 from tests.support.exchanges import exchange
@@ -58,6 +59,9 @@ class Feed:
 
     def touch(self) -> None:
         """Nothing to prove."""
+
+    def wants_full_where(self, is_wanted: Callable[[Collection], bool]) -> None:
+        """No payloads here."""
 
 
 class Watch:
@@ -264,7 +268,7 @@ def test_figures_are_put_together_by_name_and_those_of_what_is_gone_in_one(whole
     assert 0 < sum(tally.weight for tally in tallies.values()) < whole.caching.weight
 
 
-def test_a_cache_that_is_switched_off_is_no_stage_at_all() -> None:
+def test_a_cache_that_is_switched_off_only_announces_writes_for_it_may_come_back() -> None:
     shaping = Shaping(
         lambda: EMPTY,
         lambda: NO_SHAPES,
@@ -276,12 +280,24 @@ def test_a_cache_that_is_switched_off_is_no_stage_at_all() -> None:
         log=Recorded(),
     )
     off, on = Whole(is_enabled=False).caching, Whole().caching
-    assert [*off.edge_stages(shaping), *off.stages(shaping)] == [
-        *shaping.outer_stages(),
-        *shaping.inner_stages(),
-    ]
+    assert off.edge_stages(shaping) == shaping.outer_stages()
+    *others, last = off.stages(shaping)
+    assert others == shaping.inner_stages()
+    assert isinstance(last, Invalidation)
     assert len(on.edge_stages(shaping)) == 4
     assert len(on.stages(shaping)) == 4
+
+
+def test_other_rules_of_the_cache_void_plans_and_drop_what_is_stored(whole: Whole) -> None:
+    caching = whole.caching
+    caching.store.put(("key", "1"), stored("1", collection=POSTS))
+    version, posts = caching.version, schema().by_id[POSTS]
+    assert caching.hooks.of(posts) is HooksMode.NONE
+    caching.configure(Config(cache=CacheConfig(pb_hooks="auth", is_enabled=False)))
+    assert len(caching.store) == 0
+    assert caching.version > version
+    assert caching.hooks.of(posts) is HooksMode.AUTH
+    assert not caching.is_enabled
 
 
 def test_with_the_schema_goes_what_stands_where(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,8 @@ import pytest
 from aiohttp import web
 
 from hapta.app.control import NAME, ControlClient, ControlSocket, Desk, desk
+from hapta.app.reload import Reloaded
+from hapta.config import ConfigErrors
 from hapta.feed import Features
 from hapta.identity.overview import Overview
 from hapta.model.clock import ManualClock
@@ -130,6 +132,8 @@ class World:
         self.feed = Feed()
         self.rows, self.keeper = Rows([row(FIRST), row(SECOND)]), Keeper()
         self.cache = Cache()
+        self.reloaded = Reloaded(("cors.max_age_s: 600 -> 5",), ("server.port",))
+        self.refused = ""
         self.socket = ControlSocket(home)
         self.desk = Desk(
             url="http://127.0.0.1:8080",
@@ -138,10 +142,16 @@ class World:
             feed=self.feed,
             watch=Watch(),
             cache=self.cache,
+            reload=self.reload,
             open_streams=lambda: 2,
             clock=self.clock,
             started_at=self.clock.monotonic(),
         )
+
+    async def reload(self) -> Reloaded:
+        if self.refused:
+            raise ConfigErrors(self.refused.splitlines())
+        return self.reloaded
 
     async def ask(self, method: str, path: str, **query: str) -> Mapping[str, Any]:
         return await asyncio.to_thread(ControlClient(self.home, 5.0).ask, method, path, **query)
@@ -420,3 +430,16 @@ def test_another_user_is_told_whose_command_it_is(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("hapta.app.control.client._Connection.connect", refused)  # root may open every file
     with pytest.raises(OperatorError, match="as the user that runs Hapta"):
         ControlClient(tmp_path).ask("GET", "/status")
+
+
+async def test_a_reload_tells_what_changed_and_what_waits(world: World) -> None:
+    assert await world.ask("POST", "/reload") == {
+        "changes": ["cors.max_age_s: 600 -> 5"],
+        "needs_restart": ["server.port"],
+    }
+
+
+async def test_a_reload_that_is_refused_tells_every_problem(world: World) -> None:
+    world.refused = "config.toml:1: one\nconfig.toml:2: other"
+    with pytest.raises(OperatorError, match=r"^config.toml:1: one\nconfig.toml:2: other$"):
+        await world.ask("POST", "/reload")

@@ -8,6 +8,7 @@ import pytest
 
 from hapta.cli import main
 from hapta.config import SECRET_FIELDS
+from tests.support.certificates import make_certificate
 
 SECRET = "w4Zk3vQ9xW7uT1bN5mR8cY2pL6sD0fGh"
 Captured = pytest.CaptureFixture[str]
@@ -121,6 +122,7 @@ def test_json_has_the_same(home: Path, capsys: Captured) -> None:
             {"key": "server.trusted_proxies", "value": ["::1"], "from": "--set server.trusted_proxies=::1"}
         ],
         "secrets": [{"name": "Secret", "from": ".env:1"}],
+        "warnings": [],
     }
 
 
@@ -179,3 +181,19 @@ def test_the_help_says_what_is_read_and_what_comes_out(capsys: Captured) -> None
     assert main(["check", "--help"]) == 0
     shown = capsys.readouterr().out
     assert all(word in shown for word in ("--config", "--set", "--json", "Exit code"))
+
+
+def test_an_expired_certificate_is_a_warning(home: Path, capsys: Captured) -> None:
+    make_certificate(home, begins_in_days=-9, ends_in_days=-1)
+    assert main(["check", "--set=server.tls_cert=own.pem", "--set=server.tls_key=own.key"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.endswith("The configuration is right.\n")
+    assert captured.err.startswith(f"hapta: warning: server.tls_cert: {home / 'own.pem'} expired on ")
+
+
+def test_a_certificate_that_cannot_be_served_is_a_problem_with_its_line(home: Path, capsys: Captured) -> None:
+    (home / "config.toml").write_text('[server]\ntls_cert = "own.pem"\ntls_key = "own.key"\n')
+    assert main(["check"]) == 2
+    assert capsys.readouterr().err == (
+        f"hapta: config.toml:2: server.tls_cert: {home / 'own.pem'} does not exist\n"
+    )

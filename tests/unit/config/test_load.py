@@ -65,7 +65,7 @@ def test_secrets_of_the_environment_win_over_env_and_that_over_hapta_env(tmp_pat
         ("[server]\nlevel = 1\n", "config.toml:2: server.level: unknown key; did you mean log.level?"),
         ("\n[sever]\nport = 1\n", "config.toml:2: sever: unknown table; did you mean server?"),
         ("[nonsense]\n", "config.toml:1: nonsense: unknown table"),
-        ("[server.tls]\ncert = 1\n", "config.toml:1: server.tls: unknown key"),
+        ("[server.tsl]\ncert = 1\n", "config.toml:1: server.tsl: unknown key"),
         ("server = 3\n", "config.toml:1: server: expected a table, got 3"),
         ("[[server]]\n", "config.toml:1: server: expected a table, got [{}]"),
         ("port = 3\n", "config.toml:1: port: stands outside of its table; put it below the line [server]"),
