@@ -8,7 +8,7 @@ import re
 
 from hapta.upstream.wire.head import Garbled, is_clean
 
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;.*)?")
+_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;.*)?")
 _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:.*")
 _MAX_LINE_BYTES = 4096
 _MAX_TRAILER_BYTES = 16 * 1024
