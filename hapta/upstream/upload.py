@@ -1,7 +1,7 @@
 """A request body on its way to PocketBase, which must go on taking it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 SMALL_BYTES = 64 * 1024
@@ -24,7 +24,7 @@ class Upload:
         self._seconds = seconds
         self._deadline: asyncio.Timeout | None = None
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
         """The body for the HTTP library, which asks for a piece when the one before is with the kernel."""
         if isinstance(self._body, bytes):
             for start in range(0, len(self._body), SMALL_BYTES):

@@ -19,8 +19,9 @@ from hapta.observe.events import Events
 from hapta.observe.metrics import Metrics
 from hapta.server.protocol import Connection
 from hapta.stages.streams import EventStream
-from hapta.upstream.client import Lane, UpstreamResponse
+from hapta.upstream.client import Lane
 from hapta.upstream.spool import SpooledBody
+from hapta.upstream.wire.connection import WireResponse
 from tests.faults.clients import ask, connection, request, upload
 from tests.faults.conftest import SHORT
 from tests.faults.test_clients_that_leave import leave
@@ -43,7 +44,7 @@ BREAKS: list[Script] = [
     says(chunked_head("text/event-stream"), chunk(b"data:1\n\n"), then="stall"),
     says(chunked_head("text/event-stream"), chunk(b"data:1\n\n"), then="reset"),
 ]
-KINDS = (Connection, EventStream, SpooledBody, UpstreamResponse)
+KINDS = (Connection, EventStream, SpooledBody, WireResponse)
 
 
 @pytest.fixture

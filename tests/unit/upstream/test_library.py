@@ -1,4 +1,4 @@
-"""The request PocketBase gets has the fields it was given."""
+"""aiohttp's client sends the fields it was given."""
 
 import asyncio
 
@@ -8,8 +8,8 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from hapta.config import UpstreamConfig
-from hapta.model.clock import ManualClock
-from hapta.upstream.client import Lane, UpstreamClient
+from hapta.upstream.library import LibraryClient
+from hapta.upstream.messages import Lane
 
 GIVEN = CIMultiDict({"Host": "h", "X-A": "1"})
 
@@ -19,12 +19,12 @@ GIVEN = CIMultiDict({"Host": "h", "X-A": "1"})
 async def test_no_field_of_the_library_s_own_is_added_but_the_body_s_length(
     method: str, body: bytes | None
 ) -> None:
-    client = UpstreamClient("http://127.0.0.1:1", UpstreamConfig(), ManualClock())
+    client = LibraryClient("http://127.0.0.1:1", UpstreamConfig(), lambda: None)
     await client.open()
     try:
         session = client._sessions[Lane.RECORDS]
         request = session._request_class(
-            method, URL(client.base_url), headers=GIVEN, data=body, loop=asyncio.get_running_loop()
+            method, URL(client._base_url), headers=GIVEN, data=body, loop=asyncio.get_running_loop()
         )
         added = {name: value for name, value in request.headers.items() if name not in GIVEN}
         assert added in ({}, {"Content-Length": str(len(body or b""))})
@@ -35,7 +35,7 @@ async def test_no_field_of_the_library_s_own_is_added_but_the_body_s_length(
 
 
 async def test_each_duration_has_one_timeout_of_its_own() -> None:
-    client = UpstreamClient("http://127.0.0.1:1", UpstreamConfig(connect_timeout_s=3.0), ManualClock())
+    client = LibraryClient("http://127.0.0.1:1", UpstreamConfig(connect_timeout_s=3.0), lambda: None)
     short, forever = client._timeout(5.0), client._timeout(None)
     assert short == aiohttp.ClientTimeout(total=None, sock_connect=3.0, sock_read=5.0)
     assert forever == aiohttp.ClientTimeout(total=None, sock_connect=3.0, sock_read=None)
