@@ -11,7 +11,7 @@ They are carried by :mod:`hapta.upstream.wire` over plain TCP, and by aiohttp's 
 import ssl
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from hapta.config import UpstreamConfig
@@ -22,9 +22,6 @@ from hapta.upstream.gate import FairGate
 from hapta.upstream.library import LibraryClient
 from hapta.upstream.messages import Lane, UpstreamRequest, UpstreamResponse
 from hapta.upstream.wire.client import WireClient
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["Lane", "UpstreamClient", "UpstreamRequest", "UpstreamResponse"]
 
