@@ -9,7 +9,6 @@ They are carried by :mod:`hapta.upstream.wire` over plain TCP, and by aiohttp's 
 """
 
 import ssl
-from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 from urllib.parse import urlsplit
