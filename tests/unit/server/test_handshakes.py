@@ -38,6 +38,7 @@ class Here:
             on_open_changed=lambda _: None,
             render_error=lambda error, request_id: b"",
             on_bad_request=lambda peer, error, request_id: None,
+            on_crash=lambda request_id, exc: None,
         )
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.socket.setblocking(False)
