@@ -57,7 +57,11 @@ class Limits:
 
     async def charge(self, exchange: Exchange, forward: Handler) -> Answer:
         """Charge one request, and what a refused write costs on top."""
-        charged = self._limiter.take(self._subject(exchange), _asked(exchange))
+        limiter = self._limiter
+        charges = limiter.for_everything
+        if charges is None:
+            charges = limiter.applying(_asked(exchange))
+        charged = limiter.take_charges(self._subject(exchange), charges)
         if isinstance(charged, Refusal):
             raise self._refused(charged)
         exchange.charges = charged
