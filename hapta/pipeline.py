@@ -10,30 +10,33 @@ another request than it was given reaches what concerns that one.
 """
 
 from collections.abc import Awaitable, Mapping, Sequence
+from typing import TypeAlias
 
 from hapta.model.concerns import concerned_kinds
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
 from hapta.model.operation import OperationClass
 
+_Way: TypeAlias = tuple[Stage, Handler]
+"""A stage, and what it forwards to."""
+
 
 def fold(stages: Sequence[Stage], last: Handler) -> Handler:
     """One handler out of ``stages``, the first outermost, and ``last``, which always answers."""
-    ways: Mapping[OperationClass, Handler] = dict.fromkeys(OperationClass, last)
+
+    def answer(exchange: Exchange, forward: Handler) -> Awaitable[Answer]:
+        del forward
+        return last(exchange)
+
+    ways: Mapping[OperationClass, _Way] = dict.fromkeys(OperationClass, (answer, last))
     for stage in reversed(stages):
-        handler, concerned = _bind(stage, _by_class(ways)), concerned_kinds(stage)
-        ways = {kind: handler if kind in concerned else way for kind, way in ways.items()}
+        here, concerned = (stage, _by_class(ways)), concerned_kinds(stage)
+        ways = {kind: here if kind in concerned else way for kind, way in ways.items()}
     return _by_class(ways)
 
 
-def _by_class(ways: Mapping[OperationClass, Handler]) -> Handler:
+def _by_class(ways: Mapping[OperationClass, _Way]) -> Handler:
     def forward(exchange: Exchange) -> Awaitable[Answer]:
-        return ways[exchange.operation.kind](exchange)
+        stage, further = ways[exchange.operation.kind]
+        return stage(exchange, further)
 
     return forward
-
-
-def _bind(stage: Stage, forward: Handler) -> Handler:
-    def handler(exchange: Exchange) -> Awaitable[Answer]:
-        return stage(exchange, forward)
-
-    return handler

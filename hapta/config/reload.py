@@ -42,6 +42,7 @@ AT_RUN_TIME: Final = frozenset({
     "server.body_min_bytes_per_s", "server.body_grace_s", "server.max_connections",
     "server.max_connections_per_address", "server.max_header_bytes", "server.max_target_bytes",
     "server.memory_body_bytes", "server.spool_bytes", "server.drain_delay_s", "server.grace_s",
+    "server.fast_lane",
     "upstream.host_header", "upstream.response_timeout_s", "upstream.slow_response_timeout_s",
     "upstream.idle_timeout_s",
     "admin.*",

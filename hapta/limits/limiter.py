@@ -114,6 +114,11 @@ class Limiter:
         """Charge one request to every rule that applies to it, or to none."""
         return self.take_charges(subject, self.applying(asked))
 
+    @property
+    def for_everything(self) -> tuple[Charge, ...] | None:
+        """What every request is charged to; ``None`` where that depends on what it asks."""
+        return None if self._sometimes else self._always
+
     def applying(self, asked: Asked) -> tuple[Charge, ...]:
         """What a request is charged to, whoever asks; good for as long as :attr:`version` stays."""
         if not self._sometimes:

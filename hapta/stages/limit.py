@@ -64,7 +64,11 @@ class Limits:
         identity = exchange.identity
         subject = self.subject(exchange.client, identity)
         self.note(subject, identity)
-        charged = self._limiter.take(subject, _asked(exchange))
+        limiter = self._limiter
+        charges = limiter.for_everything
+        if charges is None:
+            charges = limiter.applying(_asked(exchange))
+        charged = limiter.take_charges(subject, charges)
         if isinstance(charged, Refusal):
             raise self._refused(charged)
         exchange.charges = charged

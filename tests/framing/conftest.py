@@ -31,6 +31,17 @@ def front(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="package")
+def proxied(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hapta]:
+    """Behind a proxy of the operator's on this machine."""
+    settings = {"cache.is_enabled": False, "server.trusted_proxies": "127.0.0.1"}
+    server = Hapta(tmp_path_factory.mktemp("hapta"), recorder.url, settings)
+    with ExitStack() as closing:
+        closing.callback(server.stop)
+        server.start()
+        yield server
+
+
+@pytest.fixture(scope="package")
 def impatient(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hapta]:
     """With deadlines of about a second, and few connections per address."""
     settings = {

@@ -8,7 +8,7 @@ import pytest
 from tests.framing.test_framing import arrived
 from tests.support.hapta import Hapta
 from tests.support.recorder import Recorder, head
-from tests.support.wire import ask
+from tests.support.wire import Wire, ask
 
 FORGED = "6.6.6.6"
 NAMES = (
@@ -127,3 +127,43 @@ def test_only_a_harmless_request_id_is_taken_over(
     (seen,) = head(request)["x-request-id"]
     assert reply.all("x-request-id") == [seen]
     assert (seen == given) is kept
+
+
+def test_each_request_on_a_proxy_s_connection_is_its_own_client_s(proxied: Hapta, recorder: Recorder) -> None:
+    near, far, secure = (
+        "X-Forwarded-For: 203.0.113.1",
+        "X-Forwarded-For: 198.51.100.2",
+        "X-Forwarded-Proto: https",
+    )
+    expected = []
+    with Wire(proxied.url) as wire:
+        for lines, client, scheme in (
+            ((near,), "203.0.113.1", "http"),
+            ((near,), "203.0.113.1", "http"),
+            ((far,), "198.51.100.2", "http"),
+            ((), "127.0.0.1", "http"),
+            ((near, secure), "203.0.113.1", "https"),
+            ((far, secure), "198.51.100.2", "https"),
+            ((near,), "203.0.113.1", "http"),
+            ((f"{near}, 6.6.6.6",), "6.6.6.6", "http"),
+            (("X-Forwarded-For: nobody",), "127.0.0.1", "http"),
+        ):
+            wire.send(_get(*lines))
+            assert wire.reply().status == 200
+            expected.append(([client], [scheme]))
+    fields = [head(request) for request in arrived(proxied, recorder)]
+    assert [(each["x-hapta-client-ip"], each["x-forwarded-proto"]) for each in fields] == expected
+
+
+def test_a_head_that_is_refused_is_refused_again_after_one_that_was_not(
+    front: Hapta, recorder: Recorder
+) -> None:
+    """What is remembered of a connection's header fields is what was accepted of these very ones."""
+    for line in ("Expect: a-miracle", "Transfer-Encoding: gzip, chunked", "Transfer-Encoding: identity"):
+        with Wire(front.url) as wire:
+            for _ in range(2):
+                wire.send(_get())
+                assert wire.reply().status == 200
+            wire.send(_get(line))
+            assert wire.reply().status >= 400
+    assert len(arrived(front, recorder)) == 6

@@ -214,6 +214,13 @@ def test_the_version_rises_with_the_rules_and_with_the_names_of_collections() ->
     assert limited.version == limited.version
 
 
+def test_what_everything_is_charged_to_is_known_where_nothing_depends_on_the_request() -> None:
+    one = limiter()
+    assert one.for_everything == one.applying(LIST) == one.applying(CREATE)
+    assert limiter(a=LimitConfig(rate="1/hour", collection="posts")).for_everything is None
+    assert limiter(a=LimitConfig(rate="1/hour")).for_everything is not None
+
+
 async def test_a_thousand_tasks_at_once_get_exactly_what_is_allowed() -> None:
     limited = limiter(
         a=LimitConfig(rate="300/minute"), b=LimitConfig(rate="400/minute", class_="record_read")
