@@ -166,6 +166,9 @@ def _hapta(settings: Mapping[str, object], checkout: Path | None) -> Opener:
     def start(home: Path, upstream: PocketBase) -> AbstractContextManager[Server]:
         if checkout is None:
             return hapta(home, upstream, settings)
+        if not (checkout / "hapta" / "__main__.py").exists():
+            # Python would go on to the Hapta that is installed, and measure that one twice
+            raise BenchError(f"{checkout} is no working copy of Hapta")
         return hapta(home, upstream, settings, checkout=checkout.resolve())
 
     return start

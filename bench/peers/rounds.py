@@ -19,7 +19,7 @@ from bench import proc, wrk
 from bench.meter import QUIET_SHARE, Meter, wait_until_quiet
 from bench.peers import scripts
 from bench.peers.callers import browser, logged_in, own_tokens, with_token
-from bench.peers.contenders import Contender, Server, forget_log
+from bench.peers.contenders import POCKETBASE, Contender, Server, forget_log
 from bench.peers.proof import is_alike, prime, proven
 from bench.peers.workloads import LIST, N_CALLERS, Ask, Sender, Way, Workload, targets
 from bench.plan import Plan
@@ -96,6 +96,7 @@ class Course:
         self._session_tokens: list[str] = []
         self._asked: Counter[tuple[str, str]] = Counter()
         self._numbers = count()
+        self._patience_s = 1.0 if plan.is_quick else 3.0
         # any user may change any post: the rule for reading stays the public one
         httpx.patch(
             f"{upstream.url}/api/collections/posts",
@@ -139,23 +140,14 @@ class Course:
     def _together(self, workload: Workload, ready: Sequence[Ready]) -> Iterator[Run]:
         entries = [entry for one in ready for entry in self._entries(workload, one)]
         for number in range(self._plan.runs):
-            yield from self._least_disturbed(workload, entries, number)
-
-    def _least_disturbed(self, workload: Workload, entries: Sequence[Entry], number: int) -> list[Run]:
-        """A round; once more as a whole when others were busy meanwhile, unless time is short."""
-        tries: list[list[Run]] = []
-        while len(tries) < (1 if self._plan.is_quick else 2):
-            wait_until_quiet(1.0 if self._plan.is_quick else 5.0)
-            shuffled = random.sample(entries, len(entries))
-            tries.append([self._measured(workload, entry, number) for entry in shuffled])
-            if max((run.foreign for run in tries[-1]), default=0.0) < QUIET_SHARE:
-                break
-        return min(tries, key=lambda runs: max((run.foreign for run in runs), default=0.0))
+            wait_until_quiet(self._patience_s)
+            for entry in random.sample(entries, len(entries)):
+                yield self._measured(workload, entry, number)
 
     def _alone(self, workload: Workload) -> Iterator[Run]:
         rivals = [rival for rival in self._rivals if rival.takes(workload)]
         for number in range(self._plan.runs):
-            wait_until_quiet(1.0)
+            wait_until_quiet(self._patience_s)
             for rival in random.sample(rivals, len(rivals)):
                 with ExitStack() as stack:
                     for entry in self._entries(workload, self.start(stack, rival)):
@@ -177,7 +169,7 @@ class Course:
             prime(port, [LIST.format(page=1)], headers)
         if workload.way is Way.MIXED:
             prime(port, [*asked, LIST.format(page=1)], headers)
-        elif workload.way not in (Way.MISS, Way.COLD) and contender.mark is not None:
+        elif workload.way not in (Way.MISS, Way.COLD) and contender.kind != POCKETBASE:
             prime(port, asked, first)
         target = f"{asked[-1]}{scripts.FRESH.format('proof')}" if workload.way is Way.COLD else asked[-1]
         answers = [

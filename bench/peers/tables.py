@@ -62,7 +62,8 @@ def render(runs: Sequence[Run], idle: Sequence[Held]) -> str:
 def summary(runs: Sequence[Run]) -> str:
     """A row for each workload: Hapta, and what nginx and PocketBase are to it."""
     heads = [
-        "asked", "Hapta req/s", "× nginx", "× PocketBase", "CPU µs/req", "nginx's", "p99 ms", "nginx's",
+        "asked", "Hapta req/s", "× nginx", "× PocketBase", "CPU µs/req", "nginx's", "nginx's by Hapta's",
+        "p99 ms", "nginx's",
     ]  # fmt: skip
     rows = []
     for workload in WORKLOADS:
@@ -77,6 +78,7 @@ def summary(runs: Sequence[Run]) -> str:
                     _ratio(ours, direct),
                     _shown(ours, lambda run: run.cpu_us, 1),
                     _shown(nginx, lambda run: run.cpu_us, 1),
+                    _lean(nginx, ours),
                     _shown(ours, lambda run: run.p99_ms, 2),
                     _shown(nginx, lambda run: run.p99_ms, 2),
                 ]
@@ -145,6 +147,14 @@ def _ratio(of: Sequence[Run], to: Sequence[Run]) -> str:
     if found is None:
         return "–"
     return found.shown(2 if found.middle < 10 else 0)
+
+
+def _lean(of: Sequence[Run], to: Sequence[Run]) -> str:
+    """The processor time of one by that of the other: what a busy machine changes least."""
+    if not of or not to:
+        return "–"
+    of_us, to_us = (Spread.of(run.cpu_us for run in runs).middle for runs in (of, to))
+    return f"{of_us / to_us:.2f}" if to_us else "–"
 
 
 def _capital(text: str) -> str:

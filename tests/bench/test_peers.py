@@ -18,7 +18,7 @@ from bench.peers.rounds import Run
 from bench.peers.tables import against, of_workload, render, summary
 from bench.peers.workloads import WORKLOADS, Sender, Way, targets
 from bench.plan import Plan
-from bench.pocketbase import pocketbase
+from bench.pocketbase import PocketBase, pocketbase
 
 
 def _run(contender: str, number: int, per_s: float, *, kind: str = "", workload: str = "view-token") -> Run:
@@ -62,7 +62,7 @@ def test_a_run_that_does_not_count_is_named_and_in_no_figure() -> None:
 
 def test_the_summary_holds_hapta_against_nginx_and_pocketbase() -> None:
     line = summary(RUNS).splitlines()[-1]
-    assert line.startswith("| a view, Authorization | 105 (60–150) | 1.35 (1.20–1.50) | 14 (12–15) |")
+    assert line.startswith("| a view, Authorization | 105 (60–150) | 1.35 (1.20–1.50) | 14 (12–15) | 20.0")
 
 
 def test_an_nginx_with_another_key_is_the_nginx_of_its_workload() -> None:
@@ -119,6 +119,14 @@ def test_before_and_after_are_held_against_each_other() -> None:
     )
 
 
+def test_another_working_copy_is_held_against_in_its_own_rounds() -> None:
+    before = [replace(run, contender="before", kind="before", per_s=run.per_s / 2) for run in RUNS[:1]]
+    assert saved.beside([*RUNS, *before], "before").splitlines()[-1] == (
+        "| a view, Authorization | 2.00 (2.00–2.00) | 20.0 (20.0–20.0) | 20.0 (20.0–20.0) | +0% |"
+    )
+    assert saved.beside(RUNS, "before") == ""
+
+
 def test_without_a_result_before_nothing_is_compared() -> None:
     assert saved.compared([], RUNS) == ""
 
@@ -146,6 +154,12 @@ def test_every_workload_has_hapta_and_one_nginx_to_be_held_against() -> None:
     for workload in WORKLOADS:
         kinds = [one.kind for one in contenders({}, {}) if one.takes(workload)]
         assert kinds.count(HAPTA) == kinds.count(NGINX) == kinds.count(POCKETBASE) == 1, workload.name
+
+
+def test_a_folder_without_hapta_is_not_measured(tmp_path: Path) -> None:
+    (other,) = [one for one in contenders({"before": tmp_path}, {}) if one.name == "before"]
+    with pytest.raises(BenchError, match="no working copy"):
+        other.start(tmp_path, PocketBase(0, 0, "", []))
 
 
 def test_a_miss_is_of_any_record_and_a_hit_of_few() -> None:
