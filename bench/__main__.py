@@ -134,8 +134,8 @@ def command(
                 pocketbase_port=pocketbase_port,
             )
             sections.append(_MEASUREMENTS[name](plan))
-            print(f"\n## {name}\n\n{sections[-1].tables}\n\n{sections[-1].aside}", flush=True)
-    how = _how(what, plan.runs, is_quick=quick)
+            print(f"\n## {name}\n\n{sections[-1].tables}\n\n{sections[-1].aside}\n", flush=True)
+    how = _how(what, plan)
     print(how)
     if json_path is not None:
         found = {"how": how, "runs": {section.name: section.runs for section in sections}}
@@ -149,8 +149,9 @@ def command(
         _PAGE.write_text(page, encoding="utf-8")
 
 
-def _how(what: str, runs: int, *, is_quick: bool) -> str:
-    words = f"python -m bench {what} --runs {runs}{' --quick' if is_quick else ''}"
+def _how(what: str, plan: Plan) -> str:
+    words = f"python -m bench {what} --runs {plan.runs}{' --quick' if plan.is_quick else ''}"
+    words += f" --only {','.join(plan.only)}" if plan.only else ""
     found = versions(is_loaded=what not in _WITHOUT_TOOLS)
     return f"Measured {datetime.now(UTC):%Y-%m-%d} by `{words}` on {description()}: {found}."
 

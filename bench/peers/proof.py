@@ -109,6 +109,13 @@ def proven(
     return found
 
 
+def stale(port: int, upstream_port: int, targets: Sequence[str], headers: Mapping[str, str]) -> int:
+    """How many of these are not answered as PocketBase answers them; nothing is written meanwhile."""
+    with asking(port) as here, asking(upstream_port) as there:
+        pairs = ((there.get(target, {}).body, here.get(target, headers).body) for target in targets)
+        return sum(not _say_the_same(expected, found) for expected, found in pairs)
+
+
 def _say_the_same(expected: bytes, found: bytes) -> bool:
     # PocketBase itself puts fields in another order from one answer to the next when it is asked for some
     return expected == found or json.loads(expected) == json.loads(found)

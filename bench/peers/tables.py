@@ -91,10 +91,14 @@ def _table(found: Mapping[str, list[Run]]) -> str:
         "server", "req/s", "× nginx", "× PocketBase", "p50 ms", "p99 ms", "CPU µs/req", "PocketBase's",
         "RSS MB",
     ]  # fmt: skip
+    writes = any(run.stale for runs in found.values() for run in runs)
+    if writes:
+        heads.append("stale %")
     nginx, direct = of_kind(found, NGINX), of_kind(found, POCKETBASE)
     rows = []
     for name, runs in found.items():
         is_limited = any(run.load_share > _LIMITED_SHARE for run in runs)
+        stale = [_shown(runs, lambda run: run.stale)] if writes else []
         rows.append(
             [
                 f"{name} ¹" if is_limited else name,
@@ -106,6 +110,7 @@ def _table(found: Mapping[str, list[Run]]) -> str:
                 "–" if runs and runs[0].kind == POCKETBASE else _shown(runs, lambda run: run.cpu_us, 1),
                 _shown(runs, lambda run: run.upstream_us, 1),
                 f"{Spread.of(run.rss_mb for run in runs).middle:.0f}" if runs else "–",
+                *stale,
             ]
         )
     return table(heads, rows)

@@ -13,7 +13,7 @@ from bench.peers import rounds, saved
 from bench.peers.contenders import HAPROXY, HAPTA, NGINX, POCKETBASE, contenders
 from bench.peers.idle import Held
 from bench.peers.plot import picture
-from bench.peers.proof import is_alike, prime, proven
+from bench.peers.proof import is_alike, prime, proven, stale
 from bench.peers.rounds import Run
 from bench.peers.tables import against, of_workload, render, summary
 from bench.peers.workloads import WORKLOADS, Sender, Way, targets
@@ -76,6 +76,13 @@ def test_a_server_that_may_have_waited_for_the_load_is_marked() -> None:
     assert "| Hapta ¹ |" in text
     assert "| nginx |" in text
     assert "¹ wrk used its whole core" in text
+
+
+def test_answers_older_than_a_write_have_a_column_where_there_are_any() -> None:
+    old = [replace(run, stale=30.0) if run.contender == NGINX else run for run in RUNS]
+    line = next(line for line in render(old, []).splitlines() if line.startswith("| nginx |"))
+    assert line.endswith("| 60 | 30 (30–30) |")
+    assert "stale" not in render(RUNS, [])
 
 
 def test_memory_of_idle_connections_has_a_table() -> None:
@@ -177,6 +184,7 @@ def test_an_answer_is_proven_by_pocketbase_s(tmp_path: Path) -> None:
         answer = proven(upstream.port, upstream.port, target, {})
         assert json.loads(answer.body)["id"] == upstream.ids[0]
         assert len(answer.body) < answer.wire_bytes < len(answer.body) + 1000
+        assert stale(upstream.port, upstream.port, [target], {}) == 0
         with pytest.raises(BenchError, match="does not tell of 'HIT'"):
             proven(upstream.port, upstream.port, target, {}, mark=("X-Cache", "HIT"))
         with pytest.raises(BenchError, match="is answered with 404"):
@@ -196,4 +204,6 @@ def test_a_round_runs_to_its_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [run["fault"] for run in section.runs if run["fault"]] == []
     assert "| Hapta, 200 |" in section.tables
     assert section.aside == ""
+    nginx = next(run for run in section.runs if (run["workload"], run["contender"]) == ("mixed-5", NGINX))
+    assert nginx["stale"] > 0
     assert {run.workload for run in saved.read(tmp_path / "kept" / "peers-quick.json")} == set(only)
