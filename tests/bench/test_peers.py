@@ -163,6 +163,12 @@ def test_every_workload_has_hapta_and_one_nginx_to_be_held_against() -> None:
         assert kinds.count(HAPTA) == kinds.count(NGINX) == kinds.count(POCKETBASE) == 1, workload.name
 
 
+@pytest.mark.parametrize("name", [HAPTA, NGINX, "Hapta, no cache", "mine"])
+def test_no_two_rows_have_the_same_name(name: str, tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="that name is taken"):
+        contenders({name: tmp_path}, {"mine": "http://127.0.0.1:1"})
+
+
 def test_a_folder_without_hapta_is_not_measured(tmp_path: Path) -> None:
     (other,) = [one for one in contenders({"before": tmp_path}, {}) if one.name == "before"]
     with pytest.raises(BenchError, match="no working copy"):
