@@ -68,7 +68,7 @@ def _pairs(context: click.Context, parameter: click.Parameter, value: tuple[str,
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.argument("what", type=click.Choice([*_MEASUREMENTS, "all"]), default="peers")
 @click.option("--runs", type=click.IntRange(min=1), help="Rounds of each measurement; 5, fewer with --quick.")
-@click.option("--quick", is_flag=True, help="Short runs, fewer streams: to see that it works.")
+@click.option("--quick", is_flag=True, help="Short runs: to see that it works, or what changed.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Every single run as JSON, here.")
 @click.option("--write-docs", is_flag=True, help="Put the tables into docs/performance.md.")
 @click.option("--only", metavar="NAME,...", callback=_names, help="Workloads of peers to run.")
@@ -112,6 +112,8 @@ def command(
     install wrk nginx-light); store needs moka-py (pip install moka-py). Varnish and HAProxy take part in
     peers where they are installed (apt-get install varnish haproxy).
     """
+    if what not in ("peers", "all") and (only or checkouts or outside or pocketbase_port):
+        raise click.UsageError("--only, --checkout, --contender and --pocketbase-port are for peers")
     names = list(_MEASUREMENTS) if what == "all" else [what]
     for name in () if what in _WITHOUT_TOOLS else _TOOLS:
         tool(name)
@@ -134,8 +136,8 @@ def command(
                 pocketbase_port=pocketbase_port,
             )
             sections.append(_MEASUREMENTS[name](plan))
-            print(f"\n## {name}\n\n{sections[-1].tables}\n\n{sections[-1].aside}", flush=True)
-    how = _how(what, plan.runs, is_quick=quick)
+            print(f"\n## {name}\n\n{sections[-1].tables}\n\n{sections[-1].aside}\n", flush=True)
+    how = _how(what, plan)
     print(how)
     if json_path is not None:
         found = {"how": how, "runs": {section.name: section.runs for section in sections}}
@@ -149,8 +151,9 @@ def command(
         _PAGE.write_text(page, encoding="utf-8")
 
 
-def _how(what: str, runs: int, *, is_quick: bool) -> str:
-    words = f"python -m bench {what} --runs {runs}{' --quick' if is_quick else ''}"
+def _how(what: str, plan: Plan) -> str:
+    words = f"python -m bench {what} --runs {plan.runs}{' --quick' if plan.is_quick else ''}"
+    words += f" --only {','.join(plan.only)}" if plan.only else ""
     found = versions(is_loaded=what not in _WITHOUT_TOOLS)
     return f"Measured {datetime.now(UTC):%Y-%m-%d} by `{words}` on {description()}: {found}."
 

@@ -58,12 +58,13 @@ def measure(plan: Plan) -> Section:
     path = saved.path_of(is_quick=plan.is_quick)
     before = saved.read(path)
     saved.write(path, runs, before)
+    since = saved.compared(before, runs)
     plot = picture(runs)
     shown = f"![Requests a second beside nginx's]({FILE})\n\n" if plot else ""
     return Section(
         "peers",
         shown + render(runs, idle),
         [*map(asdict, runs), *map(asdict, idle)],
-        aside=saved.compared(before, runs),
+        aside="\n\n".join(filter(None, [*(saved.beside(runs, name) for name in plan.checkouts), since])),
         files={FILE: plot} if plot else {},
     )

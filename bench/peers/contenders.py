@@ -87,6 +87,9 @@ def contenders(
         checkouts: other working copies of Hapta, by the name of their row.
         outside: URLs of servers that somebody else has started, by name.
         is_quick: without Varnish and HAProxy.
+
+    Raises:
+        BenchError: two would have the same name.
     """
     in_cache = ("X-Cache", "HIT")
     found = [
@@ -128,13 +131,17 @@ def contenders(
                 program="haproxy",
             ),
         ]
-    for name, checkout in {HAPTA: None, **checkouts}.items():
+    found += _haptas(HAPTA, None)
+    for name, checkout in checkouts.items():
         found += _haptas(name, checkout)
     for name, url in outside.items():
         start = _outside(url)
         found.append(
             Contender(name, name, start, frozenset(Way) - {Way.MISS}, has_sessions=True, is_outside=True)
         )
+    names = [contender.name for contender in found]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise BenchError(f"{', '.join(sorted(twice))}: that name is taken")
     return found
 
 
@@ -166,6 +173,9 @@ def _hapta(settings: Mapping[str, object], checkout: Path | None) -> Opener:
     def start(home: Path, upstream: PocketBase) -> AbstractContextManager[Server]:
         if checkout is None:
             return hapta(home, upstream, settings)
+        if not (checkout / "hapta" / "__main__.py").exists():
+            # Python would go on to the Hapta that is installed, and measure that one twice
+            raise BenchError(f"{checkout} is no working copy of Hapta")
         return hapta(home, upstream, settings, checkout=checkout.resolve())
 
     return start

@@ -12,7 +12,7 @@ from bench.statistics import Spread
 
 FILE: Final = "performance-peers.svg"
 _COLOURS = {POCKETBASE: "#8a8f98", VARNISH: "#c58b2b", HAPROXY: "#5b8c5a", HAPTA: "#2f5d9b"}
-_WIDTH, _LEFT, _RIGHT, _TOP = 860, 250, 60, 56
+_WIDTH, _LEFT, _RIGHT, _TOP = 880, 275, 60, 56
 _BAR, _GAP = 11, 12
 
 

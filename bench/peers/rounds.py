@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
@@ -17,18 +17,18 @@ import httpx
 
 from bench import proc, wrk
 from bench.meter import QUIET_SHARE, Meter, wait_until_quiet
-from bench.peers import scripts
-from bench.peers.callers import browser, logged_in, own_tokens, with_token
+from bench.peers.callers import logged_in, own_tokens
 from bench.peers.contenders import Contender, Server, forget_log
-from bench.peers.proof import is_alike, prime, proven
-from bench.peers.workloads import LIST, N_CALLERS, Ask, Sender, Way, Workload, targets
+from bench.peers.entries import Entry, Ready, entries, script
+from bench.peers.proof import is_alike, stale
+from bench.peers.workloads import LIST, Way, Workload, targets
 from bench.plan import Plan
 from bench.pocketbase import PocketBase
 
 _MOST_PAIRS_PER_S = 100_000
 """No contender answers more first hits a second: so many pairs of caller and target are there."""
 
-_STRIDE = 101
+_CHECKED = 100
 _SETTLE_S = 10.0
 
 
@@ -42,6 +42,7 @@ class Run:
         load_share: of the load generator's core that it used.
         foreign: cores used by processes that have nothing to do with the measurement.
         fault: why its figures do not count; empty when they do.
+        stale: percent of the answers after a run with writes that are not PocketBase's.
     """
 
     workload: str
@@ -57,34 +58,7 @@ class Run:
     load_share: float
     foreign: float
     fault: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A contender that runs.
-
-    Attributes:
-        tokens: of all users, good there.
-    """
-
-    contender: Contender
-    home: Path
-    server: Server
-    tokens: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of a round: who is asked, how, and how long each answer is to be.
-
-    Attributes:
-        wire_bytes: 0 where answers differ.
-    """
-
-    name: str
-    ready: Ready
-    headers: list[dict[str, str]]
-    wire_bytes: int
+    stale: float = 0.0
 
 
 class Course:
@@ -96,6 +70,7 @@ class Course:
         self._session_tokens: list[str] = []
         self._asked: Counter[tuple[str, str]] = Counter()
         self._numbers = count()
+        self._patience_s = 1.0 if plan.is_quick else 3.0
         # any user may change any post: the rule for reading stays the public one
         httpx.patch(
             f"{upstream.url}/api/collections/posts",
@@ -137,85 +112,32 @@ class Course:
         return self._session_tokens
 
     def _together(self, workload: Workload, ready: Sequence[Ready]) -> Iterator[Run]:
-        entries = [entry for one in ready for entry in self._entries(workload, one)]
+        lines = [entry for one in ready for entry in self._entries(workload, one)]
         for number in range(self._plan.runs):
-            yield from self._least_disturbed(workload, entries, number)
-
-    def _least_disturbed(self, workload: Workload, entries: Sequence[Entry], number: int) -> list[Run]:
-        """A round; once more as a whole when others were busy meanwhile, unless time is short."""
-        tries: list[list[Run]] = []
-        while len(tries) < (1 if self._plan.is_quick else 2):
-            wait_until_quiet(1.0 if self._plan.is_quick else 5.0)
-            shuffled = random.sample(entries, len(entries))
-            tries.append([self._measured(workload, entry, number) for entry in shuffled])
-            if max((run.foreign for run in tries[-1]), default=0.0) < QUIET_SHARE:
-                break
-        return min(tries, key=lambda runs: max((run.foreign for run in runs), default=0.0))
+            wait_until_quiet(self._patience_s)
+            for entry in random.sample(lines, len(lines)):
+                yield self._measured(workload, entry, number)
 
     def _alone(self, workload: Workload) -> Iterator[Run]:
         rivals = [rival for rival in self._rivals if rival.takes(workload)]
         for number in range(self._plan.runs):
-            wait_until_quiet(1.0)
+            wait_until_quiet(self._patience_s)
             for rival in random.sample(rivals, len(rivals)):
                 with ExitStack() as stack:
                     for entry in self._entries(workload, self.start(stack, rival)):
-                        yield self._measured(workload, entry, number)
+                        yield self._checked(workload, entry, self._measured(workload, entry, number))
+
+    def _checked(self, workload: Workload, entry: Entry, run: Run) -> Run:
+        """With what it answers after the writes. A Hapta of ours must not be behind."""
+        self._settle()
+        some = [LIST.format(page=1), *self._targets(workload)[:_CHECKED]]
+        old = stale(entry.ready.server.port, self._upstream.port, some, entry.headers[0])
+        is_ours = entry.ready.contender.has_sessions and not entry.ready.contender.is_outside
+        fault = f"{old} answers are older than a write" if old and is_ours else ""
+        return replace(run, stale=100 * old / len(some), fault=run.fault or fault)
 
     def _entries(self, workload: Workload, ready: Ready) -> Iterator[Entry]:
-        """Made ready: what is to be in the cache is, and it answers as it should."""
-        contender, port = ready.contender, ready.server.port
-        headers = self._headers(workload, ready)
-        asked = self._targets(workload)
-        mark = None if workload.way in (Way.MISS, Way.MIXED) else contender.mark
-        # a caller whose first hits are measured must not have asked before
-        first = [with_token(ready.tokens[0], browser(0))] if workload.way is Way.FIRST else headers
-        if workload.way is Way.FIRST:
-            # nor be a stranger
-            prime(port, [LIST.format(page=1)], headers)
-        if workload.way is Way.FIRST:
-            # nor be a stranger
-            prime(port, [LIST.format(page=1)], headers)
-        if workload.way is Way.MIXED:
-            prime(port, [*asked, LIST.format(page=1)], headers)
-        elif workload.way not in (Way.MISS, Way.COLD) and contender.mark is not None:
-            prime(port, asked, first)
-        target = f"{asked[-1]}{scripts.FRESH.format('proof')}" if workload.way is Way.COLD else asked[-1]
-        answers = [
-            proven(
-                port,
-                self._upstream.port,
-                target,
-                first[0],
-                mark=mark,
-                is_conditional=is_conditional,
-            )
-            for is_conditional in ([False, True] if workload.way is Way.UNCHANGED else [False])
-        ]
-        is_steady = workload.way is not Way.MIXED
-        if answers[-1].status != 304:
-            if workload.way is Way.UNCHANGED:
-                headers = [{**one, "If-None-Match": '"made-up"'} for one in headers]
-            yield Entry(contender.name, ready, headers, answers[0].wire_bytes if is_steady else 0)
-            return
-        etag = answers[0].headers["etag"]
-        yield Entry(f"{contender.name}, 200", ready, headers, answers[0].wire_bytes)
-        yield Entry(
-            contender.name, ready, [{**one, "If-None-Match": etag} for one in headers], answers[1].wire_bytes
-        )
-
-    def _headers(self, workload: Workload, ready: Ready) -> list[dict[str, str]]:
-        """Of each caller."""
-        tokens = ready.tokens
-        match workload.sender:
-            case Sender.GUEST:
-                return [{}]
-            case Sender.TOKEN:
-                return [with_token(tokens[0], {})]
-            case Sender.BROWSER:
-                return [with_token(tokens[0], browser())]
-        if workload.way is Way.FIRST:
-            return [with_token(token, browser(number)) for number, token in enumerate(tokens) if number]
-        return [with_token(token, browser(number)) for number, token in enumerate(tokens[:N_CALLERS])]
+        return entries(workload, ready, self._targets(workload), self._upstream.port)
 
     def _targets(self, workload: Workload) -> list[str]:
         found = targets(workload.ask, workload.way, self._upstream.ids)
@@ -227,12 +149,13 @@ class Course:
     def _measured(self, workload: Workload, entry: Entry, number: int) -> Run:
         server = entry.ready.server
         self._settle()
-        script, threads = self._script(workload, entry)
+        asked = self._asked[workload.name, entry.name]
+        lua, threads = script(workload, entry, self._listed(workload), asked)
         own = proc.tree(server.pid)
         meter = Meter(own, proc.tree(self._upstream.pid))
         url = f"http://127.0.0.1:{server.port}{self._targets(workload)[0]}"
         printed = wrk.run(
-            self._plan.home, url, workload.connections, self._plan.seconds, script=script, threads=threads
+            self._plan.home, url, workload.connections, self._plan.seconds, script=lua, threads=threads
         )
         used = meter.read()
         forget_log(entry.ready.home)
@@ -273,22 +196,6 @@ class Course:
         if workload.way is Way.FIRST and asked > len(entry.headers) * len(self._targets(workload)):
             return "no pair of caller and target was left"
         return ""
-
-    def _script(self, workload: Workload, entry: Entry) -> tuple[str, int]:
-        """Lua, and on how many threads."""
-        first = self._asked[workload.name, entry.name]
-        if workload.way is Way.FIRST:
-            return scripts.pairs(entry.headers, self._listed(workload), first, _STRIDE), 1
-        if workload.sender is Sender.CALLERS:
-            return scripts.callers(entry.headers), len(entry.headers)
-        said = scripts.headers(entry.headers[0])
-        if workload.way is Way.COLD:
-            return said + scripts.fresh(self._listed(workload), first), 1
-        if workload.way is Way.MIXED:
-            return said + scripts.mixed(self._listed(workload), LIST.format(page=1), workload.every), 1
-        if workload.way is Way.MISS or workload.ask is Ask.VIEWS:
-            return said + scripts.random_walk(self._listed(workload)), 1
-        return said, 1
 
     def _listed(self, workload: Workload) -> Path:
         """A file with its targets."""

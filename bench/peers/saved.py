@@ -36,6 +36,22 @@ def write(path: Path, runs: Sequence[Run], before: Sequence[Run]) -> None:
     path.write_text(json.dumps([asdict(run) for run in kept], indent=1) + "\n", encoding="utf-8")
 
 
+def beside(runs: Sequence[Run], name: str) -> str:
+    """Hapta and another working copy of it, within the rounds."""
+    rows = []
+    for workload in WORKLOADS:
+        found = of_workload(runs, workload.name)
+        ours, other = of_kind(found, HAPTA), of_kind(found, name)
+        ratio = against(ours, other)
+        if ratio is None:
+            continue
+        cpu = [Spread.of(run.cpu_us for run in mine) for mine in (other, ours)]
+        change = f"{cpu[1].middle / cpu[0].middle - 1:+.0%}" if cpu[0].middle else "–"
+        rows.append([workload.title, ratio.shown(2), *(one.shown(1) for one in cpu), change])
+    heads = [f"Hapta beside {name}", f"req/s × {name}", f"{name}: CPU µs/req", "Hapta", "change"]
+    return table(heads, rows) if rows else ""
+
+
 def compared(before: Sequence[Run], after: Sequence[Run]) -> str:
     """Hapta before and after, by what a busy machine changes least: ratios to nginx, and processor time."""
     rows = []

@@ -62,7 +62,8 @@ def render(runs: Sequence[Run], idle: Sequence[Held]) -> str:
 def summary(runs: Sequence[Run]) -> str:
     """A row for each workload: Hapta, and what nginx and PocketBase are to it."""
     heads = [
-        "asked", "Hapta req/s", "× nginx", "× PocketBase", "CPU µs/req", "nginx's", "p99 ms", "nginx's",
+        "asked", "Hapta req/s", "× nginx", "× PocketBase", "CPU µs/req", "nginx's", "nginx's by Hapta's",
+        "p99 ms", "nginx's",
     ]  # fmt: skip
     rows = []
     for workload in WORKLOADS:
@@ -77,6 +78,7 @@ def summary(runs: Sequence[Run]) -> str:
                     _ratio(ours, direct),
                     _shown(ours, lambda run: run.cpu_us, 1),
                     _shown(nginx, lambda run: run.cpu_us, 1),
+                    _lean(nginx, ours),
                     _shown(ours, lambda run: run.p99_ms, 2),
                     _shown(nginx, lambda run: run.p99_ms, 2),
                 ]
@@ -89,10 +91,14 @@ def _table(found: Mapping[str, list[Run]]) -> str:
         "server", "req/s", "× nginx", "× PocketBase", "p50 ms", "p99 ms", "CPU µs/req", "PocketBase's",
         "RSS MB",
     ]  # fmt: skip
+    writes = any(run.stale for runs in found.values() for run in runs)
+    if writes:
+        heads.append("stale %")
     nginx, direct = of_kind(found, NGINX), of_kind(found, POCKETBASE)
     rows = []
     for name, runs in found.items():
         is_limited = any(run.load_share > _LIMITED_SHARE for run in runs)
+        stale = [_shown(runs, lambda run: run.stale)] if writes else []
         rows.append(
             [
                 f"{name} ¹" if is_limited else name,
@@ -104,6 +110,7 @@ def _table(found: Mapping[str, list[Run]]) -> str:
                 "–" if runs and runs[0].kind == POCKETBASE else _shown(runs, lambda run: run.cpu_us, 1),
                 _shown(runs, lambda run: run.upstream_us, 1),
                 f"{Spread.of(run.rss_mb for run in runs).middle:.0f}" if runs else "–",
+                *stale,
             ]
         )
     return table(heads, rows)
@@ -145,6 +152,14 @@ def _ratio(of: Sequence[Run], to: Sequence[Run]) -> str:
     if found is None:
         return "–"
     return found.shown(2 if found.middle < 10 else 0)
+
+
+def _lean(of: Sequence[Run], to: Sequence[Run]) -> str:
+    """The processor time of one by that of the other: what a busy machine changes least."""
+    if not of or not to:
+        return "–"
+    of_us, to_us = (Spread.of(run.cpu_us for run in runs).middle for runs in (of, to))
+    return f"{of_us / to_us:.2f}" if to_us else "–"
 
 
 def _capital(text: str) -> str:

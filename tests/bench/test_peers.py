@@ -13,12 +13,12 @@ from bench.peers import rounds, saved
 from bench.peers.contenders import HAPROXY, HAPTA, NGINX, POCKETBASE, contenders
 from bench.peers.idle import Held
 from bench.peers.plot import picture
-from bench.peers.proof import is_alike, prime, proven
+from bench.peers.proof import is_alike, prime, proven, stale
 from bench.peers.rounds import Run
 from bench.peers.tables import against, of_workload, render, summary
 from bench.peers.workloads import WORKLOADS, Sender, Way, targets
 from bench.plan import Plan
-from bench.pocketbase import pocketbase
+from bench.pocketbase import PocketBase, pocketbase
 
 
 def _run(contender: str, number: int, per_s: float, *, kind: str = "", workload: str = "view-token") -> Run:
@@ -62,7 +62,7 @@ def test_a_run_that_does_not_count_is_named_and_in_no_figure() -> None:
 
 def test_the_summary_holds_hapta_against_nginx_and_pocketbase() -> None:
     line = summary(RUNS).splitlines()[-1]
-    assert line.startswith("| a view, Authorization | 105 (60–150) | 1.35 (1.20–1.50) | 14 (12–15) |")
+    assert line.startswith("| a view, Authorization | 105 (60–150) | 1.35 (1.20–1.50) | 14 (12–15) | 20.0")
 
 
 def test_an_nginx_with_another_key_is_the_nginx_of_its_workload() -> None:
@@ -76,6 +76,13 @@ def test_a_server_that_may_have_waited_for_the_load_is_marked() -> None:
     assert "| Hapta ¹ |" in text
     assert "| nginx |" in text
     assert "¹ wrk used its whole core" in text
+
+
+def test_answers_older_than_a_write_have_a_column_where_there_are_any() -> None:
+    old = [replace(run, stale=30.0) if run.contender == NGINX else run for run in RUNS]
+    line = next(line for line in render(old, []).splitlines() if line.startswith("| nginx |"))
+    assert line.endswith("| 60 | 30 (30–30) |")
+    assert "stale" not in render(RUNS, [])
 
 
 def test_memory_of_idle_connections_has_a_table() -> None:
@@ -119,6 +126,14 @@ def test_before_and_after_are_held_against_each_other() -> None:
     )
 
 
+def test_another_working_copy_is_held_against_in_its_own_rounds() -> None:
+    before = [replace(run, contender="before", kind="before", per_s=run.per_s / 2) for run in RUNS[:1]]
+    assert saved.beside([*RUNS, *before], "before").splitlines()[-1] == (
+        "| a view, Authorization | 2.00 (2.00–2.00) | 20.0 (20.0–20.0) | 20.0 (20.0–20.0) | +0% |"
+    )
+    assert saved.beside(RUNS, "before") == ""
+
+
 def test_without_a_result_before_nothing_is_compared() -> None:
     assert saved.compared([], RUNS) == ""
 
@@ -148,6 +163,18 @@ def test_every_workload_has_hapta_and_one_nginx_to_be_held_against() -> None:
         assert kinds.count(HAPTA) == kinds.count(NGINX) == kinds.count(POCKETBASE) == 1, workload.name
 
 
+@pytest.mark.parametrize("name", [HAPTA, NGINX, "Hapta, no cache", "mine"])
+def test_no_two_rows_have_the_same_name(name: str, tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="that name is taken"):
+        contenders({name: tmp_path}, {"mine": "http://127.0.0.1:1"})
+
+
+def test_a_folder_without_hapta_is_not_measured(tmp_path: Path) -> None:
+    (other,) = [one for one in contenders({"before": tmp_path}, {}) if one.name == "before"]
+    with pytest.raises(BenchError, match="no working copy"):
+        other.start(tmp_path, PocketBase(0, 0, "", []))
+
+
 def test_a_miss_is_of_any_record_and_a_hit_of_few() -> None:
     ids = [f"record{number:09}" for number in range(3000)]
     of = {workload.name: targets(workload.ask, workload.way, ids) for workload in WORKLOADS}
@@ -163,6 +190,7 @@ def test_an_answer_is_proven_by_pocketbase_s(tmp_path: Path) -> None:
         answer = proven(upstream.port, upstream.port, target, {})
         assert json.loads(answer.body)["id"] == upstream.ids[0]
         assert len(answer.body) < answer.wire_bytes < len(answer.body) + 1000
+        assert stale(upstream.port, upstream.port, [target], {}) == 0
         with pytest.raises(BenchError, match="does not tell of 'HIT'"):
             proven(upstream.port, upstream.port, target, {}, mark=("X-Cache", "HIT"))
         with pytest.raises(BenchError, match="is answered with 404"):
@@ -182,4 +210,6 @@ def test_a_round_runs_to_its_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [run["fault"] for run in section.runs if run["fault"]] == []
     assert "| Hapta, 200 |" in section.tables
     assert section.aside == ""
+    nginx = next(run for run in section.runs if (run["workload"], run["contender"]) == ("mixed-5", NGINX))
+    assert nginx["stale"] > 0
     assert {run.workload for run in saved.read(tmp_path / "kept" / "peers-quick.json")} == set(only)
