@@ -8,8 +8,9 @@ import re
 
 from hapta.upstream.wire.head import Garbled, is_clean
 
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;.*)?")
-_TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:.*")
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_SIZE = re.compile(rb'([0-9A-Fa-f]{1,15})(?:;%s(?:=(?:%s|"[\t !#-\[\]-~]*"))?)*' % (_TOKEN, _TOKEN))
+_TRAILER = re.compile(rb"%s:.*" % _TOKEN)
 _MAX_LINE_BYTES = 4096
 _MAX_TRAILER_BYTES = 16 * 1024
 _CRLF = b"\r\n"
@@ -80,7 +81,7 @@ class Chunked:
     @staticmethod
     def _size(line: bytes) -> int:
         found = _SIZE.fullmatch(line)
-        if found is None or not is_clean(line, 0):
+        if found is None:
             raise Garbled("the size of a chunk")
         return int(found[1], 16)
 
