@@ -92,6 +92,17 @@ class UpstreamResponse:
         """
         raise NotImplementedError
 
+    async def beginning(self) -> tuple[bytes, bool]:
+        """The whole body, or at least :data:`READ_BYTES` of it, which :meth:`chunks` continues.
+
+        Returns:
+            Also whether it is the whole; then it is closed.
+
+        Raises:
+            UpstreamLost: it ends early.
+        """
+        raise NotImplementedError
+
     def chunks(self) -> AsyncIterator[bytes]:
         """The body in pieces as they arrive; closes at the end.
 
