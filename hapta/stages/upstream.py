@@ -18,10 +18,11 @@ from hapta.records.encode import Encoded
 from hapta.stages.streams import EventStream, OpenStreams, Prefixed
 from hapta.upstream.client import Lane, UpstreamClient, UpstreamRequest, UpstreamResponse
 from hapta.upstream.headers import answer_headers, header, request_headers
+from hapta.upstream.messages import READ_BYTES
 from hapta.upstream.spool import SpooledBody
 
-WHOLE_BYTES = 256 * 1024
-"""Answers announced up to this size are read whole before they are sent."""
+WHOLE_BYTES = READ_BYTES
+"""Answers up to this size are read whole before they are sent."""
 
 _TRANSFERS = frozenset({OperationClass.FILE, OperationClass.UNKNOWN, OperationClass.DASHBOARD})
 _SLOW = frozenset({OperationClass.ADMIN, OperationClass.UNKNOWN})
@@ -166,16 +167,8 @@ class _Upload:
 
 async def _collected(answer: Answer, response: UpstreamResponse) -> Answer:
     """A body of unknown length: whole if it turns out small, else its beginning and the rest as a stream."""
-    pieces: list[bytes] = []
-    size = 0
-    more = response.chunks()
-    async for piece in more:
-        pieces.append(piece)
-        size += len(piece)
-        if size > WHOLE_BYTES:
-            answer.body = Prefixed(pieces, response, more)
-            return answer
-    answer.body = b"".join(pieces)
+    beginning, is_whole = await response.beginning()
+    answer.body = beginning if is_whole else Prefixed([beginning], response, response.chunks())
     return answer
 
 

@@ -58,11 +58,18 @@ class Gate:
 
 
 class _Own:
-    """What one client has in a :class:`FairGate`."""
+    """What one client has in a :class:`FairGate`.
 
-    def __init__(self, gate: Gate) -> None:
-        self.gate = gate
+    Attributes:
+        users: slots it has, and requests of its in line.
+        gate: before it a line forms; there is one once its share is taken.
+    """
+
+    __slots__ = ("gate", "users")
+
+    def __init__(self) -> None:
         self.users = 0
+        self.gate: Gate | None = None
 
 
 class FairGate:
@@ -91,14 +98,18 @@ class FairGate:
             return await self._all.enter()
         own = self._own.get(owner)
         if own is None:
-            own = self._own[owner] = _Own(Gate(self._share, self._max_waiting, self._max_wait_s))
+            own = self._own[owner] = _Own()
         own.users += 1
+        if own.gate is None and own.users > self._share:
+            own.gate = Gate(0, self._max_waiting, self._max_wait_s)
         try:
-            await own.gate.enter()
+            if own.gate is not None:
+                await own.gate.enter()
             try:
                 await self._all.enter()
             except BaseException:
-                own.gate.leave()
+                if own.gate is not None:
+                    own.gate.leave()
                 raise
         except BaseException:
             self._used(owner, own)
@@ -110,7 +121,8 @@ class FairGate:
         self._all.leave()
         if owner is not None:
             own = self._own[owner]
-            own.gate.leave()
+            if own.gate is not None:
+                own.gate.leave()
             self._used(owner, own)
 
     def _used(self, owner: int, own: _Own) -> None:

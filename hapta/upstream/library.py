@@ -43,6 +43,22 @@ class LibraryResponse(UpstreamResponse):
         finally:
             self.close()
 
+    async def beginning(self) -> tuple[bytes, bool]:
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            with upstream_errors():
+                while size < READ_BYTES and (piece := await self._response.content.readany()):
+                    pieces.append(piece)
+                    size += len(piece)
+        except BaseException:
+            self.close()
+            raise
+        is_whole = self._response.content.at_eof()
+        if is_whole:
+            self.close()
+        return b"".join(pieces), is_whole
+
     async def chunks(self) -> AsyncIterator[bytes]:
         try:
             with upstream_errors():

@@ -5,14 +5,24 @@ with CR LF, a chunk longer or shorter than it says are refused.
 """
 
 import re
+from functools import lru_cache
 
 from hapta.upstream.wire.head import Garbled, is_clean
 
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;.*)?")
-_TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:.*")
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_SIZE = re.compile(rb'([0-9A-Fa-f]{1,15})(?:;%s(?:=(?:%s|"[\t !#-\[\]-~]*"))?)*' % (_TOKEN, _TOKEN))
+_TRAILER = re.compile(rb"%s:.*" % _TOKEN)
 _MAX_LINE_BYTES = 4096
 _MAX_TRAILER_BYTES = 16 * 1024
 _CRLF = b"\r\n"
+
+
+@lru_cache(256)
+def _size(line: bytes) -> int:
+    found = _SIZE.fullmatch(line)
+    if found is None:
+        raise Garbled("the size of a chunk")
+    return int(found[1], 16)
 
 
 class Chunked:
@@ -47,13 +57,14 @@ class Chunked:
         pieces: list[bytes] = []
         at, size = 0, len(data)
         while at < size:
-            if self._left > 0:
-                piece = data[at : at + self._left]
+            left = self._left
+            if left > 0:
+                piece = data[at : at + left]
                 pieces.append(piece)
                 at += len(piece)
                 self._left -= len(piece)
                 continue
-            if self._left == self._AT_END_OF_CHUNK:
+            if left == self._AT_END_OF_CHUNK:
                 if data[at : at + 2] != _CRLF:
                     if data[at:] != b"\r":
                         raise Garbled("the end of a chunk")
@@ -69,20 +80,16 @@ class Chunked:
                 self._kept = data[at:]
                 break
             line, at = data[at:end], end + 2
-            if self._left == self._AT_SIZE:
-                # -1 + 1 is the end of an empty chunk: the last one has no bytes, but a trailer
-                self._left = self._size(line) or self._IN_TRAILER
+            if left == self._AT_SIZE:
+                self._left = left = _size(line) or self._IN_TRAILER  # the last one has no bytes but a trailer
+                if 0 < left <= size - at - 2 and data[at + left : at + left + 2] == _CRLF:
+                    pieces.append(data[at : at + left])  # all of it is here
+                    at += left + 2
+                    self._left = self._AT_SIZE
             elif self._trailer(line):
                 self.is_ended, self.rest = True, data[at:]
                 break
         return pieces
-
-    @staticmethod
-    def _size(line: bytes) -> int:
-        found = _SIZE.fullmatch(line)
-        if found is None or not is_clean(line, 0):
-            raise Garbled("the size of a chunk")
-        return int(found[1], 16)
 
     def _trailer(self, line: bytes) -> bool:
         """Whether it was the empty line after the last field."""

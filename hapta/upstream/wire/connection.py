@@ -77,10 +77,10 @@ class WireResponse(UpstreamResponse):
         self.is_in = True
         self.wake()
 
-    def add(self, piece: bytes) -> None:
+    def add(self, pieces: list[bytes]) -> None:
         """More of the body is."""
-        self._pieces.append(piece)
-        self.held_bytes += len(piece)
+        self._pieces += pieces
+        self.held_bytes += sum(map(len, pieces))
 
     def wake(self, *, has_more: bool = False) -> None:
         """Something happened; where ``has_more``, only that a part of the body came."""
@@ -107,11 +107,10 @@ class WireResponse(UpstreamResponse):
         finally:
             self._waiter = None
 
-    async def _more(self) -> bytes:
-        """What has come; empty at the end."""
-        while not self._pieces:
-            if self.is_ended:
-                return b""
+    async def _more(self, *, wants_all: bool = False) -> bytes:
+        """What has come, or where ``wants_all`` as much as is held; empty at the end."""
+        self._wants_all = wants_all
+        while not self.is_ended and (not self._pieces or (wants_all and self.held_bytes < READ_BYTES)):
             self._raise_if_lost()
             await self._wait()
         pieces = self._pieces
@@ -122,16 +121,26 @@ class WireResponse(UpstreamResponse):
 
     async def read(self) -> bytes:
         try:
-            self._wants_all = True
-            body = await self._more()
+            body = await self._more(wants_all=True)
             if self.is_ended and not self._pieces:
                 return body
             pieces = [body]
-            while piece := await self._more():
+            while piece := await self._more(wants_all=True):
                 pieces.append(piece)
             return b"".join(pieces)
         finally:
             self.close()
+
+    async def beginning(self) -> tuple[bytes, bool]:
+        try:
+            piece = await self._more(wants_all=True)
+        except BaseException:
+            self.close()
+            raise
+        if self.is_ended and not self._pieces:
+            self.close()
+            return piece, True
+        return piece, False
 
     async def chunks(self) -> AsyncIterator[bytes]:
         try:
@@ -336,18 +345,17 @@ class WireConnection(asyncio.Protocol):
             piece = data if len(data) <= self._left else data[: self._left]
             rest = data[len(piece) :]
             self._left -= len(piece)
-            response.add(piece)
+            response.add([piece])
             is_ended = self._left == 0
         elif framing is Framing.CHUNKED:
             body = self._body
             try:
-                for piece in body.feed(data):
-                    response.add(piece)
+                response.add(body.feed(data))
             except Garbled as why:
                 return self._lose(response, why)
             rest, is_ended = body.rest, body.is_ended
         elif framing is Framing.CLOSE:
-            response.add(data)
+            response.add([data])
         else:
             rest, is_ended = data, True
         if is_ended:

@@ -68,6 +68,7 @@ def answers(draw: st.DrawFn, method: str) -> Said:
     status = draw(STATUSES)
     fields = draw(FIELDS)
     body = draw(st.binary(max_size=300))
+    end: End
     framing = draw(st.sampled_from(["length", "chunked", "close"]))
     has_body = method != "HEAD" and status not in (204, 304)
     raw_body, end = body, draw(st.sampled_from(["eof", "reset", "nothing"]))
@@ -192,6 +193,7 @@ STRICT = [
     pytest.param(OK + CHUNKED + b"\r\n0x2\r\n{}\r\n0\r\n\r\n", id="0x"),
     pytest.param(OK + CHUNKED + b"\r\n2\n{}\r\n0\r\n\r\n", id="a bare line feed"),
     pytest.param(OK + CHUNKED + b"\r\n2;a\nb\r\n{}\r\n0\r\n\r\n", id="one in an extension"),
+    pytest.param(OK + CHUNKED + b"\r\n2 ;a\r\n{}\r\n0\r\n\r\n", id="a space in an extension"),
     pytest.param(OK + CHUNKED + b"\r\n2\r\n{}x\r\n0\r\n\r\n", id="a longer chunk"),
     pytest.param(OK + CHUNKED + b"\r\n" + b"0" * 16 + b"2\r\n{}\r\n0\r\n\r\n", id="many digits"),
     pytest.param(OK + CHUNKED + b"\r\n2;" + b"x" * 5000 + b"\r\n{}\r\n0\r\n\r\n", id="a long extension"),
