@@ -81,6 +81,9 @@ def command(
     With --target-url the Haptas are yours: start them with DatabaseURL=http://127.0.0.1:SHIM-PORT, and with
     the same AdminEmail and AdminPassword in their environment as in that of this command; it waits for them.
 
+    --set server.tls_cert=/PATH --set server.tls_key=/PATH measures over https, with whole paths; with
+    --target-url the first of them names the certificate that is taken there.
+
     Exit code: 0 all answers were right, 1 some were stale, leaked or failed, 2 it could not run.
     """
     environ = environment()

@@ -15,19 +15,21 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from hapta.config.errors import ConfigError
+from hapta.model.errors import OperatorError
 
 CERT, KEY = "server.tls_cert", "server.tls_key"
 _MAX_BYTES = 1_048_576
 
 
-class UnusableCertificate(Exception):
-    """
+class UnusableCertificate(OperatorError):
+    """It cannot be served, or not be read.
+
     Attributes:
         error: which key it is about, and what is wrong.
     """
 
     def __init__(self, key: str, problem: str) -> None:
-        super().__init__(problem)
+        super().__init__(f"{key}: {problem}")
         self.error = ConfigError((key,), problem)
 
 

@@ -16,7 +16,7 @@ class HooksConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     reload: bool = True
     """Plugins whose files change are loaded anew while Hapta runs; one that cannot be loaded leaves the
-    version before it at work."""
+    version before it at work. false: only by SIGHUP or `hapta reload`."""
 
     guard_deadline_s: Seconds = 5.0
     """Seconds a hook that can stop something may take, before what it guards is stopped; hooks can have

@@ -6,7 +6,6 @@ and its handshake has a deadline. Whose handshake fails, or is refused, never be
 """
 
 import asyncio
-import errno
 import socket
 import ssl
 from collections.abc import Callable
@@ -19,10 +18,9 @@ from hapta.server.protocol import Connection, Reception
 _MOST_AT_ONCE: Final = 64
 """Accepted before others have their turn on the loop."""
 _PAUSE_S: Final = 1.0
-"""Out of descriptors: so long nobody is accepted, as asyncio's own servers do."""
+"""So long nobody is accepted where the system has no descriptor or memory left for a connection."""
 _GOODBYE_S: Final = 2.0
 """For a client to answer the end of TLS; it holds a socket so long."""
-_NO_ROOM: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class TlsAcceptor:
@@ -79,9 +77,7 @@ class TlsAcceptor:
                 client, address = self._listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
-            except OSError as exc:
-                if exc.errno not in _NO_ROOM:
-                    raise
+            except OSError:
                 self._loop.remove_reader(self._listening)
                 self._again = self._loop.call_later(_PAUSE_S, self._resume)
                 return

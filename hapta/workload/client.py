@@ -1,6 +1,7 @@
 """Sending the workload's requests: as whom, from which address, to which of the targets."""
 
 import asyncio
+import ssl
 from collections.abc import Mapping, Sequence
 from itertools import count
 
@@ -17,10 +18,16 @@ from hapta.workload.calls import GUEST, SUPERUSER, Read, Write
 NO_ANSWER = Answer(0, b"", is_json=False)
 
 
-def open_http() -> ClientSession:
-    """A client session for the workload: no cookies, no limit of connections, a minute for each request."""
+def open_http(tls: ssl.SSLContext | None = None) -> ClientSession:
+    """A client session for the workload: no cookies, no limit of connections, a minute for each request.
+
+    Args:
+        tls: whose certificates are taken; by default the system's trust store.
+    """
     return ClientSession(
-        connector=TCPConnector(limit=0), cookie_jar=DummyCookieJar(), timeout=ClientTimeout(total=60.0)
+        connector=TCPConnector(limit=0, ssl=tls or True),
+        cookie_jar=DummyCookieJar(),
+        timeout=ClientTimeout(total=60.0),
     )
 
 

@@ -18,6 +18,13 @@ _START_S, _STOP_S, _POLL_S = 30.0, 30.0, 0.05
 _OWN_VARIABLES = ("DatabaseURL", "AdminEmail", "AdminPassword", "AdminToken", "Secret", "SecretPrevious")
 
 
+def tls_cert(overrides: Sequence[str]) -> Path | None:
+    """The file of the certificate that is measured with, if any."""
+    given = (override.partition("=") for override in overrides)
+    named = [value for key, _, value in given if key.strip() == "server.tls_cert" and value]
+    return Path(named[-1]) if named else None
+
+
 @asynccontextmanager
 async def running_gateway(
     http: ClientSession,
@@ -75,7 +82,7 @@ async def running_gateway(
             start_new_session=True,
         )
         async with _stopped_afterwards(process):
-            url = f"http://127.0.0.1:{port}"
+            url = f"{'https' if tls_cert(overrides) else 'http'}://127.0.0.1:{port}"
             try:
                 await until_ready(http, url, process)
             except OperatorError as exc:

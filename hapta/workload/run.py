@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import ClientSession
 
+from hapta.config import client_context
 from hapta.embedded import GivenSecrets
 from hapta.model.clock import Clock
 from hapta.workload import rows
@@ -18,7 +19,7 @@ from hapta.workload.calls import SUPERUSER, CallPlanner
 from hapta.workload.client import Client, open_http
 from hapta.workload.draws import Workload
 from hapta.workload.drive import Driver, make_ledger
-from hapta.workload.gateway import running_gateway, until_ready
+from hapta.workload.gateway import running_gateway, tls_cert, until_ready
 from hapta.workload.oracle import Findings
 from hapta.workload.pocketbase import PocketBase, running_pocketbase
 from hapta.workload.profiles import PROFILES
@@ -74,13 +75,18 @@ async def run(options: RunOptions, clock: Clock, watch: Watch) -> Report:
     """Run the workload once.
 
     Raises:
-        OperatorError: something does not start, or a login is refused.
+        OperatorError: something does not start, a login is refused, or a certificate cannot be used.
     """
     workload = Workload(PROFILES[options.profile], options.seed)
     given = GivenSecrets(admin_email=options.admin_email, admin_password=options.admin_password)
     with tempfile.TemporaryDirectory(prefix="hapta-bench-") as directory:
         home = Path(directory)
-        async with open_http() as http, running_pocketbase(home, given, options.environ, clock) as pocketbase:
+        own = tls_cert(options.overrides)
+        tls = None if own is None else client_context(own)
+        async with (
+            open_http(tls) as http,
+            running_pocketbase(home, given, options.environ, clock) as pocketbase,
+        ):
             watch.on_phase("filling PocketBase")
             await seed(http, pocketbase, workload, with_private_posts=options.with_private_posts)
             upstream_port = urlsplit(pocketbase.url).port

@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from tests.coherence.relay import Fate
+from tests.coherence.relay import Relay as CoherenceRelay
 from tests.faults.gauges import Gauges
 from tests.reload.conftest import MakeSite
 from tests.reload.site import Site
@@ -366,3 +368,27 @@ def test_superusers_streams_end_where_their_networks_change(site: Site, pocketba
             assert answer.status_code == 204
             site.reload(admin__networks=["10.1.2.3"])
             stream.until(b"0\r\n\r\n")
+
+
+def test_a_write_under_way_when_the_cache_is_switched_on_was_announced(
+    make_site: MakeSite, pocketbase: PocketBase
+) -> None:
+    """Else a read in between would be stored, and served after the write was answered."""
+    row = pocketbase.admin.post(POSTS, json={"title": "before"}).raise_for_status().json()["id"]
+    target = f"{POSTS}/{row}"
+    with CoherenceRelay(pocketbase.url) as relay:
+        site = make_site(upstream=relay.url, cache__pb_hooks="none", cache__is_enabled=False)
+        with Wire(site.url) as wire, ThreadPoolExecutor(1) as pool:
+            relay.silence_streams(new_ones_too=True)
+            relay.plan(f"PATCH {target}", Fate.DELAYED)
+            writing = pool.submit(httpx.patch, site.url + target, json={"title": "after"}, timeout=20)
+            wait_until(lambda: relay.count(f"PATCH {target}") == 1, "it is under way")
+            site.reload(cache__is_enabled=True)
+            for _ in range(3):
+                seen = ask(wire, target)
+                assert b"before" in seen.body
+                assert "hit" not in (seen.get("cache-status") or "")
+            relay.release()
+            assert writing.result().status_code == 200
+            assert b"after" in ask(wire, target).body
+    pocketbase.admin.delete(target)

@@ -195,6 +195,30 @@ def test_a_large_upload_and_a_large_download_arrive_whole(double: UpstreamDouble
     assert content.startswith(arrived.body)
 
 
+def test_who_reads_nothing_is_cut_off_and_little_of_the_answer_waits_in_memory(
+    double: UpstreamDouble, make_hapta: MakeHapta, tmp_path: Path
+) -> None:
+    made, port = make_certificate(tmp_path), free_port()
+    hapta = make_hapta(
+        upstream=double.url,
+        server__tls_cert=made.cert,
+        server__tls_key=made.key,
+        server__send_timeout_s=1,
+        metrics__enabled=True,
+        metrics__port=port,
+    )
+    gauges = Gauges(hapta, port)
+    piece = b"x" * 1_000_000
+    large = says(b"HTTP/1.1 200 OK\r\nContent-Length: 200000000\r\n\r\n", *[piece] * 200)
+    double.plan("GET", FILE, large)
+    before = gauges.resident_bytes()
+    with Wire(hapta.url, tls=any_certificate()) as wire:
+        wire.send(b"GET " + FILE.encode() + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        gauges.wait_for("open_connections", 1)
+        gauges.wait_for("open_connections", 0, 10)
+        assert gauges.resident_bytes() - before < 50_000_000
+
+
 @pytest.mark.parametrize("version", [b"HTTP/1.1", b"HTTP/1.0"])
 def test_an_answer_that_breaks_off_ends_without_tls_saying_goodbye(
     double: UpstreamDouble, one: Hapta, version: bytes

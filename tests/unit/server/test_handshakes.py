@@ -1,6 +1,8 @@
 """TLS connections before they are any, on the loop of the standard library; uvloop's is tested running."""
 
 import asyncio
+import os
+import resource
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -131,3 +133,19 @@ async def test_who_finishes_during_the_drain_is_refused_and_gives_the_place_back
     await here.until(0)
     assert here.refused == ["draining"]
     writer.close()
+
+
+async def test_who_comes_while_no_descriptor_is_left_is_accepted_later(here: Here) -> None:
+    with socket.socket() as client:
+        client.setblocking(False)
+        lowest = os.open(os.devnull, os.O_RDONLY)
+        os.close(lowest)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+        try:
+            await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", here.port))
+            await asyncio.sleep(0.1)
+            assert here.reception.table.open == 0
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        await here.until(1)
