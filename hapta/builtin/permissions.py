@@ -1,8 +1,9 @@
 """The plugin ``permissions``: who may set, change and read which field. Superusers may everything.
 
 Writes are judged before any other plugin transforms them, so that nothing a plugin makes of a field a client
-may not set counts as the plugin's own. A field that is sent back as it is stored is let through, for
-frontends send whole records; but not one its sender may not read, who could find it out by trying.
+may not set counts as the plugin's own. A field that is sent back as it is stored is taken out of the write,
+for frontends send whole records: what is stored may be another by the time PocketBase writes, and would be
+set back. One its sender may not read is refused all the same, for it could be found out by trying.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,14 +30,12 @@ def add_writes(api: PluginApi, collection: str, create: Access, update: Access, 
             return change
         row = await _row(change)
         auth = await _auth(change.caller, [*closed.values(), *map(read.rule, closed)])
-        errors = {
-            name: _NOT_ALLOWED
-            for name, rule in closed.items()
-            if not allows(rule, auth, row) and not _is_sent_back(change, name, read, auth, row)
-        }
+        forbidden = [name for name, rule in closed.items() if not allows(rule, auth, row)]
+        sent_back = [name for name in forbidden if _is_sent_back(change, name, read, auth, row)]
+        errors = {name: _NOT_ALLOWED for name in forbidden if name not in sent_back}
         if errors:
             raise Reject.of_fields(errors)
-        return change
+        return change.without_fields(sent_back) if sent_back else change
 
     guard.__name__ = f"guard_{collection}"
     api.transform(collection, on={"create", "update"}, priority=_FIRST)(guard)

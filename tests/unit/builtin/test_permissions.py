@@ -1,6 +1,7 @@
 """Who may set, change and read which field."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -38,7 +39,10 @@ async def refused(
     plugin = builtin("permissions", toml)
     change = make_change("posts", "update" if "old" in how else "create", fields, caller=caller, **how)
     try:
-        assert await plugin.write(change) == change
+        passed = await plugin.write(change)
+        assert replace(passed, fields=change.fields, drops=frozenset()) == change
+        assert {**passed.fields} == {n: v for n, v in change.fields.items() if n not in passed.drops}
+        assert all(change.fields[name] == how["old"][name] for name in passed.drops)
     except Reject as error:
         return {field for field, found in error.errors.items() if found.code == "validation_not_allowed"}
     return set()
