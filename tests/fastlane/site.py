@@ -4,6 +4,7 @@ import asyncio
 import io
 import re
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -211,11 +212,13 @@ class Caller:
         return answer, self.site.told == before + 1
 
     def warm(self, target: str) -> bytes:
-        """Ask until the lane answers; that answer."""
-        for _ in range(8):
+        """Ask until the lane answers; that answer. A collection that is new is followed after a moment."""
+        for attempt in range(100):
             answer, is_told = self.told(target)
             if is_told:
                 return answer
+            if attempt > 8:
+                time.sleep(0.05)
         raise AssertionError(f"never told by the lane: {answer!r}")
 
 
