@@ -142,7 +142,11 @@ class FastLane:
             told is None
             or not self._liveness.holds(now)
             or (
-                (entry.moves != self._generations.moves or entry.second != self._second)
+                (
+                    entry.moves != self._generations.moves
+                    or entry.second != self._second
+                    or entry.origins != self._origins.version
+                )
                 and not self._look_at(entry, now)
             )
             or now >= entry.good_until

@@ -315,7 +315,7 @@ class Connection(RequestHandler):
         """
         return (
             self._request_count == count + 1
-            and data.find(b"\r\n\r\n") == len(data) - 4
+            and 0 <= data.find(b"\r\n\r\n") == len(data) - 4
             and bool(self._messages)
             and isinstance(self._messages[-1][0], RawRequestMessage)
             and self._messages[-1][1] is EMPTY_PAYLOAD
