@@ -10,7 +10,7 @@ from hapta.fastlane.entry import Entry, Pieces, Report
 from hapta.fastlane.heads import LONGEST, VERSION, header_names
 from hapta.fastlane.ids import RequestIds
 from hapta.fastlane.ledger import Ledger
-from hapta.fastlane.party import Answers, Party, Peer, Profile
+from hapta.fastlane.party import Answers, Party, Peer, Profile, Seat
 from hapta.feed.liveness import Liveness
 from hapta.model.clock import Clock
 from hapta.model.exchange import Answer, Exchange
@@ -108,29 +108,33 @@ class FastLane:
         """Bytes of what is kept, about."""
         return self._ledger.weight
 
-    def peer(self, address: str, *, is_trusted: bool, is_admin: bool) -> Peer:
-        """What a connection from there asks with; held by the connection."""
+    def seat(self, address: str, *, is_trusted: bool, is_admin: bool) -> Seat:
+        """Of a connection from there, which holds it while it is open."""
         key = (address, is_trusted, is_admin)
-        found = self._peers.get(key)
-        if found is None:
-            found = self._peers[key] = Peer()
-        return found
+        peer = self._peers.get(key)
+        if peer is None:
+            peer = self._peers[key] = Peer()
+        return Seat(peer)
 
-    def answer(self, peer: Peer, head: bytes, transport: Transport) -> float:
+    def answer(self, seat: Seat, head: bytes, transport: Transport) -> float:
         """Answer a request, if that is possible at once.
 
         Args:
-            peer: the connection's.
+            seat: the connection's.
             head: all that came, on a connection that is idle and whose parser stands between two messages.
             transport: the connection's; it takes what is written.
 
         Returns:
             Monotonic seconds at which it was answered; 0.0 if it was not, and nothing happened.
         """
-        line, _, block = head.partition(VERSION)
-        party = peer.blocks.get(block)
-        if party is None:
-            return 0.0
+        tail, party = seat.tail, seat.party
+        if party is None or not head.endswith(tail):
+            tail = head[head.find(VERSION) :]
+            party = seat.peer.blocks.get(tail)
+            if party is None:
+                return 0.0
+            seat.tail, seat.party = tail, party
+        line = head[: -len(tail)]
         entry = party.shared.get(line)
         if entry is None and (entry := party.own.get(line)) is None:
             return 0.0
@@ -220,17 +224,18 @@ class FastLane:
 
     # learning
 
-    def learn(self, peer: Peer, head: bytes, exchange: Exchange, answer: Answer) -> None:
+    def learn(self, seat: Seat, head: bytes, exchange: Exchange, answer: Answer) -> None:
         """An answer was sent whole, on a connection that stays open.
 
         Args:
-            peer: the connection's.
+            seat: the connection's.
             head: the whole request, which came by itself.
         """
         basis = answer.basis
         if not isinstance(basis, Basis) or not exchange.is_repeatable:
             return
         line, version, block = head.partition(VERSION)
+        seat.party = None  # if it is known, it was not good enough
         is_plain = (
             exchange.method == "GET"
             and exchange.operation.kind is OperationClass.RECORD_READ
@@ -240,7 +245,7 @@ class FastLane:
         )
         if not is_plain or (exchange.identity is None) != ("Authorization" not in exchange.headers):
             return
-        party = self._party(peer, block, exchange)
+        party = self._party(seat.peer, version + block, exchange)
         if party is None:
             return
         body = answer.body
@@ -264,17 +269,17 @@ class FastLane:
         table = party.shared if basis.is_for_all else party.own
         self._ledger.add(table, line, entry, entry.weight)
 
-    def _party(self, peer: Peer, block: bytes, exchange: Exchange) -> Party | None:
-        party = peer.blocks.get(block)
+    def _party(self, peer: Peer, tail: bytes, exchange: Exchange) -> Party | None:
+        party = peer.blocks.get(tail)
         if party is not None and party.identity is exchange.identity and self._is_current(party):
             return party
-        hashed = hash(block)
+        hashed = hash(tail)
         if party is None and hashed not in self._unknown:
             if len(self._unknown) >= MAX_UNKNOWN:
                 self._unknown.clear()
             self._unknown.add(hashed)
             return None
-        names = header_names(block)
+        names = header_names(tail[len(VERSION) :])
         if names is None or not _is_kept_alive(names, exchange):
             return None
         if exchange.identity is not None and exchange.standing is None:
@@ -290,7 +295,7 @@ class FastLane:
             str(exchange.client),
             shared,
         )
-        self._ledger.add(peer.blocks, block, party, party.weight_of(block))
+        self._ledger.add(peer.blocks, tail, party, party.weight_of(tail))
         return party
 
     def _is_current(self, party: Party) -> bool:

@@ -76,9 +76,9 @@ class Party:
         self.record = "" if self.identity is None else self.identity.record
 
     @staticmethod
-    def weight_of(block: bytes) -> int:
-        """Bytes of memory of one with this block, about; without its answers."""
-        return _BYTES + len(block)
+    def weight_of(tail: bytes) -> int:
+        """Bytes of memory of one with this tail, about; without its answers."""
+        return _BYTES + len(tail)
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
@@ -86,7 +86,21 @@ class Peer:
     """The other end of connections, while there are any.
 
     Attributes:
-        blocks: those that ask from there, by their header block.
+        blocks: those that ask from there, by what follows the target in their heads.
     """
 
     blocks: dict[bytes, Party] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Seat:
+    """One connection.
+
+    Attributes:
+        tail: what followed the target in the head it sent last, and is likely to send again.
+        party: who asks with that.
+    """
+
+    peer: Peer
+    tail: bytes = b"\n"  # no head ends like this, but for one that is nobody's
+    party: Party | None = None

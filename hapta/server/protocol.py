@@ -6,9 +6,9 @@ a way to learn that the client left. It leans on private attributes of aiohttp 3
 ``_request_count``, ``_waiter``, ``_force_close``), which is why the minor version is pinned.
 
 In front of the parser stands the fast lane (:mod:`hapta.fastlane`). It gets what came only where it is all
-there is: the connection is idle, nothing is queued, what was written before is mostly read, and the parser
-stands between two messages, which is certain while all it ever got was whole heads without a body, one at a
-time.
+there is: the connection waits for a request or never had one, nothing is queued, what was written before is
+mostly read, and the parser stands between two messages, which is certain while all it ever got was whole
+heads without a body, one at a time.
 """
 
 import asyncio
@@ -47,15 +47,15 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 class Lane(Protocol):
     """Answers at once what was answered before; :class:`hapta.fastlane.lane.FastLane` is one."""
 
-    def peer(self, address: str, *, is_trusted: bool, is_admin: bool) -> Any:
+    def seat(self, address: str, *, is_trusted: bool, is_admin: bool) -> Any:
         """What a connection from there holds while it is open."""
         ...
 
-    def answer(self, peer: Any, head: bytes, transport: asyncio.Transport) -> float:
+    def answer(self, seat: Any, head: bytes, transport: asyncio.Transport) -> float:
         """Answer all that came; when that was done, in monotonic seconds. 0.0: nothing happened."""
         ...
 
-    def learn(self, peer: Any, head: bytes, exchange: Exchange, answer: Answer) -> None:
+    def learn(self, seat: Any, head: bytes, exchange: Exchange, answer: Answer) -> None:
         """A request that came by itself was answered, and the connection stays open."""
         ...
 
@@ -130,10 +130,10 @@ class Connection(RequestHandler):
         "_head_bytes",
         "_is_admitted",
         "_is_in_step",
-        "_lane_peer",
         "_last_payload",
         "_max_target_bytes",
         "_reception",
+        "_seat",
         "ends_with_client",
         "head",
         "is_admin_network",
@@ -168,7 +168,7 @@ class Connection(RequestHandler):
         self._answered = 0
         self._is_in_step = True
         self._alone: bytes | None = None
-        self._lane_peer: Any = None
+        self._seat: Any = None
         self.head: Head | None = None
         self.is_gone = False
         self.is_half_closed = False
@@ -213,7 +213,7 @@ class Connection(RequestHandler):
     def reconfigured(self) -> None:
         """The reception has another configuration. Bounds of the parser hold for new connections only."""
         self._keepalive_timeout = self._reception.config.keepalive_timeout_s
-        self._lane_peer = None
+        self._seat = None
         self.look_at_networks()
 
     def look_at_networks(self) -> None:
@@ -262,15 +262,14 @@ class Connection(RequestHandler):
             and self._is_in_step
             and not self._messages
             and not self._paused
-            and (waiter := self._waiter) is not None
-            and not waiter.done()
+            and (self._request_count == 0 if (waiter := self._waiter) is None else not waiter.done())
             and (transport := self.transport) is not None
         ):
-            peer = self._lane_peer
-            if peer is None:
-                peer = self._lane_peer = self._known_to(lane)
+            seat = self._seat
+            if seat is None:
+                seat = self._seat = self._seat_in(lane)
             try:
-                answered_at = lane.answer(peer, data, transport)
+                answered_at = lane.answer(seat, data, transport)
             except Exception as exc:
                 self._lane_failed(exc)
                 return
@@ -292,8 +291,8 @@ class Connection(RequestHandler):
         elif data and not is_in_body:
             self._in_head(len(data))
 
-    def _known_to(self, lane: Lane) -> Any:
-        return lane.peer(self.peer_text, is_trusted=self.is_peer_trusted, is_admin=self.is_admin_network)
+    def _seat_in(self, lane: Lane) -> Any:
+        return lane.seat(self.peer_text, is_trusted=self.is_peer_trusted, is_admin=self.is_admin_network)
 
     def _lane_failed(self, exc: Exception) -> None:
         """What fails once is not to be tried on everybody; and the answer may have begun."""
@@ -330,8 +329,8 @@ class Connection(RequestHandler):
     def learn(self, head: bytes, exchange: Exchange, answer: Answer) -> None:
         """A request that came by itself was answered, and the connection stays open."""
         lane = self._reception.lane
-        if lane is not None and self._lane_peer is not None:
-            lane.learn(self._lane_peer, head, exchange, answer)
+        if lane is not None and self._seat is not None:
+            lane.learn(self._seat, head, exchange, answer)
 
     def _in_head(self, count: int) -> None:
         """Bytes came that completed no request: the head under way has a deadline and a bound."""

@@ -43,8 +43,8 @@ class Counted:
         self._lane = lane
         self.told = 0
 
-    def peer(self, address: str, *, is_trusted: bool, is_admin: bool) -> Any:
-        return self._lane.peer(address, is_trusted=is_trusted, is_admin=is_admin)
+    def seat(self, address: str, *, is_trusted: bool, is_admin: bool) -> Any:
+        return self._lane.seat(address, is_trusted=is_trusted, is_admin=is_admin)
 
     def answer(self, peer: Any, head: bytes, transport: asyncio.Transport) -> float:
         answered_at = self._lane.answer(peer, head, transport)
