@@ -84,7 +84,7 @@ class Entry:
         fields: of the caller's record, where values of it stand in the key.
         version: of the plans it was made under.
         moves: of the generations, when all that it rests on was looked at last.
-        front, behind: the head as it is told in the second ``second``, without the lines of one request.
+        front, behind: the head as it is told in the lane's second ``second``, without the lines of one request.
         good_until: monotonic instant up to which it is fresh.
         weight: bytes of memory, about; without the response.
     """
@@ -141,14 +141,27 @@ class Entry:
         self.good_until = float("-inf")
         self.weight = _BYTES + 3 * len(line) + 2 * (len(pieces.before_age) + len(pieces.before_status))
 
-    def render(self, stored: Stored, now: float, wall: float, date: bytes, second: int) -> None:
+    def repeats(self, basis: Basis, origins: int, now: float) -> bool:
+        """Whether it says the same, for the same reasons, and may go on doing so.
+
+        Args:
+            origins: version of the CORS lines of now.
+            now: monotonic seconds.
+        """
+        return (
+            self.told() is basis.told
+            and now < self._cors_until
+            and self.fields is basis.fields
+            and (self.version, self.origins) == (basis.version, origins)
+        )
+
+    def render(self, stored: Stored, now: float, wall: float, date: bytes) -> None:
         """Tell it as it is in this second.
 
         Args:
             now: monotonic seconds.
             wall: Unix seconds.
             date: the line of ``Date``.
-            second: which second it is.
         """
         ttl_s = stored.ttl_s(now, wall)
         pieces = self._pieces
@@ -158,7 +171,6 @@ class Entry:
         )
         self.behind = b"%s%s%s\r\n" % (pieces.behind, date, self._length)
         self.good_until = min(now + ttl_s, self._cors_until)
-        self.second = second
 
 
 _BYTES = 900

@@ -184,9 +184,9 @@ class FastLane:
 
     def _next_second(self, now: float) -> None:
         wall = self._clock.now()
-        self._second = second = int(wall)
+        self._second += 1
         self._wall_ahead = wall - now
-        self._second_ends = now + second + 1 - wall
+        self._second_ends = now + int(wall) + 1 - wall
 
     def _look_at(self, entry: Entry, now: float) -> bool:
         """Something moved, or it is another second: whether the answer is still good, and how it is told."""
@@ -199,7 +199,8 @@ class FastLane:
             # its use is noted once a second, as that of others is on the full way
             if self._store.get(entry.slot) is not stored:
                 return False
-            entry.render(stored, now, now + self._wall_ahead, self._date(), self._second)
+            entry.render(stored, now, now + self._wall_ahead, self._date())
+            entry.second = self._second
         price = entry.price
         if self._limits is not None and (price is None or price.version != self._limits.version):
             entry.price = self._limits.price(entry.asked)
@@ -248,6 +249,10 @@ class FastLane:
         party = self._party(seat.peer, version + block, exchange)
         if party is None:
             return
+        table = party.shared if basis.is_for_all else party.own
+        known = table.get(line)
+        if known is not None and known.repeats(basis, self._origins.version, self._monotonic()):
+            return  # another party had it learnt
         body = answer.body
         expected = b"" if answer.status == 304 else basis.told.body
         status_line = _STATUS_LINES.get(answer.status)
@@ -266,7 +271,6 @@ class FastLane:
             len(basis.stored.body) - len(expected) if expected and basis.told is not basis.stored else 0,
         )
         entry = Entry(line, basis, answer, pieces, exchange, self._origins, report)
-        table = party.shared if basis.is_for_all else party.own
         self._ledger.add(table, line, entry, entry.weight)
 
     def _party(self, peer: Peer, tail: bytes, exchange: Exchange) -> Party | None:
@@ -282,15 +286,16 @@ class FastLane:
         names = header_names(tail[len(VERSION) :])
         if names is None or not _is_kept_alive(names, exchange):
             return None
-        if exchange.identity is not None and exchange.standing is None:
-            return None
+        standing = exchange.standing
+        if exchange.identity is not None and (standing is None or not standing.holds(self._liveness.epoch)):
+            return None  # a token whose time is measured is looked up each time
         profile = Profile.of(exchange)
         shared = self._profiles.get(profile)
         if shared is None:
             shared = self._profiles[profile] = Answers()
         party = Party(
             exchange.identity,
-            exchange.standing,
+            standing,
             Limits.subject(exchange.client, exchange.identity),
             str(exchange.client),
             shared,
