@@ -84,7 +84,7 @@ class Entry:
         fields: of the caller's record, where values of it stand in the key.
         version: of the plans it was made under.
         moves: of the generations, when all that it rests on was looked at last.
-        front, behind: the head as it is told in the lane's second ``second``, without the lines of one request.
+        front, behind: the head as it is told in the lane's ``second``, without the lines of a request.
         good_until: monotonic instant up to which it is fresh.
         weight: bytes of memory, about; without the response.
     """
