@@ -98,7 +98,6 @@ class Plan:
         shaped_by: version of the plugins that shape rows it shows (:mod:`hapta.cache.shapes`); 0: none does.
         why: sentences for ``hapta cache explain``: for each part and tag, what brought it in.
         kinds: of its parts.
-        is_shared_with_guests: guests are members of the partition, and so its weakest.
     """
 
     collection: str
@@ -118,13 +117,18 @@ class Plan:
     shaped_by: int = 0
     why: tuple[str, ...] = field(default=(), compare=False)
     kinds: frozenset[PartKind] = field(init=False, repr=False, compare=False)
-    is_shared_with_guests: bool = field(init=False, repr=False, compare=False)
+    _has_guests: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         kinds = frozenset(part.kind for part in self.parts)
         object.__setattr__(self, "kinds", kinds)
-        is_shared = not kinds & _ABOUT_CALLERS or PartKind.GUEST in kinds
-        object.__setattr__(self, "is_shared_with_guests", is_shared)
+        has_guests = not kinds & _ABOUT_CALLERS or PartKind.GUEST in kinds
+        object.__setattr__(self, "_has_guests", has_guests)
+
+    @property
+    def is_shared_with_guests(self) -> bool:
+        """Guests are members of the partition, and so its weakest."""
+        return self._has_guests
 
     def value_for(self, caller: str | None) -> str | None:
         """The value a list is restricted to; ``None`` if it is not.

@@ -38,7 +38,7 @@ def setup(api):
 """
 DRAFT = {
     "id": "readingaround01", "title": "Draft", "status": "draft", "featured": True, "tags": ["red"],
-    "contact": "hidden@example.com", "site": "https://hidden.example", "views": 77, "rating": 88,
+    "contact": "hidden@example.com", "site": "https://hidden.example", "views": 76543210, "rating": 87654321,
     "slug": "hidden-slug",
 }  # fmt: skip
 CLOSED = {"contact", "site", "views", "rating", "slug"}
