@@ -134,6 +134,7 @@ class Connection(RequestHandler):
         "_max_target_bytes",
         "_reception",
         "_seat",
+        "_send_deadline",
         "ends_with_client",
         "head",
         "is_admin_network",
@@ -162,6 +163,7 @@ class Connection(RequestHandler):
         self._reception = reception
         self._is_admitted = False
         self._deadline: asyncio.TimerHandle | None = None
+        self._send_deadline: asyncio.TimerHandle | None = None
         self._head_bytes = 0
         self._last_payload: StreamReader | None = None
         self._gone_callbacks: dict[int, Callable[[], None]] = {}
@@ -224,6 +226,7 @@ class Connection(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self.is_gone = True
         self._disarm()
+        self._is_read_again()
         if self._is_admitted:
             self._is_admitted = False
             reception = self._reception
@@ -234,6 +237,24 @@ class Connection(RequestHandler):
         for callback in tuple(self._gone_callbacks.values()):
             callback()
         self._gone_callbacks.clear()
+
+    def pause_writing(self) -> None:
+        """The client has not read enough of what was written. It has ``send_timeout_s`` to do so, whoever
+        wrote: nobody waits for what the lane has written."""
+        super().pause_writing()
+        if self.transport is not None and self._send_deadline is None:
+            timeout_s = self._reception.config.send_timeout_s
+            # of the transport: one that was closed meanwhile would wait for its client for ever
+            self._send_deadline = self._loop.call_later(timeout_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._is_read_again()
+        super().resume_writing()
+
+    def _is_read_again(self) -> None:
+        if self._send_deadline is not None:
+            self._send_deadline.cancel()
+            self._send_deadline = None
 
     def eof_received(self) -> bool:  # type: ignore[override] # asyncio takes either
         """The client sends nothing more: it has left, or it closed its half and still reads (RFC 9112 §9.6).

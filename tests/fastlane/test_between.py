@@ -267,6 +267,8 @@ def test_a_token_that_expires_is_a_guest_s_from_that_second(
 ) -> None:
     target = f"{GUARDED}/guarded00000001"
     user = new_user(database)
+    with Caller(site, authorized(site.token("users", "ada@example.com"))) as ada:
+        ada.warm(target)  # with a token that ends so soon nothing is fetched for others
     for client in (root, database.admin):  # a session's, and an adopted one
         made = done(client.post(f"/api/collections/users/impersonate/{user['id']}", json={"duration": 3}))
         began = time.time()
@@ -281,7 +283,6 @@ def test_a_token_that_expires_is_a_guest_s_from_that_second(
                 time.sleep(0.02)
             assert time.time() > began + 1.5
             assert status(caller.ask(target)) == 404
-            assert not caller.told(target)[1] or status(caller.ask(target)) == 404
 
 
 def test_an_adopted_token_that_dies_is_a_guest_s(site: Site, database: PocketBase) -> None:
