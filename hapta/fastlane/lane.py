@@ -8,7 +8,7 @@ from hapta.cache.generations import Generations
 from hapta.cache.store import ResponseStore
 from hapta.fastlane.entry import Entry, Pieces, Report
 from hapta.fastlane.heads import LONGEST, VERSION, header_names
-from hapta.fastlane.ids import RequestIds
+from hapta.fastlane.ids import request_ids
 from hapta.fastlane.ledger import Ledger
 from hapta.fastlane.party import Answers, Party, Peer, Profile, Seat
 from hapta.feed.liveness import Liveness
@@ -85,6 +85,7 @@ class FastLane:
         date: Callable[[], bytes],
     ) -> None:
         self._liveness = liveness
+        self._feed = liveness.feed
         self._store = store
         self._generations = generations
         self._plans = plans
@@ -97,7 +98,7 @@ class FastLane:
         self._profiles: WeakValueDictionary[Profile, Answers] = WeakValueDictionary()
         self._ledger = Ledger(MAX_BYTES)
         self._unknown: set[int] = set()
-        self._ids = RequestIds()
+        self._ids = request_ids()
         self._monotonic = clock.monotonic
         self._second = 0
         self._second_ends = float("-inf")
@@ -158,7 +159,7 @@ class FastLane:
             return 0.0
         standing = party.standing
         if standing is not None and (
-            not standing.holds(self._liveness.epoch)
+            not standing.holds(self._feed.epoch)
             or (party.second != self._second and not self._look_after(party, now))
             or now >= party.good_until
             or (told.members and party.record in told.members)
@@ -166,20 +167,18 @@ class FastLane:
         ):
             return 0.0
         body = told.body if entry.has_body else b""
-        ids = self._ids
-        suffix, suffix_bytes = ids.next()
-        if entry.price is None:
-            answer: bytes | None = HEADS % (entry.front, ids.prefix_bytes, suffix_bytes, entry.behind, body)
+        request_id, prefix, suffix = next(self._ids)
+        price = entry.price
+        if price is None:
+            answer: bytes | None = HEADS % (entry.front, prefix, suffix, entry.behind, body)
         else:
-            tab = party.tabs.get(entry.price)
-            if tab is None:
-                tab = self._open_tab(party, entry.price)
-            answer = tab.answer(now, entry.front, ids.prefix_bytes, suffix_bytes, entry.behind, body)
+            tab = party.tabs.get(price) or self._open_tab(party, price)
+            answer = tab.answer(now, entry.front, prefix, suffix, entry.behind, body)
         if answer is None:
             return 0.0
         transport.write(answer)
         done = self._monotonic()
-        entry.report(ids.prefix + suffix, done - now, party.client)
+        entry.report(request_id, done - now, party.client)
         return done
 
     def _next_second(self, now: float) -> None:
@@ -287,7 +286,7 @@ class FastLane:
         if names is None or not _is_kept_alive(names, exchange):
             return None
         standing = exchange.standing
-        if exchange.identity is not None and (standing is None or not standing.holds(self._liveness.epoch)):
+        if exchange.identity is not None and (standing is None or not standing.holds(self._feed.epoch)):
             return None  # a token whose time is measured is looked up each time
         profile = Profile.of(exchange)
         shared = self._profiles.get(profile)
@@ -304,7 +303,7 @@ class FastLane:
         return party
 
     def _is_current(self, party: Party) -> bool:
-        return party.standing is None or party.standing.holds(self._liveness.epoch)
+        return party.standing is None or party.standing.holds(self._feed.epoch)
 
 
 def _is_kept_alive(names: frozenset[bytes], exchange: Exchange) -> bool:

@@ -25,7 +25,7 @@ class Liveness:
     """
 
     def __init__(self, feed: ChangeFeed, schema: SchemaWatch) -> None:
-        self._feed = feed
+        self.feed = feed
         self._schema = schema
         self._until = float("-inf")
         self._stream: FeedStream | None = None
@@ -34,17 +34,12 @@ class Liveness:
     def holds(self, now: float) -> bool:
         """Whether something may be answered on the strength of it at ``now``, monotonic seconds; keeps the
         feed proving itself."""
-        if now < self._until and self._feed.stream is self._stream and self._schema.doubts == self._doubts:
+        if now < self._until and self.feed.stream is self._stream and self._schema.doubts == self._doubts:
             return True
         return self._look(now)
 
-    @property
-    def epoch(self) -> int:
-        """Of the feed."""
-        return self._feed.epoch
-
     def _look(self, now: float) -> bool:
-        feed, schema = self._feed, self._schema
+        feed, schema = self.feed, self._schema
         feed.touch()
         if not (feed.is_live and schema.is_confirmed()):
             return False
