@@ -1,7 +1,10 @@
 """The report of wrk is found in what it prints."""
 
+from pathlib import Path
+
 import pytest
 
+from bench import wrk
 from bench.errors import BenchError
 from bench.wrk import Report, parse
 
@@ -30,3 +33,13 @@ def test_where_refusals_are_wanted_all_else_is_an_error() -> None:
 def test_output_without_a_report_is_an_error_that_shows_it(printed: str) -> None:
     with pytest.raises(BenchError, match=printed.strip() or "no report"):
         parse(printed)
+
+
+def test_a_run_in_which_nothing_is_answered_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = PRINTED.replace('"requests":8000', '"requests":0').replace('"errors":2,"refusals":1', "")
+    nothing = nothing.replace('"bytes":4400000,,', '"bytes":0,"errors":0,"refusals":0,')
+    monkeypatch.setattr(wrk, "run", lambda *arguments, **keywords: nothing)
+    with pytest.raises(BenchError, match="no request to http://127.0.0.1:1/ was answered within 1 s"):
+        wrk.load(tmp_path, "http://127.0.0.1:1/", 1, 1)
