@@ -38,8 +38,7 @@ def test_output_without_a_report_is_an_error_that_shows_it(printed: str) -> None
 def test_a_run_in_which_nothing_is_answered_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nothing = PRINTED.replace('"requests":8000', '"requests":0').replace('"errors":2,"refusals":1', "")
-    nothing = nothing.replace('"bytes":4400000,,', '"bytes":0,"errors":0,"refusals":0,')
+    nothing = 'JSON{"requests":0,"us":1000000,"bytes":0,"errors":0,"refusals":0,"p50_us":0.0,"p99_us":0.0}'
     monkeypatch.setattr(wrk, "run", lambda *arguments, **keywords: nothing)
-    with pytest.raises(BenchError, match="no request to http://127.0.0.1:1/ was answered within 1 s"):
+    with pytest.raises(BenchError, match=r"no request to .* was answered within 1 s"):
         wrk.load(tmp_path, "http://127.0.0.1:1/", 1, 1)
