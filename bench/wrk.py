@@ -104,10 +104,12 @@ def load(
         is_refused: each request is to be refused.
 
     Raises:
-        BenchError: wrk failed, or a request did.
+        BenchError: wrk failed, a request did, or none was answered in time.
     """
     script = "" if posted is None else _POST.format(body=posted)
     report = parse(run(home, url, connections, seconds, script=script), is_refused=is_refused)
     if report.errors:
         raise BenchError(f"{report.errors} of {report.requests} requests to {url} failed: no figures")
+    if not report.requests:
+        raise BenchError(f"no request to {url} was answered within {seconds:.0f} s: no figures")
     return report

@@ -160,6 +160,7 @@ class Course:
         used = meter.read()
         forget_log(entry.ready.home)
         report = wrk.parse(printed)
+        answers = max(report.requests, 1)
         is_direct = server.pid == self._upstream.pid
         run = Run(
             workload=workload.name,
@@ -169,8 +170,8 @@ class Course:
             per_s=report.per_s,
             p50_ms=report.p50_ms,
             p99_ms=report.p99_ms,
-            cpu_us=used.own_s * 1e6 / report.requests,
-            upstream_us=(used.own_s if is_direct else used.upstream_s) * 1e6 / report.requests,
+            cpu_us=used.own_s * 1e6 / answers,
+            upstream_us=(used.own_s if is_direct else used.upstream_s) * 1e6 / answers,
             rss_mb=proc.rss_bytes(own) / 2**20,
             load_share=used.load_s / used.passed_s,
             foreign=used.foreign,
@@ -188,6 +189,8 @@ class Course:
         asked = self._asked[workload.name, entry.name] = (
             self._asked[workload.name, entry.name] + report.requests + workload.connections
         )
+        if not report.requests:
+            return "no request was answered"
         if report.errors:
             return f"{report.errors} of {report.requests} requests failed"
         length = report.received_bytes / report.requests

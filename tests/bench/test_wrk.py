@@ -1,7 +1,10 @@
 """The report of wrk is found in what it prints."""
 
+from pathlib import Path
+
 import pytest
 
+from bench import wrk
 from bench.errors import BenchError
 from bench.wrk import Report, parse
 
@@ -30,3 +33,12 @@ def test_where_refusals_are_wanted_all_else_is_an_error() -> None:
 def test_output_without_a_report_is_an_error_that_shows_it(printed: str) -> None:
     with pytest.raises(BenchError, match=printed.strip() or "no report"):
         parse(printed)
+
+
+def test_a_run_in_which_nothing_is_answered_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = 'JSON{"requests":0,"us":1000000,"bytes":0,"errors":0,"refusals":0,"p50_us":0.0,"p99_us":0.0}'
+    monkeypatch.setattr(wrk, "run", lambda *arguments, **keywords: nothing)
+    with pytest.raises(BenchError, match=r"no request to .* was answered within 1 s"):
+        wrk.load(tmp_path, "http://127.0.0.1:1/", 1, 1)
