@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+import msgspec
 import orjson
 
 from hapta.cache.assembly import Fields, ListBody, OddBody, own, parse_row, seen, values
@@ -104,12 +105,8 @@ class Shelf:
         if len(body) > MAX_BYTES or plan.local is None or len(plan.target) > MAX_TARGET:
             return
         try:
-            answer = orjson.loads(body)
-            shown = [(collection, row["id"], row) for collection, row in _shown(plan, answer)]
-            is_whole = plan.record is None and _is_whole(
-                answer["page"], answer["perPage"], answer["totalItems"], len(answer["items"])
-            )
-        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+            shown, is_whole = _look_over(plan, plan.local.uniques, body)
+        except (orjson.JSONDecodeError, msgspec.DecodeError, KeyError, TypeError, AttributeError):
             return  # whatever it is, it is not PocketBase's
         uniques = plan.local.uniques
         place = _Place(slot, plan.collection, plan.record is not None, plan.expands)
@@ -206,6 +203,44 @@ def _take(place: _Place, stored: Stored, wanted: Record) -> Fields | None:
     except OddBody:
         return None
     return None
+
+
+class _Row(msgspec.Struct):
+    id: str
+
+
+class _List(msgspec.Struct):
+    """Of a list no more than where its rows stand."""
+
+    items: list[_Row]
+    page: int
+    perPage: int
+    totalItems: int
+
+
+_NOTHING: Final[frozenset[str]] = frozenset()
+_ID: Final = frozenset({"id"})
+_NO_VALUES: Final[Mapping[str, Any]] = {}
+_decode_list = msgspec.json.Decoder(_List).decode
+
+
+def _look_over(
+    plan: Plan, uniques: Mapping[str, frozenset[str]], body: bytes
+) -> tuple[list[tuple[str, Any, Mapping[str, Any]]], bool]:
+    """The rows in an answer, by collection and id, and whether these are all there are. Only where values are
+    asked for are they decoded."""
+    if not plan.expands and not uniques.get(plan.collection, _NOTHING) - _ID:
+        if plan.record is None:
+            page = _decode_list(body)
+            shown = [(plan.collection, row.id, _NO_VALUES) for row in page.items]
+            return shown, _is_whole(page.page, page.perPage, page.totalItems, len(shown))
+        if b'"id":"%s"' % plan.record.encode() in body:
+            return [(plan.collection, plan.record, _NO_VALUES)], False
+    answer = orjson.loads(body)
+    rows = [(collection, row["id"], row) for collection, row in _shown(plan, answer)]
+    return rows, plan.record is None and _is_whole(
+        answer["page"], answer["perPage"], answer["totalItems"], len(answer["items"])
+    )
 
 
 def _shown(plan: Plan, answer: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

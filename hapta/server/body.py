@@ -69,6 +69,9 @@ class IncomingBody:
             yield piece
 
     async def _next(self) -> bytes:
+        content = self._content
+        if content.exception() is None and (content.total_bytes > self.received_bytes or content.at_eof()):
+            return content.read_nowait()  # it is here: there is nothing to wait for
         began = self._clock.monotonic()
         try:
             if not self._min_bytes_per_s:

@@ -5,7 +5,7 @@ may shape an answer that somebody else will get. It goes the inner way like any 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -44,19 +44,22 @@ def fill_request(exchange: Exchange, look: Look, host: str) -> Exchange:
     for name, value in keyed_headers(look.plan, exchange.headers):
         headers.add(name, value)
     caller = look.caller
-    return replace(
-        exchange,
+    return Exchange(
         method="GET",
         target=parse_target(look.plan.target, host),
+        operation=exchange.operation,
         headers=CIMultiDictProxy(headers),
+        body=exchange.body,
+        scheme=exchange.scheme,
+        peer=exchange.peer,
+        client=exchange.client,
+        is_peer_trusted=False,
+        is_admin_client=exchange.is_admin_client,
+        request_id=exchange.request_id,
+        on_client_gone=nobody_leaves,
         identity=caller,
         authorization=None if caller is None else caller.upstream_token,
-        upstream_target="",
-        wants_plain_answer=False,
-        is_peer_trusted=False,
-        on_client_gone=nobody_leaves,
         shaped_for=look.auth_fields,
-        charges=None,
     )
 
 
