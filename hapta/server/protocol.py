@@ -63,12 +63,11 @@ class Reception:
     def configure(
         self, config: ServerConfig, trusted: tuple[Network, ...], admin_networks: tuple[Network, ...]
     ) -> None:
-        """Other values from now on, for the open connections as well, but for what aiohttp took of them when
-        it made these: the bounds of its parser and the time an idle one stays open."""
+        """Other values from now on, for the open connections as well."""
         self.config, self.trusted, self.admin_networks = config, trusted, admin_networks
         self.table.configure(config.max_connections, config.max_connections_per_address)
         for connection in self.connections:
-            connection.look_at_networks()
+            connection.reconfigured()
 
 
 def new_request_id() -> str:
@@ -169,6 +168,11 @@ class Connection(RequestHandler):
         reception.connections.add(self)
         reception.on_open_changed(reception.table.open)
         super().connection_made(transport)
+
+    def reconfigured(self) -> None:
+        """The reception has another configuration. What aiohttp took of it stays: its parser's bounds, and
+        the time an idle connection stays open."""
+        self.look_at_networks()
 
     def look_at_networks(self) -> None:
         """Its peer is what the configuration says of it now."""
