@@ -1,5 +1,6 @@
 """The running gateway: everything put together, started in order, and ended in the other."""
 
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -27,7 +28,7 @@ from hapta.app.shaping import Shaping
 from hapta.app.spool_dir import spool_directory
 from hapta.app.watch import Watch
 from hapta.builtin.tables import builtin_plugins
-from hapta.config import Certificate, Config, Loaded, Secrets
+from hapta.config import Config, Loaded, Secrets
 from hapta.hooks.writes import WriteGuards
 from hapta.identity.overview import Overview
 from hapta.model.address import parse_networks
@@ -153,11 +154,9 @@ class Gateway:
         """
         server = self._loaded.config.server
         reception, transmitter, listener, front = self._reception_and_listener()
-        certificate = self._loaded.certificate
-        context = None if certificate is None else certificate.context
         try:
             listener.bind(server.host, server.port)
-            self._warn_of_certificate(certificate)
+            context = self._certified()
             spool_dir = spool_directory(self._loaded)
             self._plugins.load()
             await self._start_metrics()
@@ -226,9 +225,20 @@ class Gateway:
             given, secret=prepared.secret, admin_email=operator.email, admin_password=operator.password
         )
 
-    def _warn_of_certificate(self, certificate: Certificate | None) -> None:
-        if certificate is not None and (warning := certificate.warning(self._clock.now())) is not None:
+    def _certified(self) -> ssl.SSLContext | None:
+        """What connections are encrypted by.
+
+        Raises:
+            UnusableCertificate: the configuration names a certificate that cannot be served.
+        """
+        certificate = self._loaded.certificate or self._loaded.read_certificate()
+        if certificate is None:
+            return None
+        self._loaded = replace(self._loaded, certificate=certificate)
+        self._outputs.metrics.certificate_expiry.set(certificate.ends_at)
+        if (warning := certificate.warning(self._clock.now())) is not None:
             self._outputs.events.warning("certificate", message=warning)
+        return certificate.context
 
     def _reception_and_listener(self) -> tuple[Reception, Transmitter, Listener, Front]:
         config, metrics = self._loaded.config, self._outputs.metrics

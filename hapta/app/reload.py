@@ -114,21 +114,24 @@ class Reloading:
         Raises:
             OperatorError: it cannot be; the one before it stays at work, and the log says why.
         """
-        events = self._parts.outputs.events
+        events, metrics = self._parts.outputs.events, self._parts.outputs.metrics
         async with self._one_at_a_time:
             try:
                 reloaded = await self._reload()
             except OperatorError as exc:
+                metrics.reloaded("refused")
                 for problem in str(exc).splitlines():
                     message = f"{problem}; the configuration before it stays at work"
                     events.error("reload_refused", message=message)
                 raise
             except Exception as exc:
+                metrics.reloaded("refused")
                 message = "reloading met an error in Hapta itself; please report it, and restart"
                 events.error(
                     "reload_refused", message=message, trace="".join(traceback.format_exception(exc))
                 )
                 raise OperatorError(f"{message} ({type(exc).__name__}: {exc})") from exc
+            metrics.reloaded("done")
             count = len(reloaded.changes)
             message = f"the configuration was read again: {count or 'no'} change{'' if count == 1 else 's'}"
             events.info("reloaded", message=message, changes=reloaded.changes)
@@ -175,6 +178,7 @@ class Reloading:
             parts.caching.configure(config)
         if new.certificate is not None:
             parts.listener.encrypt_with(new.certificate.context)
+            parts.outputs.metrics.certificate_expiry.set(new.certificate.ends_at)
         handle = parts.pipeline(new, spool_dir)
         parts.plugins.commit(readied)
         parts.front.handle = handle

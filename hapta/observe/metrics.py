@@ -13,7 +13,7 @@ counted from any thread.
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final
+from typing import Final, Literal
 
 from prometheus_client import (
     CollectorRegistry,
@@ -137,6 +137,7 @@ class Metrics:
         log_lines_dropped: access lines given up because the log could not take them.
         breaker_open: 1 while PocketBase is not asked because it did not answer.
         limit_table_keys: callers and accounts the limits remember now.
+        certificate_expiry: when the certificate ends, in Unix seconds; 0 without one.
         untrusted_forwarding: requests with forwarding headers from a peer outside ``server.trusted_proxies``.
         sessions: figures of whoever keeps sessions, read from there.
         cache: what the cache did, and what it holds.
@@ -184,6 +185,13 @@ class Metrics:
         self.breaker_open = Gauge(
             "hapta_breaker_open", "1 while the circuit breaker is open.", registry=registry
         )
+        self.certificate_expiry = Gauge(
+            "hapta_certificate_expiry_timestamp_seconds",
+            "When the certificate of server.tls_cert ends; 0 without one.",
+            registry=registry,
+        )
+        reloads = Counter("hapta_reloads", "Reloads of the configuration.", ["outcome"], registry=registry)
+        self._reloads = {outcome: reloads.labels(outcome) for outcome in ("done", "refused")}
         self.untrusted_forwarding = Counter(
             "hapta_untrusted_forwarding",
             "Requests with forwarding headers from a peer that is no trusted proxy.",
@@ -238,6 +246,10 @@ class Metrics:
     def limited(self, rule: str) -> None:
         """Count a request refused by a limit, by the name it has in the configuration."""
         self._limited.labels(rule).inc()
+
+    def reloaded(self, outcome: Literal["done", "refused"]) -> None:
+        """The configuration was read again."""
+        self._reloads[outcome].inc()
 
     def connection_refused(self, reason: str) -> None:
         """Count a connection closed at once for one of :data:`REFUSALS`."""

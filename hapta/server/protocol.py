@@ -213,8 +213,8 @@ class Connection(RequestHandler):
         super().connection_made(transport)
 
     def reconfigured(self) -> None:
-        """The reception has another configuration. Bounds of the parser hold for new connections only."""
-        self._keepalive_timeout = self._reception.config.keepalive_timeout_s
+        """The reception has another configuration. What aiohttp took of it stays: its parser's bounds, and
+        the time an idle connection stays open."""
         self._seat = None
         self.look_at_networks()
 

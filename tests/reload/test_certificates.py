@@ -4,9 +4,11 @@ import shutil
 import ssl
 from pathlib import Path
 
+from tests.faults.gauges import Gauges
 from tests.reload.conftest import MakeSite
 from tests.reload.site import Site
 from tests.support.certificates import Made, any_certificate, make_certificate
+from tests.support.process import free_port
 from tests.support.wire import Wire
 
 LIVE = b"GET /api/hapta/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -27,8 +29,13 @@ def replace(served: Made, by: Made) -> None:
 def test_new_connections_get_the_new_certificate_and_an_open_one_goes_on(
     make_site: MakeSite, tmp_path: Path
 ) -> None:
-    one, other = make_certificate(tmp_path, "one"), make_certificate(tmp_path, "other")
-    site = make_site(server__tls_cert=one.cert, server__tls_key=one.key)
+    one, other = make_certificate(tmp_path, "one"), make_certificate(tmp_path, "other", ends_in_days=60)
+    port = free_port()
+    site = make_site(
+        server__tls_cert=one.cert, server__tls_key=one.key, metrics__enabled=True, metrics__port=port
+    )
+    gauges = Gauges(site.hapta, port)
+    gauges.wait_for("certificate_expiry_timestamp_seconds", one.certificate.not_valid_after_utc.timestamp())
     assert shown(site) == one.der
     with Wire(site.url, tls=any_certificate()) as wire:
         wire.send(LIVE)
@@ -39,6 +46,8 @@ def test_new_connections_get_the_new_certificate_and_an_open_one_goes_on(
         assert change.startswith("certificate: CN=one.example.org, until ")
         assert " -> CN=other.example.org, until " in change
         assert shown(site) == other.der != was
+        ends_at = other.certificate.not_valid_after_utc.timestamp()
+        gauges.wait_for("certificate_expiry_timestamp_seconds", ends_at)
         for _ in range(3):
             wire.send(LIVE)
             assert wire.reply().status == 200

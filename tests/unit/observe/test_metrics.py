@@ -2,6 +2,7 @@
 
 import math
 import re
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -125,6 +126,14 @@ def test_gauges_and_rare_counters_show_what_was_set() -> None:
     assert value(metrics, "hapta_log_lines_dropped_total") == 7
     assert value(metrics, "hapta_breaker_open") == 1
     assert value(metrics, "hapta_untrusted_forwarding_total") == 1
+
+
+@pytest.mark.parametrize("outcome", ["done", "refused"])
+def test_a_reload_is_counted_by_its_outcome(outcome: Literal["done", "refused"]) -> None:
+    metrics = Metrics()
+    metrics.reloaded(outcome)
+    assert value(metrics, "hapta_reloads_total", outcome=outcome) == 1
+    assert metrics.render().count(b"hapta_reloads_total{") == 2
 
 
 def test_the_version_stands_in_build_info() -> None:
