@@ -76,10 +76,6 @@ class Gateway:
         clock: the time.
         read: reads the configuration again, for a reload; ``None``: it gives ``loaded``.
 
-    Attributes:
-        on_reloaded: called right after another configuration was put to work, before anything else runs:
-            whoever remembers what followed from the one before forgets it.
-
     Raises:
         ConfigErrors: what is wrong in [validate.<collection>].
     """
@@ -99,7 +95,6 @@ class Gateway:
         self._clock = clock
         self._streams = OpenStreams(outputs.metrics.open_streams.set)
         self._reports = Reports(outputs)
-        self.on_reloaded: list[Callable[[], None]] = [self._reports.forget]
         self._database: EmbeddedDatabase | RemoteDatabase | None = None
         self._listener: Listener | None = None
         self._metrics_listener: MetricsListener | None = None
@@ -199,7 +194,7 @@ class Gateway:
                 pipeline=pipeline,
                 lane=lane,
             )
-            self._reloading = Reloading(parts, self._loaded, self._secrets(), self._read, self.on_reloaded)
+            self._reloading = Reloading(parts, self._loaded, self._secrets(), self._read)
             await self._control.serve(self._desk(database, watch, sessions, caching).application())
             if not keep_trying:
                 await listener.start(context)

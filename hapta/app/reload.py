@@ -86,8 +86,6 @@ class Reloading:
         loaded: the configuration they were started with.
         secrets: those at work, the ones Hapta made up for itself included.
         read: reads the configuration again.
-        on_reloaded: called right after each swap, before anything else runs: whoever remembers what followed
-            from the configuration forgets it.
 
     Attributes:
         loaded: the configuration at work.
@@ -99,13 +97,11 @@ class Reloading:
         loaded: Loaded,
         secrets: Secrets,
         read: Callable[[], Loaded],
-        on_reloaded: Sequence[Callable[[], None]],
     ) -> None:
         self.loaded = loaded
         self._parts = parts
         self._secrets = secrets
         self._read = read
-        self._on_reloaded = on_reloaded
         self._one_at_a_time = asyncio.Lock()
 
     async def reload(self) -> Reloaded:
@@ -186,8 +182,6 @@ class Reloading:
         self.loaded = new
         if comparison.concerns(*_OF_ADMINS):
             parts.streams.end_superusers()  # they come back from where they may, and from nowhere else
-        for forget in self._on_reloaded:
-            forget()
 
     def _tell(self, new: Loaded, comparison: Comparison) -> None:
         events, parts = self._parts.outputs.events, self._parts

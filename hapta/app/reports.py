@@ -4,11 +4,13 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 from hapta.model.address import Address
 from hapta.model.errors import HaptaError, OperatorError
 from hapta.model.operation import OperationClass
-from hapta.observe.access_log import AccessLog, Record
+from hapta.observe.access_lines import Bound
+from hapta.observe.access_log import AccessLog
 from hapta.observe.events import Events
 from hapta.observe.metrics import Metrics
 from hapta.server.front import Finished
@@ -26,6 +28,10 @@ class Outputs:
     metrics: Metrics
 
 
+Told: TypeAlias = tuple[Bound, Callable[[float], None], tuple[str, str], int]
+"""Its access line, what counts its seconds, collection and how, and bytes that were saved."""
+
+
 class Reports:
     """Turns what happens into lines, events and counts.
 
@@ -36,21 +42,19 @@ class Reports:
     def __init__(self, outputs: Outputs) -> None:
         self._outputs = outputs
         self._warned_of_forwarding = False
+        self._put = outputs.access_log.put
+        self._hits = outputs.metrics.cache.hits
         self._bound_hit = lru_cache(_REMEMBERED_HITS)(self._bind_hit)
-
-    def forget(self) -> None:
-        """The log is configured anew: lines bound before say what was wanted then."""
-        self._bound_hit.cache_clear()
 
     def on_finished(self, request: Finished) -> None:
         """A request is over."""
         if request.cache == "hit" and not request.upstream_s and len(request.target) <= _REMEMBERED_CHARS:
-            count, record = self._bound_hit(
+            count, line = self._bound_hit(
                 *(request.method, request.target, request.status, request.sent_bytes),
                 request.kind,
             )
             count(request.seconds)
-            record(request.request_id, request.seconds, request.client)
+            self._put(line, request.request_id, request.seconds, request.client)
             return
         self._outputs.metrics.request_done(request.kind, request.status, request.seconds)
         self._outputs.access_log.record(
@@ -75,32 +79,28 @@ class Reports:
         collection: str,
         how: str,
         saved_bytes: int,
-    ) -> Callable[[str, float, str], None]:
-        """What is told of a read that is answered from the cache again and again; to be called with id,
-        seconds and address of each.
+    ) -> Told:
+        """What :meth:`told` takes for a read that is answered from the cache again and again.
 
         Args:
             saved_bytes: by its gzip variant.
         """
-        log = self._outputs.access_log.bind("GET", target, status, sent_bytes, kind, "hit")
+        line = self._outputs.access_log.bind("GET", target, status, sent_bytes, kind, "hit")
         done = self._outputs.metrics.bind_request(kind, status)
-        cache = self._outputs.metrics.cache
-        hits, label = cache.hits, (collection, how)
+        return line, done, (collection, how), saved_bytes
 
-        def told(request_id: str, seconds: float, address: str) -> None:
-            done(seconds)
-            hits[label] += 1
-            log(request_id, seconds, address)
-
-        def told_coded(request_id: str, seconds: float, address: str) -> None:
-            cache.variant_served(collection, saved_bytes)
-            told(request_id, seconds, address)
-
-        return told_coded if saved_bytes else told
+    def told(self, told: Told, request_id: str, seconds: float, address: str) -> None:
+        """It was answered."""
+        line, done, label, saved_bytes = told
+        done(seconds)
+        self._hits[label] += 1
+        if saved_bytes:
+            self._outputs.metrics.cache.variant_served(label[0], saved_bytes)
+        self._put(line, request_id, seconds, address)
 
     def _bind_hit(
         self, method: str, target: str, status: int, sent_bytes: int, kind: OperationClass
-    ) -> tuple[Callable[[float], None], Record]:
+    ) -> tuple[Callable[[float], None], Bound]:
         outputs = self._outputs
         line = outputs.access_log.bind(method, target, status, sent_bytes, kind, "hit")
         return outputs.metrics.bind_request(kind, status), line

@@ -1,14 +1,13 @@
 """One answer that can be told again: its head taken apart into what stays, and what a second or a request
 changes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 from weakref import ref
 
 from hapta.cache.stored import Stored
-from hapta.limits.rules import Asked
 from hapta.model.exchange import Answer, Exchange, Header
 from hapta.stages.basis import Basis
 from hapta.stages.origins import OriginMemo
@@ -16,8 +15,6 @@ from hapta.stages.origins import OriginMemo
 if TYPE_CHECKING:
     from hapta.stages.tab import Price
 
-Report: TypeAlias = Callable[[str, float, str], None]
-"""Takes the id of a request, its seconds and the client's address."""
 _AGE, _STATUS = b"Age", b"Cache-Status"
 _OF_ONE_REQUEST = frozenset({b"RateLimit-Policy", b"RateLimit", b"X-Request-Id"})
 _OF_THE_ANSWER = frozenset({b"ETag", b"Cache-Control", b"Vary"})
@@ -73,8 +70,7 @@ class Entry:
     The response is held weakly: what the store gives up is told no more.
 
     Attributes:
-        asked: what the limits go by.
-        report: told of each time.
+        report: what is told of it each time.
         origins: version of the CORS lines it was told with.
         slot: where its response is stored.
         stored: the response in the store.
@@ -93,7 +89,6 @@ class Entry:
         "_cors_until",
         "_length",
         "_pieces",
-        "asked",
         "behind",
         "fields",
         "front",
@@ -119,7 +114,8 @@ class Entry:
         pieces: Pieces,
         exchange: Exchange,
         origins: OriginMemo,
-        report: Report,
+        price: "Price | None",
+        report: object,
     ) -> None:
         self.stored = ref(basis.stored)
         self.told = ref(basis.told)
@@ -127,21 +123,19 @@ class Entry:
         self._length = b"" if answer.status == 304 else b"Content-Length: %d\r\n" % len(basis.told.body)
         self.slot = basis.slot
         self.has_body = answer.status != 304
-        operation = exchange.operation
-        self.asked = Asked(exchange.method, operation.kind, operation.collection, exchange.target.segments)
         self.report = report
         self.origins = origins.version
         self._cors_until = origins.known_until(exchange.headers.get("Origin"))
         self.fields = basis.fields
         self.version = basis.version
         self.moves = -1
-        self.price: Price | None = None
+        self.price = price
         self.second = -1
         self.front = self.behind = b""
         self.good_until = float("-inf")
         self.weight = _BYTES + 3 * len(line) + 2 * (len(pieces.before_age) + len(pieces.before_status))
 
-    def repeats(self, basis: Basis, origins: int, now: float) -> bool:
+    def repeats(self, basis: Basis, price: "Price | None", origins: int, now: float) -> bool:
         """Whether it says the same, for the same reasons, and may go on doing so.
 
         Args:
@@ -151,6 +145,7 @@ class Entry:
         return (
             self.told() is basis.told
             and now < self._cors_until
+            and self.price is price
             and self.fields is basis.fields
             and (self.version, self.origins) == (basis.version, origins)
         )

@@ -1,17 +1,18 @@
 """The lane itself: tells a known answer again, and learns from what the full way told."""
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from weakref import WeakValueDictionary
 
 from hapta.cache.generations import Generations
 from hapta.cache.store import ResponseStore
-from hapta.fastlane.entry import Entry, Pieces, Report
+from hapta.fastlane.entry import Entry, Pieces
 from hapta.fastlane.heads import LONGEST, VERSION, header_names
 from hapta.fastlane.ids import request_ids
 from hapta.fastlane.ledger import Ledger
 from hapta.fastlane.party import Answers, Party, Peer, Profile, Seat
 from hapta.feed.liveness import Liveness
+from hapta.limits.rules import Asked
 from hapta.model.clock import Clock
 from hapta.model.exchange import Answer, Exchange
 from hapta.model.operation import OperationClass
@@ -21,7 +22,7 @@ from hapta.stages.lookup import Plans
 from hapta.stages.origins import OriginMemo
 from hapta.stages.tab import HEADS, Price, Tab
 
-MAX_BYTES: Final = 16 * 1024 * 1024
+MAX_BYTES: Final = 32 * 1024 * 1024
 """Of all that is kept, without the responses, which the store keeps."""
 MAX_UNKNOWN: Final = 65_536
 """Header blocks that came once are remembered by their hash, so many of them."""
@@ -51,8 +52,12 @@ class Reporter(Protocol):
         collection: str,
         how: str,
         saved_bytes: int,
-    ) -> Report:
-        """What is to be called with id, seconds and address of each answer of these."""
+    ) -> Any:
+        """What :meth:`told` wants to know of an answer."""
+        ...
+
+    def told(self, told: Any, request_id: str, seconds: float, address: str) -> None:
+        """It was given."""
         ...
 
 
@@ -92,6 +97,7 @@ class FastLane:
         self._origins = origins
         self._limits = limits
         self._reporter = reporter
+        self._told = reporter.told
         self._clock = clock
         self._date = date
         self._peers: WeakValueDictionary[tuple[str, bool, bool], Peer] = WeakValueDictionary()
@@ -178,7 +184,7 @@ class FastLane:
             return 0.0
         transport.write(answer)
         done = self._monotonic()
-        entry.report(request_id, done - now, party.client)
+        self._told(entry.report, request_id, done - now, party.client)
         return done
 
     def _next_second(self, now: float) -> None:
@@ -200,9 +206,8 @@ class FastLane:
                 return False
             entry.render(stored, now, now + self._wall_ahead, self._date())
             entry.second = self._second
-        price = entry.price
-        if self._limits is not None and (price is None or price.version != self._limits.version):
-            entry.price = self._limits.price(entry.asked)
+        if self._limits is not None and (entry.price is None or entry.price.version != self._limits.version):
+            return False
         entry.moves = self._generations.moves
         return True
 
@@ -249,8 +254,9 @@ class FastLane:
         if party is None:
             return
         table = party.shared if basis.is_for_all else party.own
+        price = self._price(exchange)
         known = table.get(line)
-        if known is not None and known.repeats(basis, self._origins.version, self._monotonic()):
+        if known is not None and known.repeats(basis, price, self._origins.version, self._monotonic()):
             return  # another party had it learnt
         body = answer.body
         expected = b"" if answer.status == 304 else basis.told.body
@@ -269,7 +275,7 @@ class FastLane:
             basis.how,
             len(basis.stored.body) - len(expected) if expected and basis.told is not basis.stored else 0,
         )
-        entry = Entry(line, basis, answer, pieces, exchange, self._origins, report)
+        entry = Entry(line, basis, answer, pieces, exchange, self._origins, price, report)
         self._ledger.add(table, line, entry, entry.weight)
 
     def _party(self, peer: Peer, tail: bytes, exchange: Exchange) -> Party | None:
@@ -301,6 +307,13 @@ class FastLane:
         )
         self._ledger.add(peer.blocks, tail, party, party.weight_of(tail))
         return party
+
+    def _price(self, exchange: Exchange) -> Price | None:
+        if self._limits is None:
+            return None
+        operation = exchange.operation
+        segments = exchange.target.segments
+        return self._limits.price(Asked(exchange.method, operation.kind, operation.collection, segments))
 
     def _is_current(self, party: Party) -> bool:
         return party.standing is None or party.standing.holds(self._feed.epoch)

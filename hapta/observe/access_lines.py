@@ -18,18 +18,25 @@ from hapta.observe.redact import mask_credentials, printable, without_query
 MAX_TARGET_CHARS: Final = 2048
 """Longer targets are cut, so that a line is bounded."""
 
+ERROR_STATUS: Final = 400
+"""What ``errors`` writes, and ``sample:N`` besides its sample: answers from this status up."""
+
 _NO_QUERY_KINDS: Final = frozenset(
     {OperationClass.AUTH_ANSWER, OperationClass.AUTH_ACTION, OperationClass.OAUTH2_REDIRECT}
 )
 _REMEMBERED_US: Final = 8192
 _REMEMBERED_CHARS: Final = 256
 
-Render: TypeAlias = Callable[[str, str, float, str], str]
-"""A line, from what :func:`json_stamp` or :func:`pretty_stamp` said, the request's id, its seconds, and the
-client's address."""
+Bound: TypeAlias = tuple[str, str, str, bool]
+"""What repeats, in the three places where it stands in a line, and whether something was wrong: such a line
+is written whatever the sample."""
 
-Bind: TypeAlias = Callable[[str, str, int, int, float | None, OperationClass, str | None], Render]
+Bind: TypeAlias = Callable[[str, str, int, int, float | None, OperationClass, str | None], Bound]
 """What repeats: method, target, status, bytes sent, seconds upstream, class, cache."""
+
+Render: TypeAlias = Callable[[str, Bound, str, float, str], str]
+"""A line, from what :func:`json_stamp` or :func:`pretty_stamp` said, what repeats, the request's id, its
+seconds, and the client's address."""
 
 
 class _Milliseconds(dict[int, str]):
@@ -63,21 +70,27 @@ def bind_json(
     upstream_seconds: float | None,
     kind: OperationClass,
     cache: str | None,
-) -> Render:
-    """Lines for machines."""
+) -> Bound:
+    """What repeats in lines for machines."""
     upstream_ms = "null" if upstream_seconds is None else _MS[int(upstream_seconds * 1e6 + 0.5)]
     head = (
         f'","method":{_quoted(printable(method))},"path":{_quoted(_shown_target(target, kind))}'
         f',"status":{status},"bytes":{sent_bytes},"ms":'
     )
-    tail = f',"upstream_ms":{upstream_ms},"class":"{kind}","ip":"'
+    return head, *_json_rest(upstream_ms, kind, cache), is_error(status, kind)
+
+
+@lru_cache(1024)
+def _json_rest(upstream_ms: str, kind: OperationClass, cache: str | None) -> tuple[str, str]:
     end = '"}\n' if cache is None else f'","cache":{_quoted(cache)}}}\n'
+    return f',"upstream_ms":{upstream_ms},"class":"{kind}","ip":"', end
 
-    def render(stamp: str, request_id: str, seconds: float, address: str) -> str:
-        ms = _MS[int(seconds * 1e6 + 0.5)]
-        return f'{{"ts":"{stamp}","id":"{request_id}{head}{ms}{tail}{address}{end}'
 
-    return render
+def json_line(stamp: str, bound: Bound, request_id: str, seconds: float, address: str) -> str:
+    """A line for machines."""
+    head, tail, end, _ = bound
+    ms = _MS[int(seconds * 1e6 + 0.5)]
+    return f'{{"ts":"{stamp}","id":"{request_id}{head}{ms}{tail}{address}{end}'
 
 
 def bind_pretty(
@@ -88,17 +101,23 @@ def bind_pretty(
     upstream_seconds: float | None,
     kind: OperationClass,
     cache: str | None,
-) -> Render:
-    """Lines for people."""
+) -> Bound:
+    """What repeats in lines for people."""
     upstream = "" if upstream_seconds is None else f" (upstream {upstream_seconds * 1000:.1f})"
     head = printable(f" {status} {method:<6} {_shown_target(target, kind)} ")
-    tail = f" ms{upstream} {sent_bytes} B {kind} "
     end = printable(f" {cache}".rstrip()) + "\n" if cache else "\n"
+    return head, f" ms{upstream} {sent_bytes} B {kind} ", end, is_error(status, kind)
 
-    def render(stamp: str, request_id: str, seconds: float, address: str) -> str:
-        return f"{stamp}{head}{seconds * 1000:.1f}{tail}{address} {request_id}{end}"
 
-    return render
+def pretty_line(stamp: str, bound: Bound, request_id: str, seconds: float, address: str) -> str:
+    """A line for people."""
+    head, tail, end, _ = bound
+    return f"{stamp}{head}{seconds * 1000:.1f}{tail}{address} {request_id}{end}"
+
+
+def is_error(status: int, kind: OperationClass) -> bool:
+    """Was something wrong?  A client that left before the end counts, but so ends every event stream."""
+    return status >= ERROR_STATUS or (status == 0 and kind is not OperationClass.REALTIME_STREAM)
 
 
 def _shown_target(target: str, kind: OperationClass) -> str:

@@ -16,21 +16,28 @@ from typing import BinaryIO, Final
 from hapta.config.schema import LogConfig
 from hapta.model.clock import Clock
 from hapta.model.operation import OperationClass
-from hapta.observe.access_lines import bind_json, bind_pretty, json_stamp, pretty_stamp
+from hapta.observe.access_lines import (
+    Bind,
+    Bound,
+    Render,
+    bind_json,
+    bind_pretty,
+    json_line,
+    json_stamp,
+    pretty_line,
+    pretty_stamp,
+)
 from hapta.observe.stream import LineWriter, wants_pretty
 
 MAX_WAITING_CHARS: Final = 8 << 20
 """Lines that wait to be written, together; a third of a second at a hundred thousand lines a second."""
 
-ERROR_STATUS: Final = 400
-"""What ``errors`` writes, and ``sample:N`` besides its sample: answers from this status up."""
-
 LINES_PER_WRITE: Final = 256
 GATHER_S: Final = 0.02
 """Seconds between two rounds of the writer: lines of one round share their system calls."""
 
-Record = Callable[[str, float, str], None]
-"""Notes one request: its id, of the form ``X-Request-Id`` has, its seconds, and the client's IP address."""
+_JSON: Final[tuple[Bind, Render, Callable[[float], str]]] = bind_json, json_line, json_stamp
+_PRETTY: Final[tuple[Bind, Render, Callable[[float], str]]] = bind_pretty, pretty_line, pretty_stamp
 
 
 class AccessLog:
@@ -60,7 +67,7 @@ class AccessLog:
         self._seen = 0
         self._dropping = threading.Lock()
         is_pretty = wants_pretty(config.format, stream)
-        self._bind, self._stamp_of = (bind_pretty, pretty_stamp) if is_pretty else (bind_json, json_stamp)
+        self._bind, self._render, self._stamp_of = _PRETTY if is_pretty else _JSON
         self._stamp, self._stamped_ms = "", -1
         self._lines: list[str] = []
         self._queued = self._written = 0  # characters; each moved by one side only
@@ -105,10 +112,9 @@ class AccessLog:
             upstream_seconds: of these, waiting for PocketBase; ``None`` when it was not asked.
             cache: what the cache did: ``hit``, ``miss`` or ``bypass``, and why.
         """
-        if self._is_off or not (_is_error(status, kind) or self._is_in_sample()):
-            return
-        render = self._bind(method, target, status, sent_bytes, upstream_seconds, kind, cache)
-        self._put(render(self._stamped(), request_id, seconds, address))
+        if not self._is_off:
+            bound = self._bind(method, target, status, sent_bytes, upstream_seconds, kind, cache)
+            self.put(bound, request_id, seconds, address)
 
     def bind(
         self,
@@ -118,38 +124,28 @@ class AccessLog:
         sent_bytes: int,
         kind: OperationClass,
         cache: str | None = None,
-    ) -> Record:
-        """What :meth:`record` does for requests that were answered without PocketBase and differ in nothing
-        but the rest: for answers given again and again. The arguments are those of :meth:`record`.
+    ) -> Bound:
+        """What :meth:`put` takes for requests that were answered without PocketBase and differ in nothing but
+        the rest: for answers given again and again. The arguments are those of :meth:`record`."""
+        return self._bind(method, target, status, sent_bytes, None, kind, cache)
 
-        Returns:
-            To be called on the event loop, with id, seconds and address of each.
-        """
-        if self._is_off or not (self._every or _is_error(status, kind)):
-            return _nothing
-        render = self._bind(method, target, status, sent_bytes, None, kind, cache)
-        now, append = self._now, self._lines.append
-
-        def record(request_id: str, seconds: float, address: str) -> None:
-            # _stamped() and _put() written out: two calls are a third of what this costs
-            if self._queued - self._written > MAX_WAITING_CHARS:
-                self._drop(1)
-                return
-            at = now()
-            if int(at * 1000) != self._stamped_ms:
-                self._stamped()
-            line = render(self._stamp, request_id, seconds, address)
-            append(line)
-            self._queued += len(line)
-            if self._is_idle:
-                self._is_idle = False
-                self._wake.set()
-
-        def sampled(request_id: str, seconds: float, address: str) -> None:
-            if self._is_in_sample():
-                record(request_id, seconds, address)
-
-        return record if self._every == 1 or _is_error(status, kind) else sampled
+    def put(self, bound: Bound, request_id: str, seconds: float, address: str) -> None:
+        """:meth:`record` one of these requests."""
+        if self._every != 1 and (self._is_off or not (bound[3] or self._is_in_sample())):
+            return
+        if self._queued - self._written > MAX_WAITING_CHARS:
+            self._drop(1)
+            return
+        at = self._now()
+        ms = int(at * 1000)
+        if ms != self._stamped_ms:
+            self._stamp, self._stamped_ms = self._stamp_of(at), ms
+        line = self._render(self._stamp, bound, request_id, seconds, address)
+        self._lines.append(line)
+        self._queued += len(line)
+        if self._is_idle:
+            self._is_idle = False  # the thread itself would say so only when it has the interpreter
+            self._wake.set()
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Write what is waiting; gives up after ``timeout_s`` seconds: a stuck reader must not hold us."""
@@ -163,23 +159,6 @@ class AccessLog:
             return self._every == 1
         self._seen += 1
         return self._seen % self._every == 0
-
-    def _stamped(self) -> str:
-        at = self._now()
-        ms = int(at * 1000)
-        if ms != self._stamped_ms:
-            self._stamp, self._stamped_ms = self._stamp_of(at), ms
-        return self._stamp
-
-    def _put(self, line: str) -> None:
-        if self._queued - self._written > MAX_WAITING_CHARS:
-            self._drop(1)
-            return
-        self._lines.append(line)
-        self._queued += len(line)
-        if self._is_idle:
-            self._is_idle = False  # the thread itself would say so only when it has the interpreter
-            self._wake.set()
 
     def _drop(self, lines: int) -> None:
         with self._dropping:
@@ -211,16 +190,7 @@ class AccessLog:
             self._written += len(text)
 
 
-def _nothing(request_id: str, seconds: float, address: str) -> None:
-    """Where nothing is written."""
-
-
 def _every(access: str) -> int:
     """Which requests without an error are written: every so-many-th, or none (0)."""
     name, _, number = access.partition(":")
     return {"all": 1, "sample": int(number or 1)}.get(name, 0)
-
-
-def _is_error(status: int, kind: OperationClass) -> bool:
-    """Was something wrong?  A client that left before the end counts, but so ends every event stream."""
-    return status >= ERROR_STATUS or (status == 0 and kind is not OperationClass.REALTIME_STREAM)

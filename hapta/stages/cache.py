@@ -150,11 +150,7 @@ class ReadCache:
                 status = hit(ttl_s, how)
                 answer = self._serve(exchange, look, found, cors, status, is_own=row is not None)
                 if exchange.is_repeatable and how in (Hit.SHARED, Hit.PRIVATE) and not is_own:
-                    told = self._variants.settled_form(exchange, look, found)
-                    if told is not None:
-                        answer.basis = Basis(
-                            look.slot, found, told, look.plan, look.version, how, look.fields
-                        )
+                    answer.basis = self._basis(exchange, look, found, how)
                 return answer
             if why is Forward.STALE and (stale := self._stale.while_revalidating(exchange, look, found)):
                 self._stale.refresh(look.slot, partial(self._refetch, exchange, forward, look.slot))
@@ -265,10 +261,21 @@ class ReadCache:
             detail=Hit.OVERLAY if is_own else "",
         )
         if filled.stored is not None:
-            return self._serve(exchange, look, filled.stored, cors, status, is_own=is_own)
+            answer = self._serve(exchange, look, filled.stored, cors, status, is_own=is_own)
+            if exchange.is_repeatable and filled.is_kept and not is_own and not look.is_own:
+                how = Hit.PRIVATE if look.is_private else Hit.SHARED
+                answer.basis = self._basis(exchange, look, filled.stored, how)
+            return answer
         fetched = filled.fetched
         headers = with_status([*fetched.headers, *cors], status)
         return Answer(fetched.status, headers, fetched.body, length=fetched.length)
+
+    def _basis(self, exchange: Exchange, look: Look, stored: Stored, how: Hit) -> Basis | None:
+        """By which the next one who asks the same may be told the same."""
+        told = self._variants.settled_form(exchange, look, stored)
+        if told is None:
+            return None
+        return Basis(look.slot, stored, told, look.plan, look.version, how, look.fields)
 
     async def _ask_head(self, exchange: Exchange, forward: Handler, look: Look, why: Forward) -> Answer:
         """HEAD never fills: its answer has no body to keep."""

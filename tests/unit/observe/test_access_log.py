@@ -43,7 +43,7 @@ def one_bound(log: AccessLog, **changes: Any) -> None:
     """The same request, by a line that was bound before."""
     fields = FIELDS | changes
     request_id, seconds, address = (fields.pop(name) for name in ("request_id", "seconds", "address"))
-    log.bind(**fields)(request_id, seconds, address)
+    log.put(log.bind(**fields), request_id, seconds, address)
 
 
 def written(act: Callable[[AccessLog], None], access: str = "all", form: str = "json") -> list[bytes]:
@@ -191,9 +191,9 @@ def test_a_bound_line_says_the_time_and_duration_of_each_request() -> None:
     fields = {
         name: value for name, value in FIELDS.items() if name not in ("request_id", "seconds", "address")
     }
-    record = log.bind(**fields)
+    bound = log.bind(**fields)
     for number in range(3):
-        record(f"req-{number}", number / 1000, "203.0.113.9")
+        log.put(bound, f"req-{number}", number / 1000, "203.0.113.9")
         clock.advance(0.25)
     log.close()
     lines = [orjson.loads(line) for line in stream.getvalue().splitlines()]
