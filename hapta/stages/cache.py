@@ -149,8 +149,8 @@ class ReadCache:
                 ttl_s = found.ttl_s(self._clock.monotonic(), self._clock.now())
                 status = hit(ttl_s, how)
                 answer = self._serve(exchange, look, found, cors, status, is_own=row is not None)
-                if exchange.is_repeatable and how in (Hit.SHARED, Hit.PRIVATE) and not is_own:
-                    answer.basis = self._basis(exchange, look, found, how)
+                if exchange.is_repeatable and row is None and not is_own:
+                    answer.basis = self._basis(exchange, look, found)
                 return answer
             if why is Forward.STALE and (stale := self._stale.while_revalidating(exchange, look, found)):
                 self._stale.refresh(look.slot, partial(self._refetch, exchange, forward, look.slot))
@@ -262,19 +262,19 @@ class ReadCache:
         )
         if filled.stored is not None:
             answer = self._serve(exchange, look, filled.stored, cors, status, is_own=is_own)
-            if exchange.is_repeatable and filled.is_kept and not is_own and not look.is_own:
-                how = Hit.PRIVATE if look.is_private else Hit.SHARED
-                answer.basis = self._basis(exchange, look, filled.stored, how)
+            if exchange.is_repeatable and not is_own and not look.is_own:
+                answer.basis = self._basis(exchange, look, filled.stored)
             return answer
         fetched = filled.fetched
         headers = with_status([*fetched.headers, *cors], status)
         return Answer(fetched.status, headers, fetched.body, length=fetched.length)
 
-    def _basis(self, exchange: Exchange, look: Look, stored: Stored, how: Hit) -> Basis | None:
+    def _basis(self, exchange: Exchange, look: Look, stored: Stored) -> Basis | None:
         """By which the next one who asks the same may be told the same."""
         told = self._variants.settled_form(exchange, look, stored)
-        if told is None:
+        if told is None or self._store.peek(look.slot) is not stored:
             return None
+        how = Hit.PRIVATE if look.is_private else Hit.SHARED
         return Basis(look.slot, stored, told, look.plan, look.version, how, look.fields)
 
     async def _ask_head(self, exchange: Exchange, forward: Handler, look: Look, why: Forward) -> Answer:
