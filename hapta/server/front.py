@@ -112,12 +112,12 @@ class Front:
         """Answer one request; what aiohttp gets back already stands on the wire."""
         connection = cast("Connection", request.protocol)
         self.under_way += 1
+        keeps = False
         try:
             keeps = await self._answer(request, connection)
         finally:
             self.under_way -= 1
-            has_more = connection.answered()
-        keeps = keeps and has_more
+            keeps = connection.answered(keeps=keeps)
         return cast("StreamResponse", WRITTEN_AND_OPEN if keeps else WRITTEN_AND_CLOSING)
 
     async def _answer(self, request: BaseRequest, connection: Connection) -> bool:

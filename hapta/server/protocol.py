@@ -129,6 +129,7 @@ class Connection(RequestHandler):
         "_gone_callbacks",
         "_head_bytes",
         "_is_admitted",
+        "_is_at_rest",
         "_is_in_step",
         "_last_payload",
         "_max_target_bytes",
@@ -169,6 +170,7 @@ class Connection(RequestHandler):
         self._gone_callbacks: dict[int, Callable[[], None]] = {}
         self._answered = 0
         self._is_in_step = True
+        self._is_at_rest = True
         self._alone: bytes | None = None
         self._seat: Any = None
         self.head: Head | None = None
@@ -271,10 +273,20 @@ class Connection(RequestHandler):
         self.is_half_closed = is_answer_due and is_body_whole and not self.ends_with_client
         return self.is_half_closed
 
-    def answered(self) -> bool:
-        """An answer is out; whether another request can come, or has come already."""
+    def answered(self, *, keeps: bool) -> bool:
+        """An answer is out.
+
+        Args:
+            keeps: it left the connection open.
+
+        Returns:
+            Whether another request can come, or has come already.
+        """
         self._answered += 1
-        return bool(self._messages) or not self.is_half_closed
+        keeps = keeps and (bool(self._messages) or not self.is_half_closed)
+        # aiohttp may not have come to waiting for the next one yet
+        self._is_at_rest = keeps and self._answered == self._request_count
+        return keeps
 
     def data_received(self, data: bytes) -> None:
         lane, is_by_itself = self._reception.lane, False
@@ -283,7 +295,7 @@ class Connection(RequestHandler):
             and self._is_in_step
             and not self._messages
             and not self._paused
-            and (self._request_count == 0 if (waiter := self._waiter) is None else not waiter.done())
+            and (self._is_at_rest if (waiter := self._waiter) is None else not waiter.done())
             and (transport := self.transport) is not None
         ):
             seat = self._seat
@@ -304,6 +316,7 @@ class Connection(RequestHandler):
         is_in_body = self._last_payload is not None and not self._last_payload.is_eof()
         super().data_received(data)
         self._is_in_step = self._has_taken_one_head(count, data)
+        self._is_at_rest = self._is_at_rest and self._request_count == count
         if is_by_itself:
             self._alone = data if self._is_in_step else None
         if self._request_count != count:
