@@ -32,7 +32,7 @@ from hapta.observe.stream import LineWriter, wants_pretty
 MAX_WAITING_CHARS: Final = 8 << 20
 """Lines that wait to be written, together; a third of a second at a hundred thousand lines a second."""
 
-LINES_PER_WRITE: Final = 256
+LINES_PER_WRITE: Final = 1024
 GATHER_S: Final = 0.02
 """Seconds between two rounds of the writer: lines of one round share their system calls."""
 
