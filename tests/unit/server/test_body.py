@@ -170,3 +170,14 @@ async def test_what_breaks_a_body_has_a_name(
     client.content.set_exception(error)
     with pytest.raises(becomes):
         await whole(client.body())
+
+
+async def test_what_is_here_is_taken_without_a_look_at_the_clock() -> None:
+    class Stopped(SystemClock):
+        def monotonic(self) -> float:
+            raise AssertionError("there was something to wait for")
+
+    client = Client()
+    client.content.feed_data(b"whole")
+    client.content.feed_eof()
+    assert await whole(client.body(length=5, clock=Stopped())) == b"whole"

@@ -166,3 +166,18 @@ def test_an_answer_loses_its_hop_by_hop_fields_and_keeps_the_rest_in_order() -> 
 def test_the_first_value_of_a_field_is_found_in_any_case() -> None:
     lines = [(b"X-A", b"1"), (b"x-a", b"2")]
     assert (header(lines, b"x-a"), header(lines, b"x-b")) == (b"1", None)
+
+
+def test_names_too_long_to_be_remembered_are_judged_all_the_same() -> None:
+    odd = "X_Real_IP" + "_" * 100
+    long = "X-" + "a" * 100
+    sent = request_headers(exchange(headers=[(odd, FORGED), (long, "1")]), None)
+    assert (odd in sent, sent[long]) == (False, "1")
+    assert answer_headers([(long.encode(), b"1"), (b"KEEP-alive", b"x")]) == [(long.encode(), b"1")]
+
+
+def test_a_client_s_forwarding_fields_are_its_own_whoever_asked_before() -> None:
+    for peer, host in (("192.0.2.1", "a"), ("192.0.2.2", "a"), ("192.0.2.1", "b"), ("192.0.2.1", "a")):
+        sent = request_headers(exchange(peer=peer, client=peer, headers={"Host": host}), None)
+        assert sent.getall("X-Forwarded-For") == sent.getall(CLIENT_IP_HEADER) == [peer]
+        assert (sent["X-Forwarded-Host"], sent["Forwarded"]) == (host, f'for={peer};host="{host}";proto=http')

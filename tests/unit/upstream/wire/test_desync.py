@@ -9,7 +9,7 @@ import pytest
 
 from hapta.model.errors import UpstreamLost
 from hapta.upstream.messages import READ_BYTES
-from tests.unit.upstream.wire.world import LOST, Outcome, asks, fed, outcome, sent, wire
+from tests.unit.upstream.wire.world import LOST, Outcome, asks, fed, library, outcome, sent, wire
 
 OK = b"HTTP/1.1 200 OK\r\n"
 TWO = OK + b"Content-Length: 2\r\n\r\n{}"
@@ -247,3 +247,54 @@ async def test_a_stream_waits_for_ever_once_it_is_one() -> None:
         response.close()
         with pytest.raises(UpstreamLost):
             await anext(pieces)
+
+
+async def test_of_a_body_of_unknown_length_the_beginning_comes_in_one_piece() -> None:
+    async with wire() as (client, pool):
+        asking = asyncio.ensure_future(client.exchange(asks()))
+        line = await sent(pool.lines)
+        line.feed(OK + b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+        beginning = asyncio.ensure_future((await asking).beginning())
+        for _ in range(3):
+            line.feed(b"1\r\nb\r\n")
+            await settle()
+            assert not beginning.done()
+        line.feed(b"0\r\n\r\n")
+        assert await beginning == (b"abbb", True)
+        assert pool.idle == 1
+
+
+async def test_a_body_larger_than_what_is_held_goes_on_behind_its_beginning() -> None:
+    chunk = b"%x\r\n%s\r\n" % (READ_BYTES, bytes(READ_BYTES))
+    async with wire() as (client, pool):
+        asking = asyncio.ensure_future(client.exchange(asks()))
+        line = await sent(pool.lines)
+        line.feed(OK + b"Transfer-Encoding: chunked\r\n\r\n" + chunk)
+        response = await asking
+        beginning, is_whole = await response.beginning()
+        assert (len(beginning), is_whole) == (READ_BYTES, False)
+        line.feed(b"1\r\nb\r\n0\r\n\r\n")
+        assert [piece async for piece in response.chunks()] == [b"b"]
+
+
+async def test_a_beginning_that_breaks_off_is_lost_and_gives_the_slot_back() -> None:
+    given_back = []
+    async with wire() as (client, pool):
+        asking = asyncio.ensure_future(client.exchange(asks()))
+        line = await sent(pool.lines)
+        line.feed(OK + b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+        response = await asking
+        response.holds(lambda: given_back.append(True))
+        line.end("eof")
+        with pytest.raises(UpstreamLost):
+            await response.beginning()
+    assert given_back == [True]
+
+
+async def test_both_clients_begin_a_body_in_the_same_way() -> None:
+    raw = OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+    async with wire() as (ours, pool), library() as (theirs, lines):
+        for client, made in ((ours, pool.lines), (theirs, lines)):
+            asking = asyncio.ensure_future(client.exchange(asks()))
+            (await sent(made)).feed(raw)
+            assert await (await asking).beginning() == (b"{}", True)
