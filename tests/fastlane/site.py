@@ -86,13 +86,14 @@ class Site:
         self._access_log = AccessLog(loaded.config.log, self.log, clock, self.metrics.log_lines_dropped.inc)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="gateway")
-        self._make = lambda: Gateway(loaded, environ, Outputs(events, self._access_log, self.metrics), clock)
+        outputs = Outputs(events, self._access_log, self.metrics)
+        self._make: Callable[[], Gateway] = lambda: Gateway(loaded, environ, outputs, clock)
         self.url = f"http://127.0.0.1:{chosen['server.port']}"
         self.lane: Counted | None = None
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self.gateway = self.call(self._made)
+        self.gateway = self.call(self._make)
         try:
             self.run(self.gateway.start())
         except BaseException:
@@ -111,9 +112,6 @@ class Site:
         finally:
             self._end()
         assert "Traceback" not in self.events.getvalue().decode()
-
-    def _made(self) -> Gateway:
-        return self._make()
 
     def _end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)

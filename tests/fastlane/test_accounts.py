@@ -32,7 +32,8 @@ def lines(site: Site, count: int, before: int = 0) -> list[dict[str, Any]]:
 
 def counts(site: Site) -> dict[str, float]:
     """Counters and the counts of histograms, by name and labels."""
-    text = generate_latest(site.metrics._registry).decode()
+    # on its loop: an answer is counted after it was written
+    text = site.call(lambda: generate_latest(site.metrics._registry)).decode()
     pairs = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     return {
         name: float(value)
