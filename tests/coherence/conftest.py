@@ -70,7 +70,7 @@ def shared_site(pocketbase_template: Path, tmp_path_factory: pytest.TempPathFact
 def either_site(
     request: pytest.FixtureRequest, pocketbase_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    """One with a PocketBase elsewhere, and one with Hapta's own; the one that is left to ``--all`` has no fast
+    """One with a PocketBase elsewhere, one with Hapta's own; the one that is left to ``--all`` has no fast
     lane."""
     is_embedded = request.param == "embedded"
     has_lane = _WITH_ALL.get(request.module.__name__.rpartition(".")[2]) != request.param
