@@ -68,7 +68,7 @@ def targets() -> list[str]:
 @pytest.mark.parametrize(
     "count",
     [
-        pytest.param(1_500, id="1500 asks"),
+        pytest.param(1_000, id="1000 asks"),
         pytest.param(40_000, id="40000 asks", marks=[pytest.mark.all_modes, pytest.mark.timeout(900)]),
     ],
 )
