@@ -212,8 +212,8 @@ class Caller:
         return self.line.ask(get(target, *self.lines))
 
     def told(self, target: str) -> tuple[bytes, bool]:
-        """The answer, and whether the lane gave it. The connection is idle by the time it is asked: uvloop may
-        hand on what a quick client sends before the way of the answer before it is over."""
+        """The answer, and whether the lane gave it. The connection is idle when it is asked: uvloop may hand
+        on what a quick client sends before the way of the answer before it is over."""
         before = self.site.told
         answer = self.ask(target)
         return answer, self.site.told == before + 1
