@@ -69,7 +69,7 @@ def test_log_lines_and_counts_are_those_of_the_full_way(pocketbase: PocketBase, 
             before, told = counts(site), site.told
             for _ in range(4):
                 for caller, target in asks:
-                    caller.ask(target)
+                    caller.told(target)
             told = site.told - told
             assert told > 40 if name == "on" else told == 0
             after = counts(site)
