@@ -177,6 +177,8 @@ class FastLane:
             answer = tab.answer(now, entry.front, ids.prefix_bytes, suffix_bytes, entry.behind, body)
         if answer is None:
             return 0.0
+        if standing is not None:
+            standing.used()
         transport.write(answer)
         done = self._monotonic()
         entry.report(ids.prefix + suffix, done - now, party.client)
