@@ -182,6 +182,8 @@ class FastLane:
             answer = tab.answer(now, entry.front, prefix, suffix, entry.behind, body)
         if answer is None:
             return 0.0
+        if standing is not None:
+            standing.used()
         transport.write(answer)
         done = self._monotonic()
         self._told(entry.report, request_id, done - now, party.client)

@@ -74,6 +74,9 @@ class AdoptedStanding:
         adopted = self._adopted
         return adopted.is_proved and adopted.epoch == epoch and adopted.proof_round == self._proof_round()
 
+    def used(self) -> None:
+        """Looks at adopted tokens are not counted."""
+
 
 class AdoptedTokens:
     """Proves and remembers PocketBase tokens.

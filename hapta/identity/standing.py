@@ -28,11 +28,11 @@ class SessionStanding:
         self.exp = float(exp)
 
     def holds(self, epoch: int) -> bool:
-        """Whether it needs no second look before :attr:`exp`; counted like a token that was looked up. Once
-        there is a newer token this one's time is measured, and it is looked up each time."""
+        """Whether it needs no second look before :attr:`exp`. Once there is a newer token this one's time is
+        measured, and it is looked up each time."""
         known = self._known
         session = known.session
-        if (
+        return (
             known.is_proved
             and known.is_current
             and known.epoch == epoch
@@ -40,7 +40,8 @@ class SessionStanding:
             and not session.ended_reason
             and self._successor not in session.generations
             and self._generation in session.generations
-        ):
-            self._counts.memory += 1
-            return True
-        return False
+        )
+
+    def used(self) -> None:
+        """Somebody was answered on the strength of it: counted like a token that was looked up."""
+        self._counts.memory += 1

@@ -74,6 +74,10 @@ class Standing(Protocol):
         """Whether it is still worth that, the change feed being live and in this epoch."""
         ...
 
+    def used(self) -> None:
+        """Somebody was answered on the strength of it."""
+        ...
+
 
 class ClientGone(Exception):
     """The client left; there is nobody to answer."""

@@ -70,9 +70,13 @@ def shared_site(pocketbase_template: Path, tmp_path_factory: pytest.TempPathFact
 def either_site(
     request: pytest.FixtureRequest, pocketbase_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    """One with a PocketBase elsewhere, and one with Hapta's own."""
+    """One with a PocketBase elsewhere, one with Hapta's own; the one that is left to ``--all`` has no fast
+    lane."""
     is_embedded = request.param == "embedded"
-    with open_site(pocketbase_template, tmp_path_factory.mktemp, is_embedded=is_embedded) as opened:
+    has_lane = _WITH_ALL.get(request.module.__name__.rpartition(".")[2]) != request.param
+    with open_site(
+        pocketbase_template, tmp_path_factory.mktemp, is_embedded=is_embedded, server__fast_lane=has_lane
+    ) as opened:
         yield opened
 
 

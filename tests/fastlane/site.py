@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import httpx
+import uvloop
 
 from hapta.app import Gateway, Outputs
 from hapta.config import load
@@ -56,7 +57,7 @@ class Counted:
 
 
 class Site:
-    """One gateway; a context manager.
+    """One gateway, on the loop it runs on where there is uvloop; a context manager.
 
     Attributes:
         url: where it listens.
@@ -65,7 +66,14 @@ class Site:
         log: its access lines, once it has ended.
     """
 
-    def __init__(self, home: Path, upstream: str, **settings: Any) -> None:
+    def __init__(
+        self,
+        home: Path,
+        upstream: str,
+        *,
+        new_loop: Any = uvloop.new_event_loop,
+        **settings: Any,
+    ) -> None:
         self.home = home
         chosen = {"server.port": free_port(), "metrics.enabled": False, **UNLIMITED, **KNOWN_HOOKS}
         chosen |= {name.replace("__", "."): value for name, value in settings.items()}
@@ -84,15 +92,16 @@ class Site:
         self.events = io.BytesIO()
         events = Events(loaded.config.log, self.events, clock, ())
         self._access_log = AccessLog(loaded.config.log, self.log, clock, self.metrics.log_lines_dropped.inc)
-        self._loop = asyncio.new_event_loop()
+        self._loop = new_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="gateway")
-        self._make = lambda: Gateway(loaded, environ, Outputs(events, self._access_log, self.metrics), clock)
+        outputs = Outputs(events, self._access_log, self.metrics)
+        self._make: Callable[[], Gateway] = lambda: Gateway(loaded, environ, outputs, clock)
         self.url = f"http://127.0.0.1:{chosen['server.port']}"
         self.lane: Counted | None = None
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self.gateway = self.call(self._made)
+        self.gateway = self.call(self._make)
         try:
             self.run(self.gateway.start())
         except BaseException:
@@ -111,9 +120,6 @@ class Site:
         finally:
             self._end()
         assert "Traceback" not in self.events.getvalue().decode()
-
-    def _made(self) -> Gateway:
-        return self._make()
 
     def _end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -206,7 +212,8 @@ class Caller:
         return self.line.ask(get(target, *self.lines))
 
     def told(self, target: str) -> tuple[bytes, bool]:
-        """The answer, and whether the lane gave it."""
+        """The answer, and whether the lane gave it. The connection is idle when it is asked: uvloop may hand
+        on what a quick client sends before the way of the answer before it is over."""
         before = self.site.told
         answer = self.ask(target)
         return answer, self.site.told == before + 1

@@ -311,8 +311,8 @@ def test_owners_alternating_on_one_connection_each_get_their_own(site: Site) -> 
         told = site.told
         for _ in range(10):
             for caller, rows in zip(callers, expected, strict=True):
-                assert sorted(row["id"] for row in json.loads(body(caller.ask(DIARIES)))["items"]) == rows
-            assert json.loads(body(guest.ask(DIARIES)))["items"] == []
+                assert sorted(row["id"] for row in json.loads(body(caller.told(DIARIES)[0]))["items"]) == rows
+            assert json.loads(body(guest.told(DIARIES)[0]))["items"] == []
         assert site.told - told > 30
 
 
@@ -501,8 +501,9 @@ def setup(api: PluginApi) -> None:
 
 
 def test_a_plugin_that_comes_changes_or_goes_is_in_the_next_answer(
-    pocketbase: PocketBase, tmp_path: Path
+    pocketbase: PocketBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("hapta.app.plugins.LOOK_EVERY_S", 0.2)
     (tmp_path / "plugins").mkdir()
     (tmp_path / "config.toml").write_text("")
     with Site(tmp_path, pocketbase.url) as gateway, Caller(gateway) as guest:

@@ -1,10 +1,12 @@
 """Clients that ask and do not read: what waits for them is bounded, and so is the time it waits."""
 
+import asyncio
 import socket
 import time
 from collections.abc import Iterator
 
 import pytest
+import uvloop
 
 from tests.fastlane.site import POSTS, Caller, Line, Site, body, get, status
 from tests.support.pocketbase import PocketBase
@@ -14,9 +16,13 @@ BIG = get(f"{POSTS}?perPage=30&expand=author,topics")
 HIGH_WATER = 64 * 1024
 
 
-@pytest.fixture(scope="module")
-def site(pocketbase: PocketBase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with Site(tmp_path_factory.mktemp("hapta"), pocketbase.url, server__send_timeout_s=1) as opened:
+@pytest.fixture(scope="module", params=["uvloop", "asyncio"])
+def site(
+    request: pytest.FixtureRequest, pocketbase: PocketBase, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    new_loop = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}[request.param]
+    home = tmp_path_factory.mktemp("hapta")
+    with Site(home, pocketbase.url, new_loop=new_loop, server__send_timeout_s=1) as opened:
         yield opened
 
 

@@ -11,14 +11,19 @@ from tests.isolation.runner import run
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(
-    "triples",
+    ("triples", "has_lane"),
     [
-        pytest.param(2_000, id="2000 triples"),
-        pytest.param(50_000, id="50000 triples", marks=[pytest.mark.all_modes, pytest.mark.timeout(3600)]),
+        pytest.param(2_000, True, id="2000 triples"),
+        pytest.param(2_000, False, id="2000 triples without the fast lane", marks=pytest.mark.all_modes),
+        pytest.param(
+            50_000, True, id="50000 triples", marks=[pytest.mark.all_modes, pytest.mark.timeout(3600)]
+        ),
     ],
 )
-async def test_everybody_gets_what_pocketbase_itself_would_give_them(tmp_path: Path, triples: int) -> None:
-    with stage.running(tmp_path) as urls:
+async def test_everybody_gets_what_pocketbase_itself_would_give_them(
+    tmp_path: Path, triples: int, has_lane: bool
+) -> None:
+    with stage.running(tmp_path, more={"server.fast_lane": has_lane}) as urls:
         async with stage.doors(urls) as doors:
             figures = await run(doors, seed=2026, triples=triples, say=print)
     print(figures)
