@@ -29,6 +29,7 @@ def reception(**changes: Any) -> Reception:
         on_open_changed=never,
         render_error=never,
         on_bad_request=lambda peer, error, request_id: None,
+        on_crash=lambda request_id, exc: None,
     )
     return replace(made, **changes)
 
