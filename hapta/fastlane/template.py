@@ -1,5 +1,5 @@
-"""The head of an answer from the store, as it was sent: what stays, and the places of what a response, a second
-or a request changes."""
+"""The head of an answer from the store, as it was sent: what stays, and the places of what a response, a
+second or a request changes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
