@@ -247,7 +247,7 @@ class Connection(RequestHandler):
         if self.transport is not None and self._send_deadline is None:
             timeout_s = self._reception.config.send_timeout_s
             # of the transport: one that was closed meanwhile would wait for its client for ever
-            self._send_deadline = self._loop.call_later(timeout_s, self.transport.abort)
+            self._send_deadline = self._loop.call_later(timeout_s, _cut, self.transport)
 
     def resume_writing(self) -> None:
         self._is_read_again()
@@ -427,10 +427,7 @@ class Connection(RequestHandler):
         close.
         """
         if self.transport is not None:
-            raw = self.transport.get_extra_info("socket")
-            if raw is not None:
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-            self.transport.abort()
+            _cut(self.transport)
 
     async def drained(self) -> None:
         """Wait until the client has read enough of what was written.
@@ -461,6 +458,13 @@ class Connection(RequestHandler):
             error = HeadersTooLarge()
         self._write_refusal(error)
         return cast("StreamResponse", WRITTEN_AND_CLOSING)
+
+
+def _cut(transport: asyncio.Transport) -> None:
+    raw = transport.get_extra_info("socket")
+    if raw is not None:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    transport.abort()
 
 
 class Written:
