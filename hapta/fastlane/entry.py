@@ -31,6 +31,7 @@ class Entry:
         version: of the plans it was made under.
         moves: of the generations, when all that it rests on was looked at last.
         front, behind: the head as it is told in the lane's ``second``, without the lines of a request.
+        uses: in this second.
         good_until: monotonic instant up to which it is fresh.
         weight: bytes of memory, about; without the response.
     """
@@ -53,6 +54,7 @@ class Entry:
         "slot",
         "stored",
         "told",
+        "uses",
         "version",
         "weight",
     )
@@ -83,6 +85,7 @@ class Entry:
         self.moves = -1
         self.price = price
         self.second = -1
+        self.uses = 0
         self.front = self.behind = b""
         self.good_until = float("-inf")
         self.weight = _BYTES + 3 * len(line) + len(template.before_etag) + len(template.before_status)

@@ -24,7 +24,8 @@ from hapta.stages.origins import OriginMemo
 from hapta.stages.tab import HEADS, Price, Tab
 
 MAX_BYTES: Final = 32 * 1024 * 1024
-"""Of all that is kept, without the responses, which the store keeps."""
+LARGEST_SHARE: Final = 4
+"""No more than that, and than a quarter of the store's bytes, is kept besides the responses."""
 MAX_UNKNOWN: Final = 65_536
 """Header blocks that came once are remembered by their hash, so many of them."""
 _MOST_TABS: Final = 32
@@ -98,7 +99,7 @@ class FastLane:
         self._date = date
         self._peers: WeakValueDictionary[tuple[str, bool, bool], Peer] = WeakValueDictionary()
         self._profiles: WeakValueDictionary[Profile, Answers] = WeakValueDictionary()
-        self._ledger = Ledger(MAX_BYTES)
+        self._ledger = Ledger(min(MAX_BYTES, store.max_bytes // LARGEST_SHARE))
         self._unknown: set[int] = set()
         self._templates = Templates()
         self._ids = request_ids()
@@ -169,6 +170,9 @@ class FastLane:
             or (entry.fields is not None and not entry.fields.is_current)
         ):
             return 0.0
+        uses = entry.uses = entry.uses + 1
+        if not uses & (uses - 1) and not self._note_use(entry):
+            return 0.0
         body = told.body if entry.has_body else b""
         request_id, prefix, suffix = next(self._ids)
         price = entry.price
@@ -200,15 +204,17 @@ class FastLane:
         if entry.origins != self._origins.version:
             return False
         if entry.second != self._second:
-            # its use is noted once a second, as that of others is on the full way
-            if self._store.get(entry.slot) is not stored:
-                return False
             entry.render(stored, now, now + self._wall_ahead, self._date())
-            entry.second = self._second
+            entry.second, entry.uses = self._second, 0
         if self._limits is not None and (entry.price is None or entry.price.version != self._limits.version):
             return False
         entry.moves = self._generations.moves
         return True
+
+    def _note_use(self, entry: Entry) -> bool:
+        """Tell the store of the first, second, fourth, eighth … use in each second, enough for it to keep what is
+        in demand: it counts to fifteen. Whether the response is still there."""
+        return self._store.get(entry.slot) is entry.stored()
 
     def _look_after(self, party: Party, now: float) -> bool:
         """In each second anew: until when a token is good by this clock, and that it is used from there."""
