@@ -311,7 +311,9 @@ class WireConnection(asyncio.Protocol):
                 end = data.find(_END_OF_HEAD)
                 if end < 0:
                     self._head += data
-            if max(end, len(self._head)) > MAX_HEAD_BYTES:
+            if (
+                len(self._head) if end < 0 else end
+            ) > MAX_HEAD_BYTES:  # what follows its end is no part of it
                 return self._lose(response, Garbled("a head too large"))
             if end < 0:
                 return None
