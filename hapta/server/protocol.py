@@ -227,6 +227,7 @@ class Connection(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.is_gone = True
+        self._seat = None
         self._disarm()
         self._is_read_again()
         if self._is_admitted:
