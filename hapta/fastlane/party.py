@@ -100,8 +100,10 @@ class Seat:
     Attributes:
         tail: what followed the target in the head it sent last, and is likely to send again.
         party: who asks with that.
+        version: of the plans when its last request began the full way.
     """
 
     peer: Peer
     tail: bytes = b"\n"  # no head ends like this, but for one that is nobody's
     party: Party | None = None
+    version: int = -1
