@@ -240,6 +240,19 @@ async def test_a_large_body_in_one_piece_with_the_end_of_its_head_is_no_large_he
         assert (got.status, got.body) == (200, body)
 
 
+@pytest.mark.parametrize("in_pieces", [False, True])
+async def test_interim_answers_have_an_end(in_pieces: bool) -> None:
+    interim = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+    async with wire() as (client, pool):
+        few = [interim] * 10 if in_pieces else [interim * 10]
+        assert (await fed(client, pool.lines, asks(), [*few, TWO], "nothing")).body == b"{}"
+        assert pool.idle == 1, "each request has its own count"
+        assert (await fed(client, pool.lines, asks(), [*few, *few, *few, TWO], "nothing")).body == b"{}"
+        many = [interim] * 100 if in_pieces else [interim * 100]
+        assert await fed(client, pool.lines, asks(), [*many, TWO], "nothing") == LOST
+        assert pool.lines[0].is_closing()
+
+
 async def test_a_stream_waits_for_ever_once_it_is_one() -> None:
     async with wire() as (client, pool):
         asking = asyncio.ensure_future(client.exchange(replace(asks(), between_s=0.01)))
