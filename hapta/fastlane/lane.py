@@ -6,11 +6,12 @@ from weakref import WeakValueDictionary
 
 from hapta.cache.generations import Generations
 from hapta.cache.store import ResponseStore
-from hapta.fastlane.entry import Entry, Pieces
+from hapta.fastlane.entry import Entry
 from hapta.fastlane.heads import LONGEST, VERSION, header_names
 from hapta.fastlane.ids import request_ids
 from hapta.fastlane.ledger import Ledger
 from hapta.fastlane.party import Answers, Party, Peer, Profile, Seat
+from hapta.fastlane.template import Templates
 from hapta.feed.liveness import Liveness
 from hapta.limits.rules import Asked
 from hapta.model.clock import Clock
@@ -27,11 +28,6 @@ MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_UNKNOWN: Final = 65_536
 """Header blocks that came once are remembered by their hash, so many of them."""
 _MOST_TABS: Final = 32
-_STATUS_LINES: Final = {
-    200: b"HTTP/1.1 200 OK\r\n",
-    304: b"HTTP/1.1 304 Not Modified\r\n",
-    404: b"HTTP/1.1 404 Not Found\r\n",
-}
 
 
 class Transport(Protocol):
@@ -104,6 +100,7 @@ class FastLane:
         self._profiles: WeakValueDictionary[Profile, Answers] = WeakValueDictionary()
         self._ledger = Ledger(MAX_BYTES)
         self._unknown: set[int] = set()
+        self._templates = Templates()
         self._ids = request_ids()
         self._monotonic = clock.monotonic
         self._second = 0
@@ -267,11 +264,10 @@ class FastLane:
             return  # another party had it learnt
         body = answer.body
         expected = b"" if answer.status == 304 else basis.told.body
-        status_line = _STATUS_LINES.get(answer.status)
-        if (body is not expected and body != expected) or status_line is None:
+        if body is not expected and body != expected:
             return
-        pieces = Pieces.of(status_line, answer, basis.told)
-        if pieces is None:
+        template = self._templates.of(answer, basis.told)
+        if template is None:
             return
         report = self._reporter.bind_hit(
             exchange.target.raw,
@@ -282,7 +278,7 @@ class FastLane:
             basis.how,
             len(basis.stored.body) - len(expected) if expected and basis.told is not basis.stored else 0,
         )
-        entry = Entry(line, basis, answer, pieces, exchange, self._origins, price, report)
+        entry = Entry(line, basis, answer, template, exchange, self._origins, price, report)
         self._ledger.add(table, line, entry, entry.weight)
 
     def _party(self, peer: Peer, tail: bytes, exchange: Exchange) -> Party | None:

@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-_REQUEST_LINE = re.compile(rb"(?:^|\n)([A-Z]+ /\S* HTTP/1\.1)\r\n")
+_REQUEST_LINE = re.compile(rb"((?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) /\S* HTTP/1\.1)\r\n")
+"""Perhaps right behind the body of the request before it."""
 
 
 class Relay:

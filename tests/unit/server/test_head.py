@@ -29,6 +29,7 @@ def reception(**changes: Any) -> Reception:
         on_open_changed=never,
         render_error=never,
         on_bad_request=lambda peer, error, request_id: None,
+        on_crash=lambda request_id, exc: None,
     )
     return replace(made, **changes)
 
@@ -36,15 +37,18 @@ def reception(**changes: Any) -> Reception:
 class Peer:
     """The other end, as a connection knows it."""
 
-    def __init__(self, address: str, under: Reception) -> None:
+    def __init__(self, address: str, under: Reception, *, is_tls: bool) -> None:
+        self.is_tls = is_tls
         self.peer = parse_address(address)
         self.is_peer_trusted = is_within(self.peer, under.trusted)
         self.is_admin_network = is_within(self.peer, under.admin_networks)
 
 
-def made(under: Reception, fields: RawHeaders = FIELDS, peer: str = "127.0.0.1") -> Head:
+def made(
+    under: Reception, fields: RawHeaders = FIELDS, peer: str = "127.0.0.1", *, is_tls: bool = False
+) -> Head:
     headers = CIMultiDictProxy(CIMultiDict((name.decode(), value.decode()) for name, value in fields))
-    connection = cast("Connection", Peer(peer, under))
+    connection = cast("Connection", Peer(peer, under, is_tls=is_tls))
     return Head.of(fields, HttpVersion11, headers, connection, under, expects_continue=False)
 
 
@@ -53,6 +57,13 @@ def test_a_proxy_of_ours_says_whose_request_it_is() -> None:
     assert (head.client_text, head.scheme, head.is_admin) == ("203.0.113.1", "http", True)
     assert head.client == parse_address("203.0.113.1")
     assert not head.is_forwarded_by_stranger
+
+
+def test_over_tls_the_scheme_is_https_unless_a_proxy_of_ours_says_otherwise() -> None:
+    under, plain = reception(), (b"X-Forwarded-Proto", b"http")
+    assert made(under, is_tls=True).scheme == "https"
+    assert made(under, (*FIELDS, plain), is_tls=True).scheme == "http"
+    assert made(under, (*FIELDS, plain), peer="203.0.113.9", is_tls=True).scheme == "https"
 
 
 def test_a_stranger_says_nothing_and_may_not_act_as_superuser() -> None:
