@@ -182,6 +182,21 @@ def test_a_gzip_variant_that_appears_is_told_from_then_on(site: Site) -> None:
         assert field(plain.warm(target), "Content-Encoding") is None
 
 
+def test_a_304_names_the_form_that_the_client_holds(site: Site) -> None:
+    target = f"{POSTS}?perPage=20"
+    with Caller(site) as plain, Caller(site, "Accept-Encoding: gzip") as zipped:
+        held = field(plain.warm(target), "ETag")
+        for _ in range(5):
+            zipped.ask(target)
+        site.settle()
+        coded = field(zipped.warm(target), "ETag")
+        assert coded != held
+        for etag in (held, coded):
+            with Caller(site, "Accept-Encoding: gzip", f"If-None-Match: {etag}") as again:
+                for answer in (again.ask(target), again.warm(target)):
+                    assert (status(answer), field(answer, "ETag")) == (304, etag)
+
+
 def test_a_purge_makes_the_next_answer_a_fetch(site: Site) -> None:
     with Caller(site) as guest:
         guest.warm(VIEW)
