@@ -97,7 +97,7 @@ def _changed(loaded: Loaded) -> Iterator[tuple[str, object, str]]:
     for outer in FREE:
         for inner, table in attrgetter(outer)(loaded.config).items():
             for key, value in leaves((outer, inner), table):
-                yield key, _MASK if looks_secret(key) else value, loaded.origins[key]
+                yield key, _MASK if looks_secret(key, value) else value, loaded.origins[key]
 
 
 def _secrets(loaded: Loaded) -> Iterator[tuple[str, str]]:

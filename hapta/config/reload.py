@@ -66,14 +66,28 @@ AT_RUN_TIME: Final = frozenset({
 
 _TLS: Final = ("server.tls_cert", "server.tls_key")
 _MASK: Final = "********"
-_LOOKS_SECRET = re.compile(r"secret|passw|token|credential|(api|private|access)_?key", re.IGNORECASE)
+_LOOKS_SECRET = re.compile(
+    r"secret|passw|passphrase|pass(?![a-z])|pwd|dsn|token|credential|(api|private|access|signing)[_-]?key",
+    re.IGNORECASE,
+)
+_URL_WITH_PASSWORD = re.compile(r"://[^/\s@]*:[^/\s@]+@")
 
 
-def looks_secret(key: str) -> bool:
+def looks_secret(key: str, value: object) -> bool:
     """Whether the value of a plugin's key is better not shown: secrets do not belong there, but people put
-    them there."""
+    them there, into tables of a list and into addresses too."""
     outer, _, inner = key.partition(".")
-    return outer == "plugins" and _LOOKS_SECRET.search(inner.partition(".")[2]) is not None
+    if outer != "plugins":
+        return False
+    return _LOOKS_SECRET.search(inner.partition(".")[2]) is not None or _holds_secret(value)
+
+
+def _holds_secret(value: object) -> bool:
+    if isinstance(value, str):
+        return _URL_WITH_PASSWORD.search(value) is not None
+    if isinstance(value, Mapping):
+        return any(_LOOKS_SECRET.search(name) or _holds_secret(each) for name, each in value.items())
+    return isinstance(value, list) and any(map(_holds_secret, value))
 
 
 def stands_in(table: frozenset[str], key: str) -> bool:
@@ -97,7 +111,7 @@ class Change:
     def _shown(self, value: object) -> str:
         if value is None:
             return "none"
-        return _MASK if looks_secret(self.key) else shown(value)
+        return _MASK if looks_secret(self.key, value) else shown(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,8 @@ class Entry:
         self.stored = ref(basis.stored)
         self.told = ref(basis.told)
         self._template = template
-        self._etag = basis.told.etag
+        # a 304 names the form that the client holds, which need not be the one that is told
+        self._etag = dict(answer.headers)[b"ETag"]
         self._length = b"" if answer.status == 304 else b"Content-Length: %d\r\n" % len(basis.told.body)
         self.slot = basis.slot
         self.has_body = answer.status != 304

@@ -234,6 +234,11 @@ class FastLane:
 
     # learning
 
+    def passes_on(self, seat: Seat) -> None:
+        """A request goes the full way: stages in front of the cache decide by schema and plugins of now, and
+        what the cache decides by others is not to be told again on the strength of it."""
+        seat.version = self._plans.version
+
     def learn(self, seat: Seat, head: bytes, exchange: Exchange, answer: Answer) -> None:
         """An answer was sent whole, on a connection that stays open.
 
@@ -242,7 +247,7 @@ class FastLane:
             head: the whole request, which came by itself.
         """
         basis = answer.basis
-        if not isinstance(basis, Basis) or not exchange.is_repeatable:
+        if not isinstance(basis, Basis) or not exchange.is_repeatable or basis.version != seat.version:
             return
         line, version, block = head.partition(VERSION)
         seat.party = None  # if it is known, it was not good enough

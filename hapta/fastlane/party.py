@@ -8,7 +8,7 @@ from hapta.model.exchange import Exchange, Standing
 from hapta.model.identity import Identity
 from hapta.stages.tab import Price, Tab
 
-_BYTES = 700
+_BYTES = 1300
 
 
 class Answers(dict[bytes, Entry]):
@@ -77,8 +77,9 @@ class Party:
 
     @staticmethod
     def weight_of(tail: bytes) -> int:
-        """Bytes of memory of one with this tail, about; without its answers."""
-        return _BYTES + len(tail)
+        """Bytes of memory of one with this tail, about; without its answers. What its profile is made of
+        stands there a second time, and may be nearly all of it."""
+        return _BYTES + 2 * len(tail)
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
@@ -99,8 +100,10 @@ class Seat:
     Attributes:
         tail: what followed the target in the head it sent last, and is likely to send again.
         party: who asks with that.
+        version: of the plans when its last request began the full way.
     """
 
     peer: Peer
     tail: bytes = b"\n"  # no head ends like this, but for one that is nobody's
     party: Party | None = None
+    version: int = -1

@@ -66,8 +66,17 @@ class AuthFields:
         return self._is_valid and not self._round.is_over
 
     def end(self) -> None:
-        """The record changed."""
+        """The record changed, or no change of it would be heard of any more."""
         self._is_valid = False
+
+
+class _Kept(LRUCache[tuple[str, str], AuthFields]):
+    """Ends what makes room: whoever still holds it is reached by no change any more."""
+
+    def popitem(self) -> tuple[tuple[str, str], AuthFields]:
+        key, fields = super().popitem()
+        fields.end()
+        return key, fields
 
 
 class AuthRecords:
@@ -80,7 +89,7 @@ class AuthRecords:
 
     def __init__(self, superuser: Superuser, *, max_records: int = 10_000) -> None:
         self._superuser = superuser
-        self._kept: LRUCache[tuple[str, str], AuthFields] = LRUCache(max_records)
+        self._kept = _Kept(max_records)
         self._flights: dict[tuple[str, str], tuple[AuthFields, asyncio.Task[bool]]] = {}
         self._rounds: dict[str, _Round] = {}
         self._tasks = TaskSet()

@@ -55,6 +55,10 @@ class Lane(Protocol):
         """Answer all that came; when that was done, in monotonic seconds. 0.0: nothing happened."""
         ...
 
+    def passes_on(self, seat: Any) -> None:
+        """What came goes the full way, which begins now."""
+        ...
+
     def learn(self, seat: Any, head: bytes, exchange: Exchange, answer: Answer) -> None:
         """A request that came by itself was answered, and the connection stays open."""
         ...
@@ -227,6 +231,7 @@ class Connection(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.is_gone = True
+        self._seat = None
         self._disarm()
         self._is_read_again()
         if self._is_admitted:
@@ -303,6 +308,8 @@ class Connection(RequestHandler):
                 seat = self._seat = self._seat_in(lane)
             try:
                 answered_at = lane.answer(seat, data, transport)
+                if not answered_at:
+                    lane.passes_on(seat)
             except Exception as exc:
                 self._lane_failed(exc)
                 return

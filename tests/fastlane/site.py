@@ -52,6 +52,9 @@ class Counted:
         self.told += bool(answered_at)
         return answered_at
 
+    def passes_on(self, peer: Any) -> None:
+        self._lane.passes_on(peer)
+
     def learn(self, peer: Any, head: bytes, exchange: Exchange, answer: Answer) -> None:
         self._lane.learn(peer, head, exchange, answer)
 

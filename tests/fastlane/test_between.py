@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
+from hapta.model.schema import Schema
 from tests.control.command import run_command
 from tests.fastlane.site import LIST, POSTS, VIEW, Caller, Line, Site, body, field, status
 from tests.support.pocketbase import ADMIN_EMAIL, PASSWORD, PocketBase, from_template
@@ -179,6 +180,21 @@ def test_a_gzip_variant_that_appears_is_told_from_then_on(site: Site) -> None:
         assert (True, True) in seen
         assert (False, True) not in seen, "told plain, although a variant was on its way"
         assert field(plain.warm(target), "Content-Encoding") is None
+
+
+def test_a_304_names_the_form_that_the_client_holds(site: Site) -> None:
+    target = f"{POSTS}?perPage=20"
+    with Caller(site) as plain, Caller(site, "Accept-Encoding: gzip") as zipped:
+        held = field(plain.warm(target), "ETag")
+        for _ in range(5):
+            zipped.ask(target)
+        site.settle()
+        coded = field(zipped.warm(target), "ETag")
+        assert coded != held
+        for etag in (held, coded):
+            with Caller(site, "Accept-Encoding: gzip", f"If-None-Match: {etag}") as again:
+                for answer in (again.ask(target), again.warm(target)):
+                    assert (status(answer), field(answer, "ETag")) == (304, etag)
 
 
 def test_a_purge_makes_the_next_answer_a_fetch(site: Site) -> None:
@@ -532,6 +548,33 @@ def test_a_plugin_that_comes_changes_or_goes_is_in_the_next_answer(
             else:
                 raise AssertionError("the plugin was never taken")
             assert (b'"title"' in body(guest.warm(VIEW))) is shows
+
+
+def test_what_passed_in_front_of_the_cache_before_a_plugin_came_is_not_told_after_it(
+    pocketbase: PocketBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "config.toml").write_text("")
+    by_title = f"{POSTS}?filter=title~'a'"
+    with Site(tmp_path, pocketbase.url) as gateway, Caller(gateway) as guest:
+        plugins, watch = gateway.gateway._plugins, gateway.gateway._watch
+        assert watch is not None
+        guest.warm(VIEW)
+        confirmed, registry = watch.schema.confirmed, plugins.registry
+
+        async def while_a_plugin_comes(max_age_s: float | None = None) -> Schema:
+            schema = await confirmed(max_age_s)
+            if plugins.registry is registry:
+                (tmp_path / "plugins" / "hiding.py").write_text(PLUGIN.format(depends="", answer="False"))
+                await plugins._reload(plugins._look())
+            return schema
+
+        monkeypatch.setattr(watch.schema, "confirmed", while_a_plugin_comes)
+        gateway.call(watch.schema.invalidate)
+        assert status(guest.ask(by_title)) == 200, "it had passed"
+        assert gateway.call(lambda: plugins.registry is not registry)
+        for _ in range(3):
+            assert status(guest.ask(by_title)) == 400
 
 
 def test_while_hapta_drains_an_open_connection_gets_nothing_from_the_lane(

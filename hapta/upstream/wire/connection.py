@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from hapta.model.exchange import Header
 
 _END_OF_HEAD: Final = b"\r\n\r\n"
+_MOST_INTERIM: Final = 32
+"""Interim answers before one that is none: more of them would have time without end."""
 _NO_HEADERS: "tuple[Header, ...]" = ()
 
 
@@ -179,6 +181,7 @@ class WireConnection(asyncio.Protocol):
         "_deadline",
         "_framing",
         "_head",
+        "_interim",
         "_is_paused",
         "_is_sent",
         "_keeps",
@@ -212,6 +215,7 @@ class WireConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._response: WireResponse | None = None
         self._head = bytearray()
+        self._interim = 0
         self._framing = Framing.NONE
         self._left = 0
         self._body = Chunked()
@@ -247,7 +251,7 @@ class WireConnection(asyncio.Protocol):
     def begin(self, between_s: float | None, *, is_head: bool) -> WireResponse:
         """A request is about to be sent; what will hold its answer."""
         assert self._response is None
-        self._keeps, self._is_sent = True, False
+        self._keeps, self._is_sent, self._interim = True, False, 0
         response = self._response = WireResponse(self, between_s, is_head=is_head)
         return response
 
@@ -311,7 +315,9 @@ class WireConnection(asyncio.Protocol):
                 end = data.find(_END_OF_HEAD)
                 if end < 0:
                     self._head += data
-            if max(end, len(self._head)) > MAX_HEAD_BYTES:
+            if (
+                len(self._head) if end < 0 else end
+            ) > MAX_HEAD_BYTES:  # what follows its end is no part of it
                 return self._lose(response, Garbled("a head too large"))
             if end < 0:
                 return None
@@ -323,6 +329,9 @@ class WireConnection(asyncio.Protocol):
             data = data[end + 4 :]
             if head.status >= 200:
                 return self._begin_body(response, head, data)
+            self._interim += 1
+            if self._interim > _MOST_INTERIM:
+                return self._lose(response, Garbled("interim answers without end"))
             if self._is_sent:  # an interim answer is read over, and the answer proper has its time anew
                 self._watch(self._answer_s)
         return None

@@ -77,7 +77,7 @@ class WirePool:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await loop.create_connection(lambda: connection, sock=raw)
         except BaseException as exc:
-            self._open.discard(connection)
+            self._lost(connection)
             raw.close()
             if isinstance(exc, OSError):
                 raise UpstreamRefused from exc

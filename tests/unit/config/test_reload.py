@@ -84,11 +84,36 @@ def test_a_key_of_a_table_that_stays_is_told_with_its_default() -> None:
     assert [str(change) for change in found.changed] == ["limits.api.cost: 2.0 -> 1.0"]
 
 
-def test_settings_of_plugins_that_look_like_secrets_are_told_without_their_values() -> None:
-    old, new = config("plugins.mail.api_key=hunter2"), config("plugins.mail.api_key=hunter3")
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("api_key", "hunter{}"),
+        ("smtp.pass", "hunter{}"),
+        ("smtp_pwd", "hunter{}"),
+        ("accounts", '[{{user = "a", password = "hunter{}"}}]'),
+        ("nested", '[[{{login = {{token = "hunter{}"}}}}]]'),
+        ("broker", "amqp://me:hunter{}@queue/1"),
+        ("brokers", '["amqp://me:hunter{}@queue/1"]'),
+    ],
+)
+def test_settings_of_plugins_that_look_like_secrets_are_told_without_their_values(
+    key: str, value: str
+) -> None:
+    old, new = (config(f"plugins.mail.{key}={value.format(number)}") for number in (2, 3))
     (change,) = held_against_each_other(old, new).changed
-    assert str(change) == "plugins.mail.api_key: ******** -> ********"
-    assert not looks_secret("plugins.token_counter.size")
+    assert str(change) == f"plugins.mail.{key}: ******** -> ********"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("plugins.token_counter.size", 1),
+        ("plugins.mail.passive", True),
+        ("plugins.mail.hosts", ["http://a:80/b@c"]),
+    ],
+)
+def test_settings_that_do_not_look_like_secrets_are_told(key: str, value: object) -> None:
+    assert not looks_secret(key, value)
 
 
 def test_another_path_of_the_certificate_is_taken_and_tls_on_or_off_is_not() -> None:

@@ -203,6 +203,17 @@ async def test_so_many_are_kept_and_no_more(superuser: Scripted) -> None:
     assert records.known(USERS, "0") is None
 
 
+async def test_what_made_room_is_current_no_more_for_no_change_would_reach_it(superuser: Scripted) -> None:
+    records = AuthRecords(superuser, max_records=1)
+    first = await records.fields(USERS, "a")
+    assert first is not None
+    assert first.is_current
+    second = await records.fields(USERS, "b")
+    assert second is not None
+    assert second.is_current
+    assert not first.is_current
+
+
 async def test_ids_are_escaped_on_their_way(records: AuthRecords, superuser: Scripted) -> None:
     await records.fields("x/y", "a?b")
     assert superuser.asked == ["/api/collections/x%2Fy/records/a%3Fb"]

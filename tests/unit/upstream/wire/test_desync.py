@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from hapta.model.errors import UpstreamLost
-from hapta.upstream.messages import READ_BYTES
+from hapta.upstream.messages import MAX_HEAD_BYTES, READ_BYTES
 from tests.unit.upstream.wire.world import LOST, Outcome, asks, fed, library, outcome, sent, wire
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -230,6 +230,27 @@ async def test_a_head_that_comes_byte_by_byte_has_no_more_time_than_one_that_com
             await asyncio.sleep(0.005)
         with pytest.raises(UpstreamLost):
             await asking
+
+
+async def test_a_large_body_in_one_piece_with_the_end_of_its_head_is_no_large_head() -> None:
+    body = bytes(2 * MAX_HEAD_BYTES)
+    head = OK + b"Content-Length: %d\r\n\r\n" % len(body)
+    async with wire() as (client, pool):
+        got = await fed(client, pool.lines, asks(), [head[:-1], head[-1:] + body], "nothing")
+        assert (got.status, got.body) == (200, body)
+
+
+@pytest.mark.parametrize("in_pieces", [False, True])
+async def test_interim_answers_have_an_end(in_pieces: bool) -> None:
+    interim = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+    async with wire() as (client, pool):
+        few = [interim] * 10 if in_pieces else [interim * 10]
+        assert (await fed(client, pool.lines, asks(), [*few, TWO], "nothing")).body == b"{}"
+        assert pool.idle == 1, "each request has its own count"
+        assert (await fed(client, pool.lines, asks(), [*few, *few, *few, TWO], "nothing")).body == b"{}"
+        many = [interim] * 100 if in_pieces else [interim * 100]
+        assert await fed(client, pool.lines, asks(), [*many, TWO], "nothing") == LOST
+        assert pool.lines[0].is_closing()
 
 
 async def test_a_stream_waits_for_ever_once_it_is_one() -> None:
