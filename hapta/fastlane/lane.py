@@ -138,7 +138,8 @@ class FastLane:
             party = seat.peer.blocks.get(tail)
             if party is None:
                 return 0.0
-            seat.tail, seat.party = tail, party
+            seat.tail, seat.party = party.tail, party
+            tail = party.tail
         line = head[: -len(tail)]
         entry = party.shared.get(line)
         if entry is None and (entry := party.own.get(line)) is None:
@@ -212,8 +213,8 @@ class FastLane:
         return True
 
     def _note_use(self, entry: Entry) -> bool:
-        """Tell the store of the first, second, fourth, eighth … use in each second, enough for it to keep what is
-        in demand: it counts to fifteen. Whether the response is still there."""
+        """Tell the store of the first, second, fourth, eighth … use in each second, enough for what is in demand
+        to be kept: it counts to fifteen. Whether the response is still there."""
         return self._store.get(entry.slot) is entry.stored()
 
     def _look_after(self, party: Party, now: float) -> bool:
@@ -308,13 +309,14 @@ class FastLane:
         if shared is None:
             shared = self._profiles[profile] = Answers()
         party = Party(
+            tail,
             exchange.identity,
             standing,
             Limits.subject(exchange.client, exchange.identity),
             str(exchange.client),
             shared,
         )
-        self._ledger.add(peer.blocks, tail, party, party.weight_of(tail))
+        self._ledger.add(peer.blocks, tail, party, party.weight)
         return party
 
     def _price(self, exchange: Exchange) -> Price | None:

@@ -49,6 +49,7 @@ class Party:
     """Requests that differ in nothing but the request line.
 
     Attributes:
+        tail: what follows the target in their heads.
         identity: whose they are; ``None`` for guests.
         record: its record id.
         standing: of their token; ``None`` for guests.
@@ -61,6 +62,7 @@ class Party:
         good_until: monotonic instant at which the token expires.
     """
 
+    tail: bytes
     identity: Identity | None
     standing: Standing | None
     subject: Subject
@@ -75,11 +77,11 @@ class Party:
     def __post_init__(self) -> None:
         self.record = "" if self.identity is None else self.identity.record
 
-    @staticmethod
-    def weight_of(tail: bytes) -> int:
-        """Bytes of memory of one with this tail, about; without its answers. What its profile is made of
-        stands there a second time, and may be nearly all of it."""
-        return _BYTES + 2 * len(tail)
+    @property
+    def weight(self) -> int:
+        """Bytes of memory, about; without its answers. What its profile is made of stands in the tail a second
+        time, and may be nearly all of it."""
+        return _BYTES + 2 * len(self.tail)
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
