@@ -151,9 +151,13 @@ async def test_a_write_that_lands_after_it_was_given_up_is_seen_at_once(lossy: L
 async def test_while_its_answer_does_not_come_and_after_that_pocketbase_is_asked(lossy: Lossy) -> None:
     line, reader = lossy.site.line(1), lossy.site.line(2)
     await lossy.warm(reader)
-    lossy.relay.plan(f"PATCH {lossy.note}", Fate.ANSWER_WITHHELD)
+    patch = f"PATCH {lossy.note}"
+    seen = lossy.relay.count(patch)
+    lossy.relay.plan(patch, Fate.ANSWER_WITHHELD)
     async with asyncio.TaskGroup() as group:
         write = group.create_task(line.ask("PATCH", lossy.note, "", {"rev": 2}))
+        while lossy.relay.count(patch) == seen:  # before it is under way, what is stored is true
+            await asyncio.sleep(0.002)
         while not write.done():
             await lossy.assert_doubted(reader)
     assert write.result().status == 504
