@@ -79,8 +79,8 @@ class Party:
 
     @property
     def weight(self) -> int:
-        """Bytes of memory, about; without its answers. What its profile is made of stands in the tail again, and
-        may be nearly all of it."""
+        """Bytes of memory, about; without its answers. What its profile is made of stands in the tail again,
+        and may be nearly all of it."""
         return _BYTES + 2 * len(self.tail)
 
 

@@ -15,6 +15,7 @@ from tests.coherence.line import Answer, Line
 from tests.coherence.own import Own, records
 from tests.coherence.relay import Fate, Relay
 from tests.coherence.site import Site, open_site
+from tests.support.process import wait_until
 
 IN_DOUBT_S = 3.0
 LOST = (502, 504)
@@ -156,8 +157,8 @@ async def test_while_its_answer_does_not_come_and_after_that_pocketbase_is_asked
     lossy.relay.plan(patch, Fate.ANSWER_WITHHELD)
     async with asyncio.TaskGroup() as group:
         write = group.create_task(line.ask("PATCH", lossy.note, "", {"rev": 2}))
-        while lossy.relay.count(patch) == seen:  # before it is under way, what is stored is true
-            await asyncio.sleep(0.002)
+        # before it is under way, what is stored is true
+        await asyncio.to_thread(wait_until, lambda: lossy.relay.count(patch) > seen, "the write", 5)
         while not write.done():
             await lossy.assert_doubted(reader)
     assert write.result().status == 504
