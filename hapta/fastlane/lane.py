@@ -213,8 +213,8 @@ class FastLane:
         return True
 
     def _note_use(self, entry: Entry) -> bool:
-        """Tell the store of the first, second, fourth, eighth … use in each second, which is enough: it counts
-        to fifteen. Whether the response is still there."""
+        """Tell the store of the first, second, fourth, eighth … use in each second: it counts to fifteen.
+        Whether the response is still there."""
         return self._store.get(entry.slot) is entry.stored()
 
     def _look_after(self, party: Party, now: float) -> bool:

@@ -10,6 +10,7 @@ one step of the interpreter.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from typing import BinaryIO, Final
 
@@ -33,7 +34,7 @@ MAX_WAITING_CHARS: Final = 8 << 20
 """Lines that wait to be written, together; a third of a second at a hundred thousand lines a second."""
 
 LINES_PER_WRITE: Final = 1024
-GATHER_S: Final = 0.02
+GATHER_S: Final = 0.002
 """Seconds between two rounds of the writer: lines of one round share their system calls."""
 
 _JSON: Final[tuple[Bind, Render, Callable[[float], str]]] = bind_json, json_line, json_stamp
@@ -177,7 +178,7 @@ class AccessLog:
             self._is_idle = False
             self._wake.clear()
             if not self._is_closing:
-                self._wake.wait(GATHER_S)
+                time.sleep(GATHER_S)
 
     def _write_waiting(self) -> None:
         lines = self._lines
