@@ -145,9 +145,14 @@ FOREIGN: dict[str, str] = {
 
 
 def reads_of_rows(relay: Relay) -> list[str]:
-    """Requests of Hapta's own about sessions and tokens."""
+    """Requests of Hapta's own about sessions and tokens; without those by which, some time after a login, the
+    sessions of one identity beyond the allowed number are looked for."""
     own = ("hapta_sessions", "hapta_rotations", "/api/files/token")
-    return [line for line in relay.requests if any(name in line for name in own)]
+    return [
+        line
+        for line in relay.requests
+        if any(name in line for name in own) and not line.endswith("&fields=id")
+    ]
 
 
 @pytest.mark.parametrize("make", TAMPERED.values(), ids=TAMPERED)
