@@ -5,16 +5,18 @@ await scenario(async () => {
   await ask("add provider");
   const users = client().collection("users");
 
-  const popup = (seen, hint = "") => async (url) => {
+  const popup = (seen, hint = "") => (url) => seen.loaded = (async () => {
     const response = await fetch(url + hint); // follows the provider's redirect to us, and ours to the dashboard
     seen.push({ status: response.status, url: response.url, type: response.headers.get("content-type") });
-  };
+  })();
+  // the event may be here before the page is
+  const whole = async (seen) => { await seen.loaded; return [...seen]; };
   const shown = ({ token, record, meta }) => ({ token, record, meta: { ...meta, expiry: undefined } });
 
   const first = [];
   await step("a new person", async () => shown(await users.authWithOAuth2(
     { provider: "oidc", urlCallback: popup(first), createData: { role: "reader" }, expand: "" })));
-  await step("what the pop-up showed", () => first);
+  await step("what the pop-up showed", () => whole(first));
   await step("the same person again", async () => shown(await users.authWithOAuth2(
     { provider: "oidc", urlCallback: popup([]) })));
   await step("signed in", () => users.authRefresh());
@@ -31,7 +33,7 @@ await scenario(async () => {
   const denied = [];
   await refused("the person says no", 0, () => users.authWithOAuth2(
     { provider: "oidc", urlCallback: popup(denied, "&login_hint=denied") }));
-  await step("what the pop-up showed then", () => denied);
+  await step("what the pop-up showed then", () => whole(denied));
   await refused("no such provider", 400, () => users.authWithOAuth2Code("google", "code-1", "verifier", baseUrl));
   await step("a redirect nobody waits for", async () => {
     const response = await fetch(`${baseUrl}/api/oauth2-redirect?code=x&state=${"a".repeat(40)}`, { redirect: "manual" });
