@@ -106,13 +106,7 @@ class SessionKeeper:
         known, generation, exp = remembered
         feed = self._feed
         feed.touch()
-        if not (
-            known.is_proved
-            and known.is_current
-            and known.proof_round == self._known.proof_round
-            and known.epoch == feed.epoch
-            and feed.is_live
-        ):
+        if not (known.holds(feed.epoch, self._known.proof_round) and feed.is_live):
             return None
         now = self._clock.now()
         if now >= exp or known.session.judge(generation, now, self._config.overlap_s) is not Verdict.ACCEPT:

@@ -102,9 +102,7 @@ class Lookup:
     def _is_good(self, known: Known) -> bool:
         if known.session.ended_reason:
             return True
-        if not (known.is_proved and known.is_current and known.epoch == self._feed.epoch):
-            return False
-        if known.proof_round != self._known.proof_round:
+        if not known.holds(self._feed.epoch, self._known.proof_round):
             return False
         return self._feed.is_live or self._clock.monotonic() - known.seen_at < _WITHOUT_FEED_S
 

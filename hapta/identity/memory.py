@@ -34,6 +34,15 @@ class Known:
     doubts: int = 0
     identities: dict[int, Identity] = field(default_factory=dict)
 
+    def holds(self, epoch: int, proof_round: int) -> bool:
+        """Whether its rows and its proof are still good.
+
+        Args:
+            epoch: of the feed now.
+            proof_round: that of :class:`Remembered` now.
+        """
+        return self.is_proved and self.is_current and self.epoch == epoch and self.proof_round == proof_round
+
     def identity(self, generation: int) -> Identity:
         """The identity behind a token of ``generation``."""
         known = self.identities.get(generation)

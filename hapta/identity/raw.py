@@ -54,6 +54,10 @@ class Adopted:
     doubts: int = 0
     proof_round: int = 0
 
+    def holds(self, epoch: int, proof_round: int) -> bool:
+        """Whether its proof is still good, of the feed's epoch and the round of now."""
+        return self.is_proved and self.epoch == epoch and self.proof_round == proof_round
+
 
 class AdoptedStanding:
     """Of an adopted token.
@@ -71,8 +75,7 @@ class AdoptedStanding:
 
     def holds(self, epoch: int) -> bool:
         """Whether it needs no second look before :attr:`exp`."""
-        adopted = self._adopted
-        return adopted.is_proved and adopted.epoch == epoch and adopted.proof_round == self._proof_round()
+        return self._adopted.holds(epoch, self._proof_round())
 
     def used(self) -> None:
         """Looks at adopted tokens are not counted."""
@@ -130,9 +133,7 @@ class AdoptedTokens:
         return None if adopted is None else AdoptedStanding(adopted, lambda: self._proof_round)
 
     def _is_good(self, adopted: Adopted) -> bool:
-        if not adopted.is_proved or adopted.epoch != self._feed.epoch or self._clock.now() >= adopted.exp:
-            return False
-        if adopted.proof_round != self._proof_round:
+        if not adopted.holds(self._feed.epoch, self._proof_round) or self._clock.now() >= adopted.exp:
             return False
         return self._feed.is_live or self._clock.monotonic() - adopted.seen_at < _WITHOUT_FEED_S
 

@@ -33,10 +33,7 @@ class SessionStanding:
         known = self._known
         session = known.session
         return (
-            known.is_proved
-            and known.is_current
-            and known.epoch == epoch
-            and known.proof_round == self._remembered.proof_round
+            known.holds(epoch, self._remembered.proof_round)
             and not session.ended_reason
             and self._successor not in session.generations
             and self._generation in session.generations
