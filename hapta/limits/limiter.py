@@ -177,12 +177,7 @@ class Limiter:
 
     def _took(self, table: Table, key: Key, cost: float) -> bool:
         """Whether one rule allows it, which is then charged."""
-        now = int(self._clock.monotonic() * NS)
-        tat = table.offer(key, cost, now)
-        if tat < 0:
-            return False
-        table.settle(key, tat, now)
-        return True
+        return table.spend(key, cost, self.now()) >= 0
 
     def _charge(self, entries: Sequence[tuple[Rule, Table, Key]], costs: Sequence[float]) -> Refusal | None:
         """All of it, or nothing."""
