@@ -85,8 +85,7 @@ class Reports:
         Args:
             saved_bytes: by its gzip variant.
         """
-        line = self._outputs.access_log.bind("GET", target, status, sent_bytes, kind, "hit")
-        done = self._outputs.metrics.bind_request(kind, status)
+        done, line = self._bind_hit("GET", target, status, sent_bytes, kind)
         return line, done, (collection, how), saved_bytes
 
     def told(self, told: Told, request_id: str, seconds: float, address: str) -> None:
