@@ -15,7 +15,7 @@ from hapta.fastlane.template import Templates
 from hapta.feed.liveness import Liveness
 from hapta.limits.rules import Asked
 from hapta.model.clock import Clock
-from hapta.model.exchange import Answer, Exchange
+from hapta.model.exchange import Answer, Exchange, Standing
 from hapta.model.operation import OperationClass
 from hapta.stages.basis import Basis
 from hapta.stages.limit import Limits
@@ -165,8 +165,7 @@ class FastLane:
         standing = party.standing
         if standing is not None and (
             not standing.holds(self._feed.epoch)
-            or (party.second != self._second and not self._look_after(party, now))
-            or now >= party.good_until
+            or now >= self._good_until(party, standing)
             or (told.members and party.record in told.members)
             or (entry.fields is not None and not entry.fields.is_current)
         ):
@@ -200,31 +199,36 @@ class FastLane:
     def _look_at(self, entry: Entry, now: float) -> bool:
         """Something moved, or it is another second: whether the answer is still good, and how it is told."""
         stored = entry.stored()
-        if stored is None or not stored.fence.holds() or entry.version != self._plans.version:
-            return False
-        if entry.origins != self._origins.version:
+        if (
+            stored is None
+            or not stored.fence.holds()
+            or entry.version != self._plans.version
+            or entry.origins != self._origins.version
+            or (entry.price is not None and not self._is_in_force(entry.price))
+        ):
             return False
         if entry.second != self._second:
             entry.render(stored, now, now + self._wall_ahead, self._date())
             entry.second, entry.uses = self._second, 0
-        if self._limits is not None and (entry.price is None or entry.price.version != self._limits.version):
-            return False
         entry.moves = self._generations.moves
         return True
+
+    def _is_in_force(self, price: Price) -> bool:
+        return self._limits is not None and price.version == self._limits.version
 
     def _note_use(self, entry: Entry) -> bool:
         """Tell the store of the first, second, fourth, eighth … use in each second: it counts to fifteen.
         Whether the response is still there."""
         return self._store.get(entry.slot) is entry.stored()
 
-    def _look_after(self, party: Party, now: float) -> bool:
-        """In each second anew: until when a token is good by this clock, and that it is used from there."""
-        if party.standing is not None:
-            party.good_until = now + party.standing.exp - (now + self._wall_ahead)
-        party.second = self._second
-        if self._limits is not None:
-            self._limits.note(party.subject, party.identity)
-        return True
+    def _good_until(self, party: Party, standing: Standing) -> float:
+        """Until when a token is good by the monotonic clock. Worked out in each second anew, in which it is
+        also noted once where the token is used."""
+        if party.second != self._second:
+            party.second, party.good_until = self._second, standing.exp - self._wall_ahead
+            if self._limits is not None:
+                self._limits.note(party.subject, party.identity)
+        return party.good_until
 
     def _open_tab(self, party: Party, price: Price) -> Tab:
         assert self._limits is not None
