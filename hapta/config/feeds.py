@@ -90,7 +90,6 @@ def _read_keys(
 ) -> dict[str, Any]:
     """The values of a table, by attribute of its struct."""
     good: dict[str, Any] = {}
-    before = len(problems.lines)
     for key, value in table.items():
         field = known.get(key)
         if field is None:
@@ -102,7 +101,7 @@ def _read_keys(
         except WrongValue as exc:
             problems.add(prefix + key, str(exc))
     for key, field in known.items():
-        if field.is_required and key not in table and len(problems.lines) == before:
+        if field.is_required and key not in table:
             problems.add(prefix.rstrip("."), f"{key} is missing")
     return good
 

@@ -32,13 +32,13 @@ def columns_of(signals: tuple[str, ...], topics: int) -> list[Column]:
 
 def features_of(arrays: Mapping[str, NDArray[Any]], length: int) -> Features:
     """Views of the first ``length`` slots; no copy."""
-    topics = arrays.get("topics")
+    topics = arrays.get("topics", np.empty((length, 0), np.int32))
     return Features(
         arrays["created"][:length],
         arrays["author"][:length],
         arrays["is_candidate"][:length],
         arrays["pinned"][:length],
-        np.empty((length, 0), np.int32) if topics is None else topics[:length].reshape(length, -1),
+        topics[:length] if topics.ndim > 1 else topics[:length, np.newaxis],
         {
             name.removeprefix(_SIGNAL): array[:length]
             for name, array in arrays.items()
