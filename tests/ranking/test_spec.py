@@ -84,7 +84,11 @@ def _edge(kind: str, source: str, begin: str, end: str, **more: Any) -> dict[str
         ({"collection": "joined"}, "collection", "joined is a view: PocketBase does not tell when its rows"),
         ({"collection": "_superusers"}, "collection", "_superusers is one of PocketBase's own collections"),
         (_signal(field="place"), "signals.s.field", "place of posts is of type geoPoint"),
-        (_signal(field="views", has="link"), "signals.s.field", "views of posts is of type number: expected a t"),
+        (
+            _signal(field="views", has="link"),
+            "signals.s.field",
+            "views of posts is of type number: expected a t",
+        ),
         (_signal(field="password", of="author"), "signals.s.field", "password of users is of type password"),
         (_signal(field="views", of="author"), "signals.s.field", "users has no field views"),
         (
@@ -97,24 +101,51 @@ def _edge(kind: str, source: str, begin: str, end: str, **more: Any) -> dict[str
             "signals.s.relation",
             "post of comments leads to posts: expected a relation to users, whose rows are the authors",
         ),
-        (_signal(collection="comments", relation="id"), "signals.s.relation", "id of comments is of type text"),
+        (
+            _signal(collection="comments", relation="id"),
+            "signals.s.relation",
+            "id of comments is of type text",
+        ),
         (_signal(collection="joined", relation="post"), "signals.s.collection", "joined is a view"),
         (_edge("follows", "likes", "user", "post"), "follows.e.to", "post of likes leads to posts"),
         (_edge("engaged", "likes", "user", "post2"), "engaged.e.to", "likes has no field post2"),
-        (_edge("engaged", "comments", "created", "post"), "engaged.e.from", "created of comments is of type auto"),
-        (_edge("engaged", "posts", "parent", "id"), "engaged.e.from", "parent of posts leads to posts: expected a"),
-        (_edge("engaged", "comments", "id", "post"), "engaged.e.from", "id leads to comments: expected a collec"),
-        (_edge("follows", "posts", "fans", "id"), "follows.e.to", "id is a row of posts: expected one of users"),
-        (_edge("follows", "users", "following", "following2"), "follows.e.to", "users has no field following2; d"),
+        (
+            _edge("engaged", "comments", "created", "post"),
+            "engaged.e.from",
+            "created of comments is of type auto",
+        ),
+        (
+            _edge("engaged", "posts", "parent", "id"),
+            "engaged.e.from",
+            "parent of posts leads to posts: expected a",
+        ),
+        (
+            _edge("engaged", "comments", "id", "post"),
+            "engaged.e.from",
+            "id leads to comments: expected a collec",
+        ),
+        (
+            _edge("follows", "posts", "fans", "id"),
+            "follows.e.to",
+            "id is a row of posts: expected one of users",
+        ),
+        (
+            _edge("follows", "users", "following", "following2"),
+            "follows.e.to",
+            "users has no field following2; d",
+        ),
         ({"filter": "title = "}, "filter", "cannot be read: "),
         ({"filter": "kinds ?= 'a'"}, "filter", "whether a row passes cannot be told"),
         ({"filter": "author.fame > 1"}, "filter", "whether a row passes cannot be told"),
         ({"filter": "created > @now"}, "filter", "whether a row passes cannot be told"),
         ({"filter": "author = @request.auth.id"}, "filter", "whether a row passes cannot be told"),
-        ({"filter": "title = 'a' || nothing = 'b'"}, "filter", "whether a row passes cannot be told from the row "
-         "alone (comparison at character 16)"),
+        (
+            {"filter": "title = 'a' || nothing = 'b'"},
+            "filter",
+            "whether a row passes cannot be told from the row alone (comparison at character 16)",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit_is_told(table: dict[str, Any], key: str, problem: str) -> None:
     ((where, what),) = unusable(table)
     assert where == key

@@ -185,6 +185,21 @@ class TableMachine(RuleBasedStateMachine):
                 assert said is SPEC.rule.condition.holds(post, caller)
 
     @invariant()
+    def signatures_are_those_of_candidates(self) -> None:
+        signatures, rule = self.table.signatures, SPEC.rule
+        assert signatures is not None
+        assert rule is not None
+        candidates = [
+            post for post in self.rows["POSTS"].values() if not post["draft"] and post["views"] < 100
+        ]
+        there = {rule.signature(post) for post in candidates}
+        assert len(signatures) == len(there)
+        for user in USERS:
+            assert rule.caller_fields == {"author"}
+            at = rule.fields.index("author")
+            assert len(signatures.holders(user)) == len([each for each in there if each[at] == user])
+
+    @invariant()
     def a_slot_rests_before_another_row_gets_it(self) -> None:
         now = self.clock.monotonic()
         for slot in range(self.table.length):
