@@ -26,6 +26,8 @@ from hapta.ranking.signals import Count, ids_in
 from hapta.ranking.signatures import Signatures
 from hapta.ranking.spec import FeedSpec, FieldSignal
 
+MOST_ENGAGED: Final = 10_000
+"""Rows of one caller that their interests are learned from."""
 _FEW: Final = 4
 """Authors whose rows are looked for one by one; of more all rows are gone through at once."""
 
@@ -165,7 +167,7 @@ class FeatureTable:
         return self._people.get(record_id)
 
     def caller(self, user_id: str) -> Caller:
-        """What rows say of a caller; an empty id is a guest."""
+        """What rows say of a caller; an empty id is a guest. A code may stand there more than once."""
         if not user_id:
             return Caller()
         code = self._callers.get(user_id)
@@ -176,8 +178,8 @@ class FeatureTable:
         )
 
     def engaged(self, user_id: str) -> CodeArray:
-        """The slots of rows a caller has engaged with."""
-        return self._ties["engaged"].of(self._callers.get(user_id))
+        """The slots of rows a caller has engaged with, each once; of very many the latest to come."""
+        return np.unique(self._ties["engaged"].of(self._callers.get(user_id), MOST_ENGAGED))
 
     def release(self) -> None:
         """Nobody will ask any more."""
