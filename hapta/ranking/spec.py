@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
-from hapta.cache.condition import ALWAYS, Condition, compile_condition
+from hapta.cache.condition import ALWAYS, Condition, comparisons, compile_condition
 from hapta.cache.lookup import Field, Lookup, is_multiple
 from hapta.config.feed_tables import EdgeConfig, RankedFeedConfig, SignalConfig
 from hapta.config.problems import did_you_mean
 from hapta.filters.errors import FilterError
+from hapta.filters.nodes import Comparison, Group, Join, Term
 from hapta.filters.parser import MAX_CLIENT_BYTES, parse
 from hapta.model.schema import Collection, Schema
 from hapta.ranking.features import Recipe
@@ -32,6 +33,13 @@ _TEXTS: Final = frozenset({"text", "editor", "url"})
 _COUNTED: Final = frozenset(
     {*_TEXTS, *_DATES, "email", "number", "bool", "select", "relation", "file", "json"}
 )
+_EXAMPLES: Final[Mapping[str, Any]] = {
+    "number": 1.5,
+    "bool": True,
+    "date": "2026-01-02 03:04:05.678Z",
+    "autodate": "2026-01-02 03:04:05.678Z",
+}
+"""A value of each type that is no text."""
 
 
 class UnusableFeed(ValueError):
@@ -360,15 +368,30 @@ class _Fitting:
             self._add("filter", f"cannot be read: {error.message} (at character {error.position + 1})")
             return ALWAYS
         lookup = Lookup(Schema.of(self._schema.version, [*self._others(collection), everything]))
-        condition = compile_condition(lookup, everything, group, is_client=True)
-        if condition.unsure:
-            where = ", ".join(str(position + 1) for position in condition.unsure)
+        unsure = [
+            comparison.position
+            for comparison in comparisons(group)
+            if not _is_told(compile_condition(lookup, everything, _alone(comparison), is_client=True), shown)
+        ]
+        if unsure:
+            where = ", ".join(str(position + 1) for position in sorted(unsure))
             self._add(
                 "filter",
                 f"whether a row passes cannot be told from the row alone (comparison at character {where}): "
-                "fields of the row itself can be compared with texts, numbers, dates and bools",
+                "fields of the row itself can be compared with texts, numbers, dates and bools, "
+                "each with its own kind",
             )
-        return condition
+        return compile_condition(lookup, everything, group, is_client=True)
 
     def _others(self, collection: Collection) -> list[Collection]:
         return [each for each in self._schema.by_id.values() if each.id != collection.id]
+
+
+def _alone(comparison: Comparison) -> Group:
+    return Group((Term(Join.AND, comparison),))
+
+
+def _is_told(condition: Condition, fields: Iterable[Field]) -> bool:
+    """Whether rows tell what it says: texts and numbers, say, PocketBase compares in its own way."""
+    row = {field["name"]: _EXAMPLES.get(field["type"], "a") for field in fields}
+    return not condition.unsure and condition.holds(row, "") is not None

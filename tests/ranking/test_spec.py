@@ -136,6 +136,9 @@ def _edge(kind: str, source: str, begin: str, end: str, **more: Any) -> dict[str
         ),
         ({"filter": "title = "}, "filter", "cannot be read: "),
         ({"filter": "kinds ?= 'a'"}, "filter", "whether a row passes cannot be told"),
+        ({"filter": "views = '5'"}, "filter", "whether a row passes cannot be told"),
+        ({"filter": "title > 5"}, "filter", "whether a row passes cannot be told"),
+        ({"filter": "public = 'yes'"}, "filter", "whether a row passes cannot be told"),
         ({"filter": "author.fame > 1"}, "filter", "whether a row passes cannot be told"),
         ({"filter": "created > @now"}, "filter", "whether a row passes cannot be told"),
         ({"filter": "author = @request.auth.id"}, "filter", "whether a row passes cannot be told"),
@@ -157,6 +160,19 @@ def test_two_ends_of_several_values_are_too_many() -> None:
     known = schema()
     feeds = read_feeds({"home": {"collection": "posts", **_edge("follows", "posts", "fans", "author")}}, {})
     assert FeedSpec.of("home", feeds["home"], known).edges[0].from_ == "fans"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "title = '' || views >= 1 && public = true",
+        "created > '2026-01-01' && title ~ 'a'",
+        "author = '' && views != null && title:lower = 'x'",
+        "parent.id = author",
+    ],
+)
+def test_a_filter_about_the_row_itself_is_taken(text: str) -> None:
+    assert spec({"filter": text}).condition.unsure == ()
 
 
 def test_a_filter_may_read_a_hidden_field() -> None:
