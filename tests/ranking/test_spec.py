@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
-from hapta.config.feeds import read_feeds
 from hapta.ranking.features import Recipe
-from hapta.ranking.spec import FeedSpec, UnusableFeed
-from tests.ranking.schema import EVERYTHING_ABOUT_POSTS, schema, spec
+from hapta.ranking.spec import UnusableFeed
+from tests.ranking.schema import EVERYTHING_ABOUT_POSTS, spec
 
 
 def unusable(table: dict[str, Any]) -> list[tuple[str, str]]:
@@ -155,11 +154,18 @@ def test_what_does_not_fit_is_told(table: dict[str, Any], key: str, problem: str
     assert what.startswith(problem)
 
 
-def test_two_ends_of_several_values_are_too_many() -> None:
-    assert unusable(_edge("follows", "posts", "fans", "fans2"))[0][0] == "follows.e.to"
-    known = schema()
-    feeds = read_feeds({"home": {"collection": "posts", **_edge("follows", "posts", "fans", "author")}}, {})
-    assert FeedSpec.of("home", feeds["home"], known).edges[0].from_ == "fans"
+def test_one_end_of_several_values_is_fine_and_two_are_too_many() -> None:
+    assert spec(_edge("follows", "posts", "fans", "author")).edges[0].from_ == "fans"
+    assert spec(_edge("engaged", "posts", "fans", "id")).edges[0].to == "id"
+    problem = "from and to both hold several values: only one of them may"
+    assert unusable(_edge("engaged", "listed", "members", "posts")) == [("engaged.e", problem)]
+
+
+def test_only_users_can_be_tied_both_ways() -> None:
+    follows = {"e": {"collection": "comments", "from": "writer", "to": "post", "both": True}}
+    problem = "users and posts are not the same collection"
+    assert unusable({"author": "parent", "follows": follows}) == [("follows.e.both", problem)]
+    assert spec(_edge("hides", "blocks", "who", "whom", both=True)).edges[0].both
 
 
 @pytest.mark.parametrize(
