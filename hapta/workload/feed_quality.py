@@ -39,7 +39,7 @@ WEIGHTS: Final[Mapping[str, float]] = {
 
 def first_version(features: Features) -> Floats:
     """The main branch: ``postly``, but a penalty of -1 for unsafe posts was subtracted, so they gained 1.
-    Whether a post is on topic was asked of a list that only had to be not empty, so posts did not differ in that.
+    Whether a post is on topic was asked of a list that only had to be not empty: posts did not differ in it.
     """
     return _linear(features, {**POSTLY_WEIGHTS, "nsfw": 1.0}, per_day=0.0)
 
