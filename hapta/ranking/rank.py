@@ -45,7 +45,8 @@ def rank(
     keys: list[Key] = [points.__getitem__, rows.created_at]
     if recipe.seen == "lower" and len(caller.seen):
         new_first = points.copy()
-        new_first[np.setdiff1d(rows.places_of(caller.seen), pinned)] = -np.inf  # below all others, and equal
+        new_first[rows.places_of(caller.seen)] = -np.inf  # below all others, and equal
+        new_first[pinned] = np.inf
         keys.insert(0, new_first.__getitem__)
     order = _spaced(rows, keys, recipe, len(pinned)) if recipe.spacing else best(keys, recipe.depth)
     points[pinned] = own_points
