@@ -1,4 +1,4 @@
-"""The tables of all ranked feeds: loaded in the background, kept current, and built anew where that is needed.
+"""The tables of all ranked feeds: loaded in the background, kept current, built anew where that is needed.
 
 * A feed whose table is not there yet answers 503; Hapta itself is up without it.
 * All tables that are to be built read each collection once, together.
