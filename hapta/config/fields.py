@@ -132,6 +132,7 @@ EXAMPLES = {
     "uploads.collections": "uploads.collections.posts",
     "plugins": "plugins.link_limit",
     "validate": "validate.posts",
+    "feeds": "feeds.home",
 }
 """A table of each of :data:`NAMED` and :data:`FREE`, for messages and the shipped file."""
 
