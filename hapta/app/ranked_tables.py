@@ -118,6 +118,10 @@ class RankedTables:
         """A feed, ready or not; ``None``: there is none of this name."""
         return self._live.get(name)
 
+    def problems(self, name: str) -> Sequence[str]:
+        """What of a feed does not fit the schema, with file and line where the key is set."""
+        return self._live[name].problem_lines(self._origins)
+
     def configure(self, feeds: Mapping[str, RankedFeedConfig], origins: Mapping[str, str]) -> None:
         """Other feeds from now on; one that stays as it was keeps its table, one that changed serves as
         before until its new one is complete."""

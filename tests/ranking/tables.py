@@ -44,6 +44,14 @@ HOME: dict[str, Any] = {
 PLAIN: dict[str, Any] = {"collection": "posts", "signals": {"comments": HOME["signals"]["comments"]}}
 
 
+def add_follows(pocketbase: PocketBase) -> None:
+    body = {"collections": [FOLLOWS], "deleteMissing": False}
+    pocketbase.admin.put("/api/collections/import", json=body).raise_for_status()
+    for who, whom in ((1, 2), (1, 3), (2, 1)):
+        row = {"who": f"user{who:011}", "whom": f"user{whom:011}"}
+        pocketbase.admin.post("/api/collections/follows/records", json=row).raise_for_status()
+
+
 class Tables:
     """Tables of feeds, on a feed of their own."""
 

@@ -18,7 +18,7 @@ from hapta.model.errors import UpstreamLost
 from tests.conftest import MakePocketBase
 from tests.feed.conftest import Follow, follow  # noqa: F401
 from tests.feed.support import SETTLED_S, holds
-from tests.ranking.tables import FOLLOWS, HOME, PLAIN, Tables, fresh, picture
+from tests.ranking.tables import FOLLOWS, HOME, PLAIN, Tables, add_follows, fresh, picture
 from tests.support.pocketbase import PocketBase, from_template
 
 MakeTables = Callable[..., Awaitable[Tables]]
@@ -40,14 +40,6 @@ def own(make_pocketbase: MakePocketBase) -> PocketBase:
     instance = make_pocketbase()
     add_follows(instance)
     return instance
-
-
-def add_follows(pocketbase: PocketBase) -> None:
-    body = {"collections": [FOLLOWS], "deleteMissing": False}
-    pocketbase.admin.put("/api/collections/import", json=body).raise_for_status()
-    for who, whom in ((1, 2), (1, 3), (2, 1)):
-        row = {"who": f"user{who:011}", "whom": f"user{whom:011}"}
-        pocketbase.admin.post("/api/collections/follows/records", json=row).raise_for_status()
 
 
 @pytest.fixture
