@@ -34,6 +34,7 @@ from hapta.model.operation import OperationClass
 from hapta.observe.cache_metrics import CacheMetrics
 from hapta.observe.file_metrics import FileMetrics
 from hapta.observe.hook_metrics import HookMetrics
+from hapta.observe.ranked_metrics import RankedTableMetrics
 from hapta.observe.session_metrics import SessionMetrics
 from hapta.observe.worker_metrics import WorkerMetrics
 
@@ -164,6 +165,8 @@ class Metrics:
         registry.register(self.files)
         self.workers = WorkerMetrics()
         registry.register(self.workers)
+        self.ranked_tables = RankedTableMetrics()
+        registry.register(self.ranked_tables)
         self.hooks = HookMetrics(registry)
         self.open_streams = Gauge("hapta_open_streams", "Event streams now open.", registry=registry)
         self.open_connections = Gauge(
