@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from hapta.builtin.expression import Expression, Values, compile_expression
-from hapta.builtin.problems import Problems
+from hapta.config.problems import Problems
 from hapta.filters.errors import FilterError
 
 EVERYBODY: Final = ""

@@ -25,9 +25,9 @@ from hapta.builtin.arguments import (
     pattern_problem,
     truth_problem,
 )
-from hapta.builtin.links import count_links
-from hapta.builtin.problems import Problems, did_you_mean
+from hapta.config.problems import Problems, did_you_mean
 from hapta.plugins import FieldError
+from hapta.records.links import count_links
 
 Check: TypeAlias = Callable[[Any], FieldError | None]
 """What is wrong with a value that is not empty."""

@@ -12,9 +12,9 @@ from typing import Any, Final, TypeAlias
 from hapta.builtin import permissions, validation
 from hapta.builtin.access import ALWAYS_READ, FIELD_NAME, FREE, Access, expressions, read_access
 from hapta.builtin.checks import FieldChecks, read_checks
-from hapta.builtin.problems import Problems
 from hapta.builtin.seen import warn_of_unknown
 from hapta.config import ConfigErrors
+from hapta.config.problems import Problems
 from hapta.plugins import PluginApi
 
 Setup: TypeAlias = Callable[[PluginApi], None]

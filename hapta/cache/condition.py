@@ -38,10 +38,13 @@ class Condition:
 
     Attributes:
         reads: the names of all own fields the outcome may depend on, also where it is not known.
+        unsure: where in the expression comparisons stand of which no row tells whether they hold, as offsets;
+            without any, the outcome is not known only of rows with values that are not known.
     """
 
     reads: frozenset[str]
     _holds: _Leaf
+    unsure: tuple[int, ...] = ()
 
     def holds(self, row: Row, auth_id: str | None) -> bool | None:
         """Whether the row passes.
@@ -69,7 +72,7 @@ def both(left: Condition, right: Condition) -> Condition:
         first = left.holds(row, auth_id)
         return False if first is False else conjunction(first, right.holds(row, auth_id))
 
-    return Condition(left.reads | right.reads, holds)
+    return Condition(left.reads | right.reads, holds, left.unsure + right.unsure)
 
 
 def compile_condition(lookup: Lookup, collection: Collection, group: Group, *, is_client: bool) -> Condition:
@@ -82,7 +85,7 @@ def compile_condition(lookup: Lookup, collection: Collection, group: Group, *, i
     """
     maker = _Maker(lookup, collection, is_client)
     leaves: dict[int, _Leaf] = {}
-    for comparison in _comparisons(group):
+    for comparison in comparisons(group):
         leaves[comparison.position] = maker.leaf(comparison)
 
     def holds(row: Row, auth_id: str | None) -> bool | None:
@@ -91,7 +94,8 @@ def compile_condition(lookup: Lookup, collection: Collection, group: Group, *, i
     def holds_at_most(row: Row, auth_id: str | None) -> bool | None:
         return conjunction(holds(row, auth_id), None)
 
-    return Condition(frozenset(maker.reads), holds_at_most if maker.adds_rules else holds)
+    decides = holds_at_most if maker.adds_rules else holds
+    return Condition(frozenset(maker.reads), decides, tuple(sorted(maker.unsure)))
 
 
 class _Side(Enum):
@@ -116,21 +120,27 @@ class _Maker:
         self._collection = collection
         self._is_client = is_client
         self.reads: set[str] = set()
+        self.unsure: set[int] = set()
         self.adds_rules = False
 
     def leaf(self, comparison: Comparison) -> _Leaf:
         for operand in (comparison.left, comparison.right):
             self._note(operand)
+        found = self._sure_leaf(comparison)
+        if found is not None:
+            return found
+        self.unsure.add(comparison.position)
         if comparison.is_any and comparison.operator == "=":
-            found = self._among(comparison.left, comparison.right)
-            if found is not None:
-                return found
+            return self._among(comparison.left, comparison.right) or _not_known
+        return _not_known
+
+    def _sure_leaf(self, comparison: Comparison) -> _Leaf | None:
         left, right = self._operand(comparison.left), self._operand(comparison.right)
         if left is None or right is None:
-            return _not_known
+            return None
         is_like = comparison.operator in ("~", "!~")
         if is_like and (left.side is not _Side.FIELD or right.side is _Side.FIELD):
-            return _not_known
+            return None
         return _leaf(left.read, right.read, DECISIONS[comparison.operator])
 
     def _note(self, operand: Operand) -> None:
@@ -188,7 +198,8 @@ class _Maker:
         return None if read is None else _Operand(_Side.FIELD, lambda row, _auth_id: read(row))
 
 
-def _comparisons(group: Group) -> Iterator[Comparison]:
+def comparisons(group: Group) -> Iterator[Comparison]:
+    """All of them, in no order."""
     todo = [group]
     while todo:
         for term in todo.pop().terms:

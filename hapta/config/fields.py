@@ -58,7 +58,8 @@ class Field:
         return self.default is msgspec.NODEFAULT
 
 
-def _fields_of(table: str, struct: type) -> list[Field]:
+def fields_of(table: str, struct: type) -> list[Field]:
+    """The keys of a struct's table; tables within it are none."""
     infos = {info.encode_name: info.type for info in _struct_info(struct).fields}
     return [
         Field(table, field.encode_name, field.name, field.type, infos[field.encode_name], field.default)
@@ -104,7 +105,7 @@ STRUCTS: dict[str, type] = {table: struct for table, struct, _ in _structs()}
 """The struct of each table, in order; of a table of tables (``cache.collections``) that of each."""
 
 NAMED: dict[str, dict[str, Field]] = {
-    table: {field.name: field for field in _fields_of(f"{table}.<name>", struct)}
+    table: {field.name: field for field in fields_of(f"{table}.<name>", struct)}
     for table, struct, is_named in _structs()
     if is_named
 }
@@ -114,7 +115,7 @@ FIELDS: dict[str, Field] = {
     field.key: field
     for table, struct, is_named in _structs()
     if not is_named
-    for field in _fields_of(table, struct)
+    for field in fields_of(table, struct)
 }
 """By dotted key, in the order of the structs; those of :data:`NAMED` are not among them."""
 
@@ -131,6 +132,7 @@ EXAMPLES = {
     "uploads.collections": "uploads.collections.posts",
     "plugins": "plugins.link_limit",
     "validate": "validate.posts",
+    "feeds": "feeds.home",
 }
 """A table of each of :data:`NAMED` and :data:`FREE`, for messages and the shipped file."""
 

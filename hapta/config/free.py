@@ -19,8 +19,13 @@ _NAMES = {
         re.compile(r"[a-z][a-z0-9_]{0,63}"),
         "a to z, 0 to 9 and _ that begins with a letter, at most 64 characters",
     ),
+    "feeds": (
+        re.compile(r"[a-z][a-z0-9_-]{0,63}"),
+        "a to z, 0 to 9, _ and - that begins with a letter, at most 64 characters",
+    ),
     "validate": (re.compile(r"[A-Za-z0-9_]{1,255}"), "letters, digits and _, as collections have"),
 }
+_EXAMPLE_KEYS = {"plugins": "max_links", "validate": "title", "feeds": "collection"}
 
 
 class FreeTables:
@@ -164,7 +169,7 @@ def _check(path: tuple[str, ...], value: object) -> None:
 
 
 def _example_key(outer: str) -> str:
-    return {"plugins": f"{EXAMPLES[outer]}.max_links", "validate": f"{EXAMPLES[outer]}.title"}[outer]
+    return f"{EXAMPLES[outer]}.{_EXAMPLE_KEYS[outer]}"
 
 
 def printable(text: str) -> str:

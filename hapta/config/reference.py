@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from hapta.config import cache_tables, plugin_tables, schema
+from hapta.config import cache_tables, feed_tables, plugin_tables, schema
 from hapta.config.fields import EXAMPLES, FIELDS, FREE, NAMED, STRUCTS, TABLES, Field, expected
 from hapta.config.reload import AT_START, stands_in
 
@@ -36,9 +36,17 @@ _FREE_EXAMPLES = {
         "title = { required = true, min = 3, max = 200, forbid_links = 0 }",
         """update_fields = { pinned = "@request.auth.role = 'admin'", "*" = "" }""",
     ),
+    "feeds": (
+        'collection = "posts"',
+        'preset = "for_you"',
+        'author = "author"',
+        """signals.likes = { field = "likes" }""",
+        """signals.comments = { collection = "comments", relation = "post" }""",
+        """follows.users = { collection = "follows", from = "follower", to = "target" }""",
+    ),
 }
 """What may stand in a table whose keys are not Hapta's."""
-_NAME_OF = {"plugins": "name", "validate": "collection"}
+_NAME_OF = {"plugins": "name", "validate": "collection", "feeds": "name"}
 
 
 def render_toml() -> str:
@@ -131,7 +139,7 @@ def _comment(text: str) -> str:
 
 
 def _classes() -> Iterator[ast.ClassDef]:
-    for module in (schema, cache_tables, plugin_tables):
+    for module in (schema, cache_tables, plugin_tables, feed_tables):
         tree = ast.parse(inspect.getsource(module))
         yield from (node for node in tree.body if isinstance(node, ast.ClassDef))
 

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from msgspec import field as msgspec_field
 
 from hapta.config.cache_tables import CacheConfig
+from hapta.config.feed_tables import InteractionsConfig
 from hapta.config.plugin_tables import HooksConfig, UploadsConfig, ValidationConfig, WorkersConfig
 from hapta.config.types import (
     Bytes,
@@ -404,6 +405,11 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the fields of one collection must be, and who may set, change and read them (docs/validation.md).
     PocketBase's own rules hold as well."""
 
+    feeds: dict[str, FreeTable] = msgspec_field(default_factory=dict)
+    """A ranked feed, by its name: the rows of one collection, for each caller the best first (docs/feeds.md
+    has all keys)."""
+
+    interactions: InteractionsConfig = InteractionsConfig()
     workers: WorkersConfig = WorkersConfig()
     validation: ValidationConfig = ValidationConfig()
     uploads: UploadsConfig = UploadsConfig()

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from hapta.builtin.checks import read_checks
-from hapta.builtin.problems import Problems
+from hapta.config.problems import Problems
 from tests.support.pocketbase import PocketBase
 
 FIELDS: list[dict[str, Any]] = [

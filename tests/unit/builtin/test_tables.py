@@ -122,7 +122,7 @@ def test_without_tables_there_are_no_plugins() -> None:
 
 
 def test_the_built_in_checks_import_no_more_of_hapta_than_plugins_may() -> None:
-    allowed = ("hapta.plugins", "hapta.config", "hapta.filters", "hapta.builtin")
+    allowed = ("hapta.plugins", "hapta.config", "hapta.filters", "hapta.records.links", "hapta.builtin")
     folder = Path(hapta.builtin.__file__).parent
     found = {
         name

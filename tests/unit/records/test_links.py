@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hapta.builtin.links import count_links
+from hapta.records.links import count_links
 
 
 @pytest.mark.parametrize(

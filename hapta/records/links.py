@@ -1,4 +1,4 @@
-"""How many links a text has, by what spam does: what somebody could click or copy counts, marked up or not.
+"""The links of a text, by what spam does: what somebody could click or copy counts, marked up or not.
 
 Counted is each
 
@@ -17,6 +17,7 @@ All patterns run on RE2, so that time grows with the length and no more.
 
 import html
 import unicodedata
+from collections.abc import Iterator
 from typing import Final
 
 import re2
@@ -36,6 +37,7 @@ _OPTIONS.log_errors = False
 _UNSEEN = re2.compile(r"[\p{Cf}\p{Mn}]", _OPTIONS)
 _MARKED = re2.compile(r"(?i)[a-z][a-z0-9+.-]*:(?://|\\\\)[^\s<>\"'()\[\]{}|]*", _OPTIONS)
 _SCHEME = re2.compile(r"(?i)[a-z][a-z0-9+.-]*:(?://|\\\\)", _OPTIONS)
+_AUTHORITY_END = re2.compile(r"[/?#\\]", _OPTIONS)
 _MAIL = re2.compile(r"[\p{L}\p{N}_.+-]+@[\p{L}\p{N}_.-]+", _OPTIONS)
 _LABEL = r"[\p{L}\p{N}](?:[\p{L}\p{N}_-]*[\p{L}\p{N}])?"
 _HOST = re2.compile(rf"((?:{_LABEL}\.)+{_LABEL})(:[0-9]{{1,5}})?(/[^\s<>\"'()\[\]{{}}|]*)?", _OPTIONS)
@@ -44,11 +46,36 @@ _ADDRESS = re2.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}", _OPTIONS)
 
 def count_links(text: str) -> int:
     """How many there are."""
-    plain = unicodedata.normalize("NFKC", html.unescape(text)).replace("\u3002", ".")
-    plain = _UNSEEN.sub("", plain)
+    plain = _plain(text)
     marked = sum(len(_SCHEME.findall(found)) for found in _MARKED.findall(plain))
     rest = _MAIL.sub(" ", _MARKED.sub(" ", plain))
     return marked + sum(_is_link(*found.groups()) for found in _HOST.finditer(rest))
+
+
+def link_hosts(text: str) -> Iterator[str]:
+    """Where the links that are counted lead to: names of hosts as in :func:`plain_host`."""
+    plain = _plain(text)
+    for marked in _MARKED.findall(plain):
+        for rest in _SCHEME.split(marked)[1:]:
+            authority = _AUTHORITY_END.split(rest, maxsplit=1)[0]
+            yield plain_host(authority.rpartition("@")[2].partition(":")[0])
+    for found in _HOST.finditer(_MAIL.sub(" ", _MARKED.sub(" ", plain))):
+        if _is_link(*found.groups()):
+            yield plain_host(found[1])
+
+
+def plain_host(name: str) -> str:
+    """A name of a host in the one form in which names are compared: small letters, IDNA where needed."""
+    name = unicodedata.normalize("NFKC", name).lower().strip(".")
+    try:
+        return name if name.isascii() else name.encode("idna").decode()
+    except UnicodeError:  # no host has this name
+        return name
+
+
+def _plain(text: str) -> str:
+    plain = unicodedata.normalize("NFKC", html.unescape(text)).replace("\u3002", ".")
+    return str(_UNSEEN.sub("", plain))
 
 
 def _is_link(host: str, port: str | None, path: str | None) -> bool:

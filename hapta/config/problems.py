@@ -1,4 +1,4 @@
-"""Collects what is wrong in ``[validate.<collection>]``, each with where it stands."""
+"""Collects what is wrong in one table of those whose keys are not Hapta's, each with where it stands."""
 
 import difflib
 from collections.abc import Iterable, Mapping
