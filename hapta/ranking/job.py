@@ -4,6 +4,7 @@ A job names a block and brings what is about the caller; the columns themselves 
 (:mod:`hapta.ranking.shared` says why that needs no lock). An order comes back as bytes.
 """
 
+import pickle
 import struct
 import traceback
 from collections.abc import Sequence
@@ -99,12 +100,18 @@ def warm() -> None:
     """Nothing; but to find it a worker has imported all it needs for the first ranking."""
 
 
-def run(job: RankJob) -> bytes | Unscored:
+def told(job: RankJob) -> bytes:
+    """A job as a worker is told; pickled once, however often it is tried."""
+    return pickle.dumps(job, pickle.HIGHEST_PROTOCOL)
+
+
+def run(told: bytes) -> bytes | Unscored:
     """Rank; runs in a worker.
 
     Returns:
         An order, :func:`packed`; or what a plugin did wrong.
     """
+    job: RankJob = pickle.loads(told)
     features = _steady(features_of(_mapped.arrays(job.block, job.living), job.length))
     caller = job.caller
     if job.visible is not None:
