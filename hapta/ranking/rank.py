@@ -60,7 +60,9 @@ def eligible(features: Features, caller: Caller, recipe: Recipe, now: float) -> 
     length = len(features)
     is_in = features.is_candidate.copy()
     if caller.visible is not None:
-        is_in &= caller.visible
+        known = len(caller.visible)
+        is_in[:known] &= caller.visible
+        is_in[known:] = False  # rows that came since
     if recipe.window_s:
         is_in &= features.created >= now - recipe.window_s
     if len(caller.hidden_authors):

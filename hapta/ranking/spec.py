@@ -97,6 +97,7 @@ class FeedSpec:
         name: of the feed.
         collection: whose rows are ranked.
         author_collections: ids of those authors are rows of; none or one.
+        caller_collections: ids of the auth collection whose users it knows something of; none or one.
         authors_sign_in: they are users; else an author with a user's id is not that user.
         reads: what a superuser has to read, by id of the collection: the fields of its rows.
         field_signals, count_signals, edges: what its rows are looked at for.
@@ -111,6 +112,7 @@ class FeedSpec:
     config: RankedFeedConfig
     collection: Collection
     author_collections: frozenset[str]
+    caller_collections: frozenset[str]
     authors_sign_in: bool
     reads: Mapping[str, frozenset[str]]
     field_signals: tuple[FieldSignal, ...]
@@ -153,6 +155,7 @@ class _Draft:
         self._name = name
         self._config = config
         self._fit = Fitting(schema)
+        self._callers: Collection | None = None
 
     def spec(self) -> FeedSpec:
         config = self._config
@@ -176,6 +179,8 @@ class _Draft:
         if self._fit.problems:
             raise UnusableFeed(self._name, self._fit.problems)
         rule = ListRule.of(self._fit.lookup, collection)
+        authors_sign_in = authors is not None and authors.type == "auth"
+        callers = [each for each in (self._callers or (authors if authors_sign_in else None),) if each]
         self._fit.read(collection, condition.reads)
         self._fit.read(collection, rule.fields if rule is not None else ())
         return FeedSpec(
@@ -183,7 +188,8 @@ class _Draft:
             config,
             collection,
             frozenset() if authors is None else frozenset({authors.id}),
-            authors is not None and authors.type == "auth",
+            frozenset(each.id for each in callers),
+            authors_sign_in,
             {collection_id: frozenset(names) for collection_id, names in self._fit.reads.items()},
             tuple(fields),
             tuple(counts),
@@ -271,6 +277,12 @@ class _Draft:
             return None
         if callers is None:
             return None
+        self._callers = self._callers or callers
+        if callers is not self._callers:  # an id says who somebody is within one collection only
+            problem = (
+                f"begins at {callers.name}, others of the feed at {self._callers.name}: expected one of them"
+            )
+            self._fit.add(f"{key}.from", problem)
         if edge.both and callers.id != target.id:
             self._fit.add(f"{key}.both", f"{callers.name} and {target.name} are not the same collection")
         ends = [self._fit.lookup.field(source, each) for each in (edge.from_, edge.to)]

@@ -12,7 +12,7 @@ Stands behind the limits and in front of the cache, through which it asks for ro
 """
 
 import math
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Sequence
 from hashlib import blake2b
 from typing import Any, Final, Protocol
 
@@ -53,7 +53,7 @@ class Feeds(Protocol):
         """The feed of this name."""
         ...
 
-    def collection_of(self, name: str) -> Collection:
+    async def collection_of(self, name: str) -> Collection:
         """The collection of a feed, with the rules of now.
 
         Raises:
@@ -61,8 +61,8 @@ class Feeds(Protocol):
         """
         ...
 
-    def feeds_of(self, collection: str) -> Mapping[str, RankedFeedConfig]:
-        """The feeds of a collection, by its name or id."""
+    def feeds_of(self, collection: str) -> Sequence[str]:
+        """Names of the feeds of a collection, which is given by name or id."""
         ...
 
     def looks_at_store(self, collection: Collection) -> bool:
@@ -103,7 +103,9 @@ class RankedPages:
             if name is None or not (known := self._feeds.feeds_of(exchange.operation.collection or "")):
                 return forward(exchange)
             if name not in known:
-                return _not_found(f"The collection has no ranked feed of this name: {', '.join(known)}.")
+                return _not_found(
+                    f"The collection has no ranked feed of this name: it has {', '.join(known)}."
+                )
         elif exchange.method not in ("GET", "HEAD"):
             return forward(exchange)
         config = self._feeds.config_of(name)
@@ -115,10 +117,14 @@ class RankedPages:
         self, exchange: Exchange, forward: Handler, name: str, config: RankedFeedConfig
     ) -> Answer:
         request, identity = read_request(exchange), exchange.identity
-        if request.explains and config.explain != "everyone" and (identity is None or not identity.is_superuser):
+        if (
+            request.explains
+            and config.explain != "everyone"
+            and (identity is None or not identity.is_superuser)
+        ):
             raise NotExplained
         exchange.cache = "ranked"
-        collection = self._feeds.collection_of(name)
+        collection = await self._feeds.collection_of(name)
         rows = CallerRows(
             exchange,
             forward,

@@ -65,7 +65,9 @@ def read_request(exchange: Exchange) -> RankedRequest:
         raise BadRequest("The query of a ranked feed must be plain: every parameter once.")
     for name in ("filter", "sort"):
         if query.values.get(name):
-            raise BadRequest(f"A ranked feed takes no {name}: which rows it has, and their order, are its own.")
+            raise BadRequest(
+                f"A ranked feed takes no {name}: which rows it has, and their order, are its own."
+            )
     paging = parse_paging(query.values)
     explains = _TRUTHS.get(query.values.get("explain", ""))
     if paging is None or explains is None:

@@ -127,7 +127,9 @@ class CallerRows:
         found = Found({}, [], is_stored=True)
         if self._looks_at_store:
             for record_id in ids:
-                answer = await self._ask(f"{self._path}/{quote(record_id, safe='')}", self._others, only_if_stored=True)
+                answer = await self._ask(
+                    f"{self._path}/{quote(record_id, safe='')}", self._others, only_if_stored=True
+                )
                 if answer.status == 200 and isinstance(answer.body, bytes):
                     found.rows[record_id] = answer.body
                     found.answers.append(answer)
@@ -164,7 +166,9 @@ class CallerRows:
 
     async def _listed(self, ids: Sequence[str]) -> tuple[Answer, bool]:
         condition = " || ".join(f"id = {quoted(each)}" for each in ids) or "id = ''"
-        exchange = self._request(self._path, self._paged({**self._others, "filter": condition}, max(1, len(ids))))
+        exchange = self._request(
+            self._path, self._paged({**self._others, "filter": condition}, max(1, len(ids)))
+        )
         answer = await self._listed_by(exchange)
         return answer, exchange.cache == "hit"
 

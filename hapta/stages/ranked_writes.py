@@ -60,5 +60,9 @@ async def _shown(answer: Answer) -> list[dict[str, Any]]:
         parsed = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
         return []
-    found = [each.get("body") if isinstance(each, dict) else None for each in parsed] if isinstance(parsed, list) else [parsed]
+    found = (
+        [each.get("body") if isinstance(each, dict) else None for each in parsed]
+        if isinstance(parsed, list)
+        else [parsed]
+    )
     return [each for each in found if isinstance(each, dict) and isinstance(each.get("id"), str)]
