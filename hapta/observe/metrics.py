@@ -34,6 +34,8 @@ from hapta.model.operation import OperationClass
 from hapta.observe.cache_metrics import CacheMetrics
 from hapta.observe.file_metrics import FileMetrics
 from hapta.observe.hook_metrics import HookMetrics
+from hapta.observe.ranked_metrics import RankedTableMetrics
+from hapta.observe.ranking_metrics import RankingMetrics
 from hapta.observe.session_metrics import SessionMetrics
 from hapta.observe.worker_metrics import WorkerMetrics
 
@@ -144,6 +146,7 @@ class Metrics:
         files: the same of the cache of files.
         workers: jobs of the worker pool, and the pool itself.
         hooks: runs of plugins' hooks.
+        rankings: orders of ranked feeds.
 
     It is also the feed's meter (``hapta.feed.FeedMeter``).
     """
@@ -164,7 +167,10 @@ class Metrics:
         registry.register(self.files)
         self.workers = WorkerMetrics()
         registry.register(self.workers)
+        self.ranked_tables = RankedTableMetrics()
+        registry.register(self.ranked_tables)
         self.hooks = HookMetrics(registry)
+        self.rankings = RankingMetrics(registry)
         self.open_streams = Gauge("hapta_open_streams", "Event streams now open.", registry=registry)
         self.open_connections = Gauge(
             "hapta_open_connections", "Client connections now open.", registry=registry
