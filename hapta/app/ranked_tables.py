@@ -9,14 +9,14 @@
 
 import asyncio
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Collection as Several
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from hapta.app.ranked.build import Build, apply, shape
+from hapta.app.ranked.build import Build
 from hapta.app.ranked.follow import Following
 from hapta.app.ranked.live import LiveTable
-from hapta.app.ranked.rows import BULKY_PAGE, PAGE, READ_FAILURES, Row, Rows
+from hapta.app.ranked.loading import Loading
+from hapta.app.ranked.rows import READ_FAILURES, Fields, Row, Rows
 from hapta.app.ranked.settle import OwnWrites
 from hapta.config.feed_tables import RankedFeedConfig
 from hapta.feed import Change, ChangeFeed, EventLog, SchemaWatch
@@ -31,10 +31,8 @@ from hapta.ranking.spec import FeedSpec, UnusableFeed
 from hapta.ranking.table import FeatureTable
 from hapta.upstream.superuser import SuperuserClient
 
-_TOLD_EVERY_S: Final = 1.0
 _RELEASED_AFTER_S: Final = 10.0
 """A ranking that began with a table that was replaced has ended by then."""
-_BULKY: Final = frozenset({"text", "editor", "json", "url"})
 _BY: Final = "ranked feeds"
 
 
@@ -72,10 +70,11 @@ class RankedTables:
         self._arena = arena
         self._clock = clock
         self._events = events
-        self._rows = Rows(superuser)
-        self._following = Following(self._rows, self._reads, self._put, clock)
+        rows = Rows(superuser)
+        self._loading = Loading(rows, schema, clock, events)
+        self._following = Following(rows, lambda: self._read, self._put, self._all_failed, clock)
         self._own_writes = OwnWrites(clock)
-        self._read: Mapping[str, frozenset[str]] = {}
+        self._read: Mapping[str, Fields] = {}
         self._tasks = TaskSet()
         self._old: set[FeatureTable] = set()
         self._wake = asyncio.Event()
@@ -168,18 +167,12 @@ class RankedTables:
             self._own_writes.applied(change.collection_id, change.record_id)
 
     def _put(self, collection_id: str, record_id: str, row: Row | None) -> None:
+        now = self._clock.now()
         for live in self._live.values():
-            if live.spec is None or collection_id not in live.spec.reads:
-                continue
             try:
-                if live.build is not None:
-                    live.build.told(collection_id, record_id, row)
-                if live.is_current:
-                    apply(live.table, collection_id, record_id, row)
+                live.put(collection_id, record_id, row, now)
             except Exception as exc:  # else it would be a gap for all of Hapta
                 self._failed([live], exc)
-            live.events += 1
-            live.changed_at = self._clock.now()
 
     def _on_gap(self) -> None:
         if self._is_stopped:
@@ -203,26 +196,26 @@ class RankedTables:
         """Hold all feeds against a schema."""
         for live in self._live.values():
             try:
-                spec = FeedSpec.of(live.name, live.config, schema)
+                live.fits(FeedSpec.of(live.name, live.config, schema), schema)
             except UnusableFeed as exc:
-                self._unusable(live, exc, is_start=is_start)
-                continue
-            live.fits(spec, shape(spec, schema))
+                self._unusable(live, exc.problems, is_start=is_start)
+            except Exception as exc:  # else nobody would have the schema
+                self._failed([live], exc)
+                self._unusable(live, (("collection", "Hapta failed on the schema"),), is_start=is_start)
             if live.is_ready and not live.is_current:
                 live.why = why
-            live.look_at(schema)
-        reads: dict[str, frozenset[str]] = {}
+        reads: dict[str, Fields] = {}
         for live in self._live.values():
-            for collection_id, fields in ({} if live.spec is None else live.spec.reads).items():
+            for collection_id, fields in live.reads():
                 reads[collection_id] = reads.get(collection_id, frozenset()) | fields
         self._read = reads
         self._feed.wants_full(reads, by=_BY)
         self._wake.set()
 
-    def _unusable(self, live: LiveTable, exc: UnusableFeed, *, is_start: bool) -> None:
+    def _unusable(self, live: LiveTable, problems: tuple[tuple[str, str], ...], *, is_start: bool) -> None:
         self._let_go(live)
-        is_told, live.why = live.problems == exc.problems, "schema"
-        live.fits_not(exc.problems)
+        is_told, live.why = live.problems == problems, "schema"
+        live.fits_not(problems)
         if is_told:
             return
         lines = live.problem_lines(self._origins)
@@ -258,6 +251,9 @@ class RankedTables:
         self._old.discard(table)
         table.release()
 
+    def _all_failed(self, exc: Exception) -> None:
+        self._failed(list(self._live.values()), exc)
+
     def _failed(self, lives: Sequence[LiveTable], exc: Exception) -> None:
         for live in lives:
             live.stop_build()
@@ -270,9 +266,6 @@ class RankedTables:
             trace="".join(traceback.format_exception(exc)),
         )
 
-    def _reads(self) -> Mapping[str, Several[str]]:
-        return self._read
-
     # building
 
     async def _build_all(self) -> None:
@@ -280,21 +273,17 @@ class RankedTables:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            builds = self._begin()
-            if not builds:
-                continue
             try:
-                await self._load(builds)
+                await self._loading.load(self._begin(), self._complete)
             except READ_FAILURES as exc:
                 self._waits(exc)
             except Exception as exc:
-                self._failed([live for live in builds if live.spec is not None], exc)
+                self._failed([live for live in self._live.values() if live.build is not None], exc)
             else:
                 backoff = Backoff()
                 continue
-            for live, build in builds.items():
-                if live.build is build:
-                    live.stop_build()
+            for live in self._live.values():
+                live.stop_build()
             await asyncio.sleep(backoff.wait_s(0.0))
             self._wake.set()
 
@@ -313,39 +302,6 @@ class RankedTables:
                 live.build = Build(spec, table, form, why=live.why, clock=self._clock)
                 builds[live] = live.build
         return builds
-
-    async def _load(self, builds: Mapping[LiveTable, Build]) -> None:
-        progress = _Progress(builds, self._clock, self._events)
-        every = dict.fromkeys(each for build in builds.values() for each in build.spec.reads)
-        for collection_id in every:
-            concerned = [build for build in builds.values() if collection_id in build.missing]
-            await self._read_into(concerned, collection_id, progress.tell)
-            for live, build in builds.items():
-                build.missing.discard(collection_id)
-                if not build.missing and live.build is build:
-                    self._complete(live, build)
-
-    async def _read_into(
-        self, builds: Sequence[Build], collection_id: str, on_page: Callable[[], None]
-    ) -> None:
-        fields = frozenset().union(*(build.spec.reads[collection_id] for build in builds))
-        most, last = self._page_size(collection_id, fields), ""
-        while not all(build.is_void for build in builds):
-            rows = await self._rows.page(collection_id, fields, after=last, most=most)
-            for build in builds:
-                await build.take(collection_id, rows)
-            if len(rows) < most:
-                return
-            last = rows[-1]["id"]
-            on_page()
-
-    def _page_size(self, collection_id: str, fields: Several[str]) -> int:
-        collection = self._schema.snapshot.by_id.get(collection_id)
-        named = () if collection is None else collection.fields
-        is_bulky = any(
-            field["type"] in _BULKY and field["name"] in fields and field["name"] != "id" for field in named
-        )
-        return BULKY_PAGE if is_bulky else PAGE
 
     def _complete(self, live: LiveTable, build: Build) -> None:
         before = live.serve(build, self._schema.snapshot)
@@ -374,28 +330,3 @@ class RankedTables:
             "ranked_feed_waits",
             message=f"tables of ranked feeds cannot be loaded now, and are tried again: {reason}",
         )
-
-
-class _Progress:
-    """Tells once a second how far loading is."""
-
-    def __init__(self, builds: Mapping[LiveTable, Build], clock: Clock, events: EventLog) -> None:
-        self._builds = builds
-        self._clock = clock
-        self._events = events
-        self._told = clock.monotonic()
-
-    def tell(self) -> None:
-        now = self._clock.monotonic()
-        if now - self._told < _TOLD_EVERY_S:
-            return
-        self._told = now
-        for live, build in self._builds.items():
-            if live.build is build:
-                self._events.info(
-                    "ranked_feed_loading",
-                    feed=live.name,
-                    message=f"the table of the ranked feed {live.name} is being loaded",
-                    rows_read=build.rows,
-                    seconds=round(now - build.began, 1),
-                )

@@ -9,12 +9,16 @@ from typing import Any
 
 import pytest
 
-from hapta.app import ranked_tables
+from hapta.app.ranked import loading
 from hapta.app.ranked import rows as ranked_rows
 from hapta.app.ranked.live import FeedLoading, FeedUnusable
 from hapta.app.ranked.rows import Row, Rows
+from hapta.config.feed_tables import RankedFeedConfig
 from hapta.config.feeds import read_feeds
 from hapta.model.errors import UpstreamLost
+from hapta.model.schema import Schema
+from hapta.ranking.spec import FeedSpec
+from hapta.ranking.table import FeatureTable
 from tests.conftest import MakePocketBase
 from tests.feed.conftest import Follow, follow  # noqa: F401
 from tests.feed.support import SETTLED_S, holds
@@ -72,13 +76,17 @@ async def make(follow: Follow) -> AsyncIterator[MakeTables]:  # noqa: F811
 async def test_a_table_of_several_pages_is_what_its_rows_make_it(
     served: PocketBase, make: MakeTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ranked_tables, "PAGE", 11)
-    monkeypatch.setattr(ranked_tables, "BULKY_PAGE", 7)
+    monkeypatch.setattr(loading, "PAGE", 11)
+    monkeypatch.setattr(loading, "BULKY_PAGE", 7)
+    monkeypatch.setattr(loading, "_TOLD_EVERY_S", 0.0)
     tables = await make(served)
     table = await tables.complete()
     assert table.rows == len(served.rows("posts"))
     assert tables.reads(_POSTS) == table.rows // 7 + 1
     await tables.agrees()
+    loads = [each["rows_read"] for each in tables.told("ranked_feed_loading")]
+    assert loads == sorted(loads)
+    assert len(loads) > table.rows // 7
     (ready,) = tables.told("ranked_feed_ready")
     assert (ready["rows"], ready["why"]) == (table.rows, "start")
 
@@ -160,8 +168,8 @@ async def test_what_changes_while_it_loads_is_not_overwritten_by_what_was_read_b
 async def test_a_table_loaded_amid_writes_is_what_the_rows_are_when_all_is_quiet(
     served: PocketBase, make: MakeTables, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    monkeypatch.setattr(ranked_tables, "PAGE", 5)
-    monkeypatch.setattr(ranked_tables, "BULKY_PAGE", 3)
+    monkeypatch.setattr(loading, "PAGE", 5)
+    monkeypatch.setattr(loading, "BULKY_PAGE", 3)
     tables = await make(served, is_started=False)
     writing = asyncio.create_task(writes(tables, random.Random(seed), 120))
     await asyncio.sleep(0.05)
@@ -447,6 +455,81 @@ async def test_only_what_a_feed_reads_has_its_table_built_anew(own: PocketBase, 
     assert tables.live().builds == {"start": 1, "schema": 1}
     seen = tables.live().visible.of("")
     assert seen is not None
+
+
+async def test_a_table_that_is_to_be_replaced_is_kept_current_until_then(
+    own: PocketBase, make: MakeTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = await make(own)
+    before = await tables.complete()
+    await tables.full()
+    page, may_go_on = Rows.page, asyncio.Event()
+
+    async def held(self: Rows, *args: Any, **more: Any) -> Sequence[Row]:
+        rows = await page(self, *args, **more)
+        await may_go_on.wait()
+        return rows
+
+    monkeypatch.setattr(Rows, "page", held)
+    await tables.following.ask("PATCH", "/api/collections/posts", {"listRule": 'status = "published"'})
+    assert await holds(lambda: not tables.live().is_current)
+    post = await tables.following.write(status="published")
+    assert await holds(lambda: before.slot_of(post) is not None)
+    assert tables.live().table is before
+    assert tables.live().visible.of("") is None  # the rule is another one
+    may_go_on.set()
+    assert await holds(lambda: tables.live().table is not before)
+    await tables.agrees()
+
+
+async def test_hapta_s_own_failure_on_a_row_is_no_gap_for_others(
+    served: PocketBase, make: MakeTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = await make(served)
+    before = await tables.complete()
+    await tables.full()
+    put, poisoned = type(before).put, list[str]()
+
+    def failing(self: FeatureTable, collection_id: str, row: Row) -> None:
+        if row["id"] in poisoned:
+            poisoned.clear()
+            raise ArithmeticError
+        put(self, collection_id, row)
+
+    monkeypatch.setattr(type(before), "put", failing)
+    post = await tables.following.write()
+    await tables.quiet()
+    epoch = tables.following.feed.epoch
+    poisoned.append(post)
+    await tables.following.ask("PATCH", f"/api/collections/posts/records/{post}", {"views": 3})
+    assert await holds(lambda: tables.live().table is not before)
+    await tables.agrees()
+    assert tables.following.feed.epoch == epoch
+    assert tables.live().builds == {"start": 1, "failure": 1}
+    assert len(tables.told("ranked_feed_failed")) == 1
+
+
+async def test_hapta_s_own_failure_on_a_schema_keeps_nobody_from_it(
+    own: PocketBase, make: MakeTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = await make(own, {"home": HOME, "plain": PLAIN})
+    await tables.complete("home")
+    fit = FeedSpec.of
+
+    def failing(name: str, config: RankedFeedConfig, schema: Schema) -> FeedSpec:
+        if name == "home":
+            raise ArithmeticError
+        return fit(name, config, schema)
+
+    monkeypatch.setattr(FeedSpec, "of", failing)
+    await tables.following.ask("POST", "/api/collections", {"name": "others", "type": "base"})
+    assert await holds(lambda: tables.following.schema.snapshot.resolve("others") is not None)
+    with pytest.raises(FeedUnusable):
+        await tables.live("home").ready()
+    await tables.complete("plain")
+    monkeypatch.setattr(FeedSpec, "of", fit)
+    await tables.following.ask("POST", "/api/collections", {"name": "more", "type": "base"})
+    await tables.complete("home")
 
 
 async def test_a_collection_made_anew_under_its_id_has_lost_its_rows(

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from hapta.app.ranked.rows import Row
+from hapta.app.ranked.rows import Fields, Row
 from hapta.model.clock import Clock
 from hapta.model.schema import Schema
 from hapta.ranking.spec import FeedSpec
@@ -93,10 +93,24 @@ def shape(spec: FeedSpec, schema: Schema) -> Shape:
     own = spec.collection
     found: dict[str, object] = {"": (spec.config, own.type, own.rules, own.fields)}
     for collection_id, names in spec.reads.items():
-        collection = schema.by_id[collection_id]
-        fields = [_told_apart(field) for field in collection.fields if field["name"] in names]
-        found[collection_id] = (collection.name, collection.raw.get("created"), sorted(names), fields)
+        found[collection_id] = _read_of(collection_id, names, schema)
     return found
+
+
+def reads_alike(made_for: Shape, spec: FeedSpec, schema: Schema) -> bool:
+    """Whether rows still tell all that a table of this shape asks them for."""
+    return all(
+        made_for[collection_id] == _read_of(collection_id, names, schema)
+        for collection_id, names in spec.reads.items()
+    )
+
+
+def _read_of(collection_id: str, names: Fields, schema: Schema) -> object:
+    collection = schema.by_id.get(collection_id)
+    if collection is None:
+        return None
+    fields = [_told_apart(field) for field in collection.fields if field["name"] in names]
+    return collection.name, collection.raw.get("created"), sorted(names), fields
 
 
 def _told_apart(field: Mapping[str, Any]) -> Sequence[object]:

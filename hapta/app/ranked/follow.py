@@ -16,10 +16,9 @@ change shows with the next one of the row, or when the table is built anew.
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from collections.abc import Collection as Several
 from typing import Final, TypeAlias
 
-from hapta.app.ranked.rows import READ_FAILURES, Row, Rows, portions
+from hapta.app.ranked.rows import READ_FAILURES, Fields, Row, Rows, portions
 from hapta.feed.changes import Change
 from hapta.model.backoff import Backoff
 from hapta.model.clock import Clock
@@ -44,6 +43,7 @@ class Following:
         rows: reads rows again.
         reads: what is followed now: fields by id of the collection.
         put: takes what a row is now; ``None``: it is gone.
+        on_failure: told of an error of Hapta's own; all tables are to be built anew.
         clock: monotonic time.
 
     Attributes:
@@ -51,12 +51,18 @@ class Following:
     """
 
     def __init__(
-        self, rows: Rows, reads: Callable[[], Mapping[str, Several[str]]], put: Put, clock: Clock
+        self,
+        rows: Rows,
+        reads: Callable[[], Mapping[str, Fields]],
+        put: Put,
+        on_failure: Callable[[Exception], None],
+        clock: Clock,
     ) -> None:
         self.reread = 0
         self._rows = rows
         self._reads = reads
         self._put = put
+        self._on_failure = on_failure
         self._clock = clock
         self._told: dict[_Key, float] = {}
         self._doubtful: dict[_Key, float] = {}
@@ -99,6 +105,9 @@ class Following:
                     await self._read_again(collection_id, ids)
             except READ_FAILURES:  # if PocketBase is away, so is the feed, which says so
                 await asyncio.sleep(backoff.wait_s(0.0))
+            except Exception as exc:
+                self._doubtful.clear()
+                self._on_failure(exc)
             else:
                 backoff = Backoff()
             if not self._doubtful:

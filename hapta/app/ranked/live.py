@@ -1,10 +1,11 @@
 """One ranked feed as it runs: its table, or why there is none."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-from hapta.app.ranked.build import Build, Shape
+from hapta.app.ranked.build import Build, Shape, apply, reads_alike, shape
+from hapta.app.ranked.rows import Fields, Row
 from hapta.config.errors import ConfigError
 from hapta.config.feed_tables import RankedFeedConfig
 from hapta.model.errors import Overloaded
@@ -41,8 +42,9 @@ class LiveTable:
         problems: what does not fit.
         build: a table on its way.
         shape: what its table depends on, as of :func:`hapta.app.ranked.build.shape`.
-        is_current: the table is of that shape; else another one is to be built, and this one is not kept
-            current any more.
+        is_current: the table is of that shape; else another one is to be built.
+        is_followed: what the table reads is still there, so changes are put in until another one takes its
+            place.
         is_exact: the table has every change that was told; not while a gap is being repaired. It serves
             meanwhile.
         why: the reason of the next build, a word for the log and the metrics.
@@ -56,7 +58,7 @@ class LiveTable:
         self.config = config
         self.spec: FeedSpec | None = None
         self.shape: Shape | None = None
-        self.is_current = False
+        self.is_current = self.is_followed = False
         self.problems: tuple[tuple[str, str], ...] = ()
         self.build: Build | None = None
         self.is_exact = False
@@ -109,38 +111,60 @@ class LiveTable:
             raise FeedLoading
         return self._table
 
-    def fits(self, spec: FeedSpec, form: Shape) -> None:
+    def fits(self, spec: FeedSpec, schema: Schema) -> None:
         """The feed under another schema, or another configuration."""
+        form = shape(spec, schema)
         self.spec, self.shape, self.problems = spec, form, ()
-        self.is_current = self._made_for is not None and self._made_for == form
+        table, made_for = self._table, self._made_for
+        if table is not None and made_for is not None:
+            self.is_current = made_for == form
+            self.is_followed = self.is_current or reads_alike(made_for, table.spec, schema)
+            self._visible = Visible(table, schema)
         if self.build is not None and self.build.shape != form:
             self.stop_build()
 
     def fits_not(self, problems: tuple[tuple[str, str], ...]) -> None:
         """It cannot be had; for the table see :meth:`take_away`."""
         self.spec, self.shape, self.problems = None, None, problems
-        self.is_current = False
+        self.is_current = self.is_followed = False
+
+    def reads(self) -> Iterator[tuple[str, Fields]]:
+        """What is read now, of each collection, for what the feed is and for what its table still is."""
+        if self.spec is not None:
+            yield from self.spec.reads.items()
+        if self._table is not None and self.is_followed:
+            yield from self._table.spec.reads.items()
+
+    def put(self, collection_id: str, record_id: str, row: Row | None, now: float) -> None:
+        """What a row is now; ``None``: it is gone."""
+        build, table = self.build, self._table
+        is_read = False
+        if build is not None and collection_id in build.spec.reads:
+            build.told(collection_id, record_id, row)
+            is_read = True
+        if table is not None and self.is_followed and collection_id in table.spec.reads:
+            apply(table, collection_id, record_id, row)
+            is_read = True
+        if is_read:
+            self.events += 1
+            self.changed_at = now
 
     def serve(self, build: Build, schema: Schema) -> FeatureTable | None:
         """The table is complete; returns the one it replaces."""
         before, self._table = self._table, build.table
         self._made_for = build.shape
-        self.build, self.is_exact, self.is_current = None, True, True
+        self.build, self.is_exact = None, True
+        self.is_current = self.is_followed = True
         self.builds[build.why] = self.builds.get(build.why, 0) + 1
-        self.look_at(schema)
+        self._visible = Visible(build.table, schema)
         self._is_there.set()
         return before
-
-    def look_at(self, schema: Schema) -> None:
-        """Rules may be others."""
-        if self._table is not None:
-            self._visible = Visible(self._table, schema)
 
     def take_away(self) -> FeatureTable | None:
         """There is no table from now on; returns the one there was."""
         before, self._table, self._visible, self._made_for = self._table, None, None, None
         self._is_there.clear()
-        self.is_exact = self.is_current = False
+        self.is_exact = self.is_current = self.is_followed = False
         return before
 
     def stop_build(self) -> None:

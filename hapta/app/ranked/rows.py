@@ -15,6 +15,7 @@ from hapta.model.errors import HaptaError, OperatorError
 from hapta.upstream.superuser import SUPERUSERS_ONLY, SuperuserClient
 
 Row: TypeAlias = Mapping[str, Any]
+Fields: TypeAlias = frozenset[str]
 
 PAGE: Final = 1000
 """Rows of one page, as many as PocketBase gives."""
