@@ -9,12 +9,12 @@ more.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final, Protocol
 
 import numpy as np
 
+from hapta.app.feed_scorers import Scorer
 from hapta.model.errors import Overloaded, RankingUnavailable
 from hapta.ranking import job
 from hapta.ranking.arena import Block
@@ -24,7 +24,6 @@ from hapta.ranking.rank import rank
 from hapta.ranking.shared import SharedBlock
 from hapta.workers.errors import JobError, JobFailed, JobTimedOut, NotTransferable, WorkerLost
 from hapta.workers.pool import WorkerPool
-from hapta.workers.wire import Target
 
 IN_PROCESS: Final = 40_000
 """Up to this weight (:func:`weight`) an order is worked out on the event loop, which then is away for 2 ms at
@@ -69,21 +68,6 @@ class EventLog(Protocol):
     """Where the operator is told."""
 
     def error(self, event: str, **fields: object) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Scorer:
-    """A plugin's own scoring of a feed.
-
-    Attributes:
-        plugin: its name.
-        target: the function, as a worker finds it.
-        where: ``file:line`` of it.
-    """
-
-    plugin: str
-    target: Target
-    where: str
 
 
 class Ranker:

@@ -4,6 +4,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from types import CodeType, FunctionType
 from typing import Any, Protocol, TypeVar
 
 from hapta.hooks.database import Database
@@ -254,7 +255,7 @@ class PluginApi:
             check_score_function(function)
             if self._is_closed:
                 raise MisusedApi("feed is called outside of setup", function)
-            code = function.__code__  # type: ignore[attr-defined]
+            code: CodeType = function.__code__  # type: ignore[attr-defined]
             hook = Hook(
                 KINDS["feed"],
                 self.name,
@@ -395,13 +396,13 @@ def check_score_function(function: object) -> None:
         MisusedApi: a worker process could not find and run it.
     """
     advice = "define it with `def` at the level of the module, and name it in setup: api.feed(...)(score)"
-    if not inspect.isfunction(function):
+    if not isinstance(function, FunctionType):
         raise MisusedApi(f"feed takes a function, not {function!r}: {advice}", function)
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         problem = f"feed: {function.__name__} is async, and a worker process has no event loop: {advice}"
         raise MisusedApi(problem, function)
-    module = sys.modules.get(function.__module__)
-    if function.__qualname__ != function.__name__ or getattr(module, function.__name__, None) is not function:
+    is_found = getattr(sys.modules.get(function.__module__), function.__name__, None) is function
+    if function.__qualname__ != function.__name__ or not is_found:
         problem = f"feed: a worker process could not find {function.__qualname__} by its name: {advice}"
         raise MisusedApi(problem, function)
     try:
