@@ -1,7 +1,7 @@
 """What the operator can ask of ranked feeds: ``hapta feeds list``, ``explain`` and ``rebuild``."""
 
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
@@ -116,7 +116,7 @@ class FeedsOffice:
         )
         if isinstance(seen, np.ndarray):
             caller = replace(caller, visible=seen)
-        recipe, plugin = table.spec.recipe, self._plugin_of(name)
+        recipe, plugin = live.recipe, self._plugin_of(name)
         ranked = await self._ranker.rank(
             table, caller, recipe, now, deadline_s=live.config.deadline_s, plugin=plugin
         )

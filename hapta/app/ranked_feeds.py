@@ -1,6 +1,6 @@
 """Ranked feeds put together: their tables, for whom they are ranked, and the stages that answer."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
@@ -125,7 +125,7 @@ class RankedFeeds:
         ranked = await self._ranker.rank(
             table,
             caller,
-            table.spec.recipe,
+            live.recipe,
             now,
             deadline_s=live.config.deadline_s,
             plugin=self._scorer(name),
@@ -144,7 +144,7 @@ class RankedFeeds:
         slots = {each: slot for each in ids if (slot := table.slot_of(each)) is not None}
         if self._scorer(name) is not None:  # what its scores are made of only the plugin knows
             return [{} for _ in ids]
-        found = explain(table.features(), caller, table.spec.recipe, now, list(slots.values()))
+        found = explain(table.features(), caller, live.recipe, now, list(slots.values()))
         parts = dict(zip(slots, found, strict=True))
         return [parts.get(each, {}) for each in ids]
 

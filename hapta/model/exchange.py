@@ -147,8 +147,8 @@ class Exchange:
         is_repeatable: its answer may be given again to the same request, as far as is known: its head came by
             itself. Set to false by a stage in front of the cache whose decision rests on more than the
             request, its caller and what the cache looks at.
-        is_only_if_stored: PocketBase is not asked: what is not stored is answered 504 (RFC 9111 §5.2.1.7). For
-            requests Hapta makes itself.
+        is_only_if_stored: PocketBase is not asked: what is not stored is answered 504 (RFC 9111 §5.2.1.7);
+            for requests Hapta makes itself.
         standing: of the token it came with (set by the identify stage for what is repeatable).
         is_answered: PocketBase answered it, whatever becomes of that answer on its way back (set by the
             upstream stage).
