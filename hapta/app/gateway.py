@@ -1,7 +1,7 @@
 """The running gateway: everything put together, started in order, and ended in the other."""
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from hapta.app.database import (
 )
 from hapta.app.fast_lane import fast_lane
 from hapta.app.hooks_mode import HooksModes
+from hapta.app.interactions import Interactions
 from hapta.app.limits import Limiting
 from hapta.app.plugin_database import PluginDatabase
 from hapta.app.plugins import Plugins
@@ -104,6 +105,7 @@ class Gateway:
         self._readiness: Readiness | None = None
         self._watch: Watch | None = None
         self._sessions: Sessions | None = None
+        self._interactions: Interactions | None = None
         self._caching: Caching | None = None
         self._ranking: Ranking | None = None
         self._pool = WorkerPool(
@@ -312,7 +314,16 @@ class Gateway:
         )
         # whether an event is the echo of an own write its payload tells
         self._watch.feed.wants_full_where(self._look_at_hooks(database).follows)
+        self._interactions = Interactions(
+            self._loaded.config,
+            superuser=database.superuser,
+            feed=self._watch.feed,
+            schema=self._watch.schema,
+            clock=self._clock,
+        )
         await self._watch.start()
+        self._interactions.start()
+        self._outputs.metrics.interactions.follow(self._interactions)
         return self._watch
 
     def _look_at_hooks(self, database: EmbeddedDatabase | RemoteDatabase) -> HooksModes:
@@ -510,6 +521,7 @@ class Gateway:
                 admin_lock(config.admin),
                 *sessions.route_stages(),
                 *ranking.stages(),
+                *self._interaction_stages(config),
                 no_own_route,
                 hold_bodies(
                     self._budget,
@@ -524,6 +536,11 @@ class Gateway:
             ],
             inner,
         )
+
+    def _interaction_stages(self, config: Config) -> Sequence[Stage]:
+        assert self._interactions is not None
+        self._interactions.configure(config)
+        return self._interactions.stages()
 
     async def drain(self) -> int:
         """Fail readiness, stop accepting, let requests under way finish.
@@ -551,6 +568,8 @@ class Gateway:
             await self._ranking.stop()
         if self._caching is not None:
             await self._caching.stop()
+        if self._interactions is not None:
+            await self._interactions.stop()
         if self._sessions is not None:
             await self._sessions.stop()
         if self._watch is not None:

@@ -6,10 +6,11 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
+from hapta.app.feed_scorers import Scorer
 from hapta.app.ranked.callers import Callers
 from hapta.app.ranked.live import FeedUnusable, LiveTable
 from hapta.app.ranked_tables import RankedTables
-from hapta.app.ranker import Ranker, Scorer
+from hapta.app.ranker import Ranker
 from hapta.cache.plan import HooksMode
 from hapta.config.feed_tables import RankedFeedConfig
 from hapta.feed import SchemaWatch
