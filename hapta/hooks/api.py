@@ -255,7 +255,7 @@ class PluginApi:
             check_score_function(function)
             if self._is_closed:
                 raise MisusedApi("feed is called outside of setup", function)
-            code: CodeType = function.__code__  # type: ignore[attr-defined]
+            code: CodeType = function.__code__
             hook = Hook(
                 KINDS["feed"],
                 self.name,
