@@ -86,7 +86,7 @@ class Ranker:
         self._pool = pool
         self._events = events
         self._meter = meter
-        self._in_process = in_process
+        self.in_process = in_process
         self._turn = asyncio.Lock()
 
     async def start(self) -> None:
@@ -125,7 +125,7 @@ class Ranker:
             Overloaded: too many wait for a worker.
             RankingUnavailable: the deadline is over, its worker was lost twice, or it failed.
         """
-        if plugin is None and weight(table.length, recipe) <= self._in_process:
+        if plugin is None and weight(table.length, recipe) <= self.in_process:
             with self._counted("process"):
                 return await self._here(table, caller, recipe, now, deadline_s)
         with self._counted("pool"):

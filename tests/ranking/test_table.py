@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hapta.model.clock import ManualClock
+from hapta.ranking import table as table_module
 from hapta.ranking.arena import Column, HeapArena, HeapBlock
 from hapta.ranking.features import NONE, Caller
 from hapta.ranking.places import REST_S
@@ -127,6 +128,19 @@ def test_of_several_authors_the_first_counts() -> None:
     kept.put("POSTS", post(0, fans=["u1", "u2"]))
     assert kept.authors_of(0).tolist() == [kept.author_code("u1")]
     assert kept.author_code("u2") == NONE
+
+
+def test_interests_are_learned_from_the_latest_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = table()
+    for number in range(6):
+        kept.put("LIKES", {"id": f"l{number}", "user": "u", "post": f"p{number}"})
+    kept.put("LIKES", {"id": "l6", "user": "u", "post": "p5"})
+    assert kept.engaged("u").tolist() == [0, 1, 2, 3, 4, 5]
+    monkeypatch.setattr(table_module, "MOST_ENGAGED", 3)
+    assert kept.engaged("u").tolist() == [4, 5]
+    kept.drop("LIKES", "l4")
+    kept.drop("LIKES", "l6")
+    assert kept.engaged("u").tolist() == [2, 3, 5]
 
 
 def test_a_guest_and_somebody_unheard_of_are_tied_to_nothing() -> None:

@@ -162,8 +162,8 @@ class TableMachine(RuleBasedStateMachine):
             }
             likes = [each["post"] for each in self.rows["LIKES"].values() if each["user"] == user]
             fan = [each["id"] for each in self.rows["POSTS"].values() if user in each["fans"]]
-            assert _codes(caller.followed) == sorted(self.table.author_code(each) for each in following)
-            assert _codes(caller.hidden_authors) == sorted(self.table.author_code(each) for each in hidden)
+            assert _codes(caller.followed) == {self.table.author_code(each) for each in following}
+            assert _codes(caller.hidden_authors) == {self.table.author_code(each) for each in hidden}
             engaged = {self.table.id_of(slot) for slot in self.table.engaged(user).tolist()} - {None}
             assert engaged == {post for post in (*likes, *fan) if post in self.rows["POSTS"]}
             assert caller.own == self.table.author_code(user)
@@ -212,8 +212,8 @@ class TableMachine(RuleBasedStateMachine):
             self.was_in[slot] = (record_id, now)
 
 
-def _codes(column: Any) -> list[int]:
-    return [int(code) for code in column]
+def _codes(column: Any) -> set[int]:
+    return {int(code) for code in column}
 
 
 TableMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

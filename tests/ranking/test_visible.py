@@ -190,7 +190,7 @@ def test_a_long_rule_is_asked_of_fewer_rows() -> None:
     rule = " || ".join([f"title < {_ME}"] * 60)
     assert len(rows) * 60 > visible.MOST_COMPARED
     assert _filled(rule, rows)[1].of("u1") is None
-    assert _filled(rule, rows[:80])[1].of("u1") is EVERYTHING
+    assert _filled(rule, rows[:33])[1].of("u1") is EVERYTHING
 
 
 def test_nobody_can_write_a_row_that_every_stranger_would_be_taken_for() -> None:
