@@ -21,6 +21,7 @@ from hapta.ranking.columns import columns_of
 from hapta.ranking.features import Caller, Ranked, Recipe
 from hapta.ranking.presets import PRESETS
 from hapta.ranking.rank import rank
+from hapta.ranking.shared import BlockRef, Mapped, SharedBlock
 from tests.ranking.conftest import MakeSite, Site
 from tests.workers import jobs
 from tests.workers.conftest import is_alive, until
@@ -258,18 +259,21 @@ def numpy_and_columns(after_s: float) -> tuple[bool, int]:
 
 async def test_mapped_columns_do_not_count_as_a_workers_memory(make_site: MakeSite) -> None:
     site = await make_site(count=1, max_rss_bytes=2**27)
-    table = DrawnTable(site.arena, 3_000_000)
-    assert sum(array.nbytes for array in table.block.arrays.values()) > 2**26
+    table = DrawnTable(site.arena, 4_000_000)
+    assert isinstance(table.block, SharedBlock)
+    assert sum(array.nbytes for array in table.block.arrays.values()) > 2**27
     (pid,) = site.pool.pids
-    await site.pool.run(touched, table.block.ref)  # type: ignore[attr-defined]
+    await site.pool.run(touched, table.block.ref)
     assert await site.pool.run(jobs.pid) == pid
 
 
-def touched(ref: Any) -> float:
-    """Runs in a worker: reads all of a block."""
-    from hapta.ranking.shared import Mapped
+_kept = Mapped()
+"""Of the worker that runs what follows."""
 
-    return sum(float(array.sum()) for array in Mapped().arrays(ref, ()).values())
+
+def touched(ref: BlockRef) -> float:
+    """Runs in a worker: reads all of a block, and keeps it mapped."""
+    return sum(float(array.sum()) for array in _kept.arrays(ref, [ref.name]).values())
 
 
 async def test_nothing_is_left_after_the_end(make_site: MakeSite) -> None:
