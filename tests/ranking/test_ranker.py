@@ -98,6 +98,27 @@ async def test_a_table_may_grow_while_it_is_ranked(make_site: MakeSite) -> None:
     assert len(site.arena.living) == 1
 
 
+@pytest.mark.parametrize("where", ["here", "pooled"])
+async def test_rows_that_come_while_a_ranking_waits_are_not_in_it(make_site: MakeSite, where: str) -> None:
+    site = await make_site(count=1)
+    table = DrawnTable(site.arena, 300)
+    caller = table.caller(1)
+    expected = rank(table.features(), caller, RECIPE, NOW)
+    ranker = getattr(site, where)
+    asks = [
+        asyncio.ensure_future(ranker.rank(table, caller, RECIPE, NOW, deadline_s=30.0)) for _ in range(10)
+    ]
+    await asyncio.sleep(0)
+    old, new = table.block, site.arena.allocate(columns_of(("likes", "comments", "reposts"), 2), 400)
+    for name, array in old.arrays.items():
+        new.arrays[name][:300] = array[:300]
+    new.arrays["created"][300:], new.arrays["is_candidate"][300:] = NOW, True
+    table.block, table.length = new, 400
+    old.release()
+    assert all(same(got, expected) for got in await asyncio.gather(*asks))
+    assert len(table.features()) == 400
+
+
 async def test_rows_that_change_while_a_worker_ranks_do_no_harm(make_site: MakeSite) -> None:
     site = await make_site()
     table = DrawnTable(site.arena, 5000)
