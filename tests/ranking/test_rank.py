@@ -246,6 +246,14 @@ def test_values_at_the_edges_do_not_break_an_order(preset: str) -> None:
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_a_date_in_the_future_counts_as_now(preset: str) -> None:
+    features = features_of([Row(0, likes=3), Row(-30 * DAY_S, likes=3), Row(-1, likes=3)])
+    now, *later = scores(features, Caller(), Recipe(preset)).tolist()
+    assert later == [now, now]
+    assert slots(features, preset=preset, window_s=60) == [1, 2, 0]
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
 def test_a_feed_without_rows_is_empty(preset: str) -> None:
     caller = Caller(0, *[codes(0, 1)] * 5, np.ones(2, np.float32), codes(0, 1), np.ones(2, np.float32))
     for rows in ([], [Row(is_candidate=False)]):
