@@ -69,6 +69,10 @@ class Feeds(Protocol):
         """Whether single rows of it may be stored."""
         ...
 
+    def whole_by(self, name: str, collection: Collection) -> str:
+        """The date field of a feed whose collection is small and open to all; empty for any other."""
+        ...
+
     async def order(self, name: str, identity: Identity | None, rows: CallerRows) -> Sequence[str]:
         """Ids of rows for this caller, the best first.
 
@@ -131,6 +135,7 @@ class RankedPages:
             collection,
             request.others,
             looks_at_store=self._feeds.looks_at_store(collection),
+            whole_by=self._feeds.whole_by(name, collection),
         )
         try:
             snapshot = await self._snapshot(exchange, name, request, rows)
