@@ -25,7 +25,7 @@ from hapta.ranking.snapshots import Snapshots
 from hapta.ranking.table import FeatureTable
 from hapta.ranking.visible import EVERYTHING, Everything
 from hapta.stages.ranked import RankedPages
-from hapta.stages.ranked_rows import CallerRows
+from hapta.stages.ranked_rows import MOST_WHOLE, CallerRows
 from hapta.stages.ranked_writes import tell_ranked_writes
 
 _Told: TypeAlias = Flags | Everything | None
@@ -105,6 +105,13 @@ class RankedFeeds:
 
     def looks_at_store(self, collection: Collection) -> bool:
         return self._has_store(collection)
+
+    def whole_by(self, name: str, collection: Collection) -> str:
+        live = self._found(name)
+        if collection.rules.get("listRule") != "" or not live.is_ready or live.table.rows > MOST_WHOLE:
+            return ""
+        hidden = {field["name"] for field in collection.fields if field.get("hidden")}
+        return "" if live.config.created in hidden else live.config.created
 
     async def order(self, name: str, identity: Identity | None, rows: CallerRows) -> Sequence[str]:
         live = self._found(name)

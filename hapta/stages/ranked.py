@@ -35,7 +35,7 @@ _TRIES: Final = 5
 """Times a page is filled up again because rows of it have gone."""
 _OF_OTHER_BYTES: Final = frozenset(
     {b"content-length", b"content-type", b"content-encoding", b"etag", b"cache-control", b"vary", b"age"}
-    | {b"cache-status", b"last-modified"}
+    | {b"cache-status", b"last-modified", b"date"}
 )
 
 
@@ -67,6 +67,10 @@ class Feeds(Protocol):
 
     def looks_at_store(self, collection: Collection) -> bool:
         """Whether single rows of it may be stored."""
+        ...
+
+    def whole_by(self, name: str, collection: Collection) -> str:
+        """The date field of a feed whose collection is small and open to all; empty for any other."""
         ...
 
     async def order(self, name: str, identity: Identity | None, rows: CallerRows) -> Sequence[str]:
@@ -131,6 +135,7 @@ class RankedPages:
             collection,
             request.others,
             looks_at_store=self._feeds.looks_at_store(collection),
+            whole_by=self._feeds.whole_by(name, collection),
         )
         try:
             snapshot = await self._snapshot(exchange, name, request, rows)
