@@ -60,9 +60,9 @@ READ_ONLY_CHECKS: Final = (
 """A token proves a superuser without a login."""
 
 FEED_CHECKS: Final = (
-    Check("ranked feeds answer", feeds.answers, ("live",)),
-    Check("ranked feeds page", feeds.pages, ("ranked feeds answer",)),
-    Check("ranked feeds show no more", feeds.no_more_than_lists, ("ranked feeds answer",)),
+    Check("ranked feeds", feeds.answers, ("live",)),
+    Check("ranked feed pages", feeds.pages, ("ranked feeds",)),
+    Check("ranked feed rows", feeds.no_more_than_lists, ("ranked feeds",)),
 )
 """Where ``[feeds.<name>]`` is configured, after the others; they change nothing."""
 

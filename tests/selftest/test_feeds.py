@@ -17,7 +17,7 @@ from tests.support.process import wait_until
 
 FEEDS = {"home": "posts", "own": "diaries", "shut": "closed", "inner": "guarded"}
 CONFIG = "".join(f'[feeds.{name}]\ncollection = "{each}"\n' for name, each in FEEDS.items())
-NAMES = ["ranked feeds answer", "ranked feeds page", "ranked feeds show no more"]
+NAMES = ["ranked feeds", "ranked feed pages", "ranked feed rows"]
 
 
 @pytest.fixture(scope="module")
