@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -293,6 +293,40 @@ async def test_a_row_whose_events_came_in_the_wrong_order_is_read_again(
     assert table.slot_of(post) is not None
     await tables.agrees()
     assert table.slot_of(post) is None
+
+
+async def test_an_answer_that_is_older_than_an_event_does_not_undo_it(
+    served: PocketBase, make: MakeTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = await make(served)
+    table = await tables.complete()
+    await tables.full()
+    following, by_ids, put = tables.following, Rows.by_ids, tables.tables._following._put
+    post = await following.write(views=1)
+    path = f"/api/collections/posts/records/{post}"
+    assert await holds(lambda: table.slot_of(post) is not None)
+    answers, puts = list[int](), list[int]()
+
+    async def overtaken(self: Rows, *args: Any) -> Mapping[str, Row]:
+        found = await by_ids(self, *args)
+        answers.append(found[post]["views"])
+        if len(answers) == 1:
+            await following.ask("PATCH", path, {"views": 3})
+            assert await holds(lambda: puts == [2, 3])
+        return found
+
+    def noted(collection_id: str, record_id: str, row: Row | None) -> None:
+        assert row is not None
+        puts.append(row["views"])
+        put(collection_id, record_id, row)
+
+    monkeypatch.setattr(Rows, "by_ids", overtaken)
+    monkeypatch.setattr(tables.tables._following, "_put", noted)
+    await following.ask("PATCH", path, {"views": 2})
+    assert await holds(lambda: len(puts) == 3)
+    assert answers == [2, 3]
+    assert puts == [2, 3, 3]
+    await tables.agrees()
 
 
 async def test_a_storm_of_writes_on_one_row_ends_with_what_it_is(
