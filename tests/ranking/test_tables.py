@@ -579,6 +579,21 @@ async def test_a_collection_made_anew_under_its_id_has_lost_its_rows(
     assert not len(tables.live().table.caller("user00000000001").followed)
 
 
+async def test_that_it_was_made_anew_is_noticed_by_who_did_not_see_it_go(
+    own: PocketBase, make: MakeTables
+) -> None:
+    tables = await make(own, is_local=False)
+    before = await tables.complete()
+    await tables.following.ask("DELETE", "/api/collections/follows")
+    body = {"collections": [FOLLOWS], "deleteMissing": False}
+    await tables.following.ask("PUT", "/api/collections/import", body)
+    assert await holds(lambda: tables.live().is_ready)
+    assert tables.live().table is before
+    await tables.following.schema.confirmed(0.0)
+    assert await holds(lambda: tables.live().table is not before)
+    await tables.agrees()
+
+
 async def test_a_feed_that_fits_no_more_answers_503_until_it_does(own: PocketBase, make: MakeTables) -> None:
     tables = await make(own)
     await tables.complete()
