@@ -1,12 +1,13 @@
 """What the operator can ask of ranked feeds: ``hapta feeds list``, ``explain`` and ``rebuild``."""
 
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
 import numpy as np
 
+from hapta.app.ranked.callers import Callers
 from hapta.app.ranked.live import FeedUnusable, LiveTable
 from hapta.app.ranked_tables import RankedTables
 from hapta.identity.overview import Overview
@@ -45,9 +46,6 @@ class Ranker(Protocol):
         """The order for a caller."""
 
 
-Interests = Callable[[LiveTable, Caller, Identity], Awaitable[Caller]]
-
-
 class FeedsOffice:
     """Answers for the ranked feeds of one Hapta.
 
@@ -57,7 +55,7 @@ class FeedsOffice:
         overview: finds accounts by their e-mail address.
         schema: what there is now.
         plugin_of: the plugin that scores a feed, by its name; ``None``: its preset does.
-        interests: adds to a caller what they did with rows.
+        callers: what is known of those who ask.
         clock: wall time.
     """
 
@@ -69,7 +67,7 @@ class FeedsOffice:
         overview: Overview,
         schema: Callable[[], Schema],
         plugin_of: Callable[[str], Any | None],
-        interests: Interests,
+        callers: Callers,
         clock: Clock,
     ) -> None:
         self._tables = tables
@@ -77,7 +75,7 @@ class FeedsOffice:
         self._overview = overview
         self._schema = schema
         self._plugin_of = plugin_of
-        self._interests = interests
+        self._callers = callers
         self._clock = clock
 
     def list(self) -> Sequence[Mapping[str, Any]]:
@@ -106,19 +104,19 @@ class FeedsOffice:
         """
         live = self._found(name)
         try:
-            table = await live.ready()
+            await live.ready()
         except HaptaError as exc:
             raise FeedNotReady(self._why_not(live, exc)) from exc
-        visible = live.visible  # of this table; there may be another one when all is asked
         shown, identity = await self._identity(who or GUEST)
-        record_id = "" if identity is None else identity.record
-        caller = table.caller(record_id)
-        if identity is not None:
-            caller = await self._interests(live, caller, identity)
-        seen = EVERYTHING if who == SUPERUSER else visible.of(record_id)
+        theirs = await self._callers.theirs(live, identity)
+        table, now = await live.ready(), self._clock.now()
+        caller = self._callers.caller(table, identity, theirs, now)
+        seen = (
+            EVERYTHING if who == SUPERUSER else live.visible.of("" if identity is None else identity.record)
+        )
         if isinstance(seen, np.ndarray):
             caller = replace(caller, visible=seen)
-        recipe, now, plugin = table.spec.recipe, self._clock.now(), self._plugin_of(name)
+        recipe, plugin = live.recipe, self._plugin_of(name)
         ranked = await self._ranker.rank(
             table, caller, recipe, now, deadline_s=live.config.deadline_s, plugin=plugin
         )

@@ -1,7 +1,7 @@
 """The running gateway: everything put together, started in order, and ended in the other."""
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,9 +17,11 @@ from hapta.app.database import (
 )
 from hapta.app.fast_lane import fast_lane
 from hapta.app.hooks_mode import HooksModes
+from hapta.app.interactions import Interactions
 from hapta.app.limits import Limiting
 from hapta.app.plugin_database import PluginDatabase
 from hapta.app.plugins import Plugins
+from hapta.app.ranking import Ranking
 from hapta.app.readiness import Readiness
 from hapta.app.reload import Parts, Reloaded, Reloading
 from hapta.app.reports import Outputs, Reports
@@ -29,6 +31,7 @@ from hapta.app.spool_dir import spool_directory
 from hapta.app.watch import Watch
 from hapta.builtin.tables import builtin_plugins
 from hapta.config import Config, Loaded, Secrets
+from hapta.config.feeds import read_feeds
 from hapta.hooks.writes import WriteGuards
 from hapta.identity.overview import Overview
 from hapta.model.address import parse_networks
@@ -77,7 +80,7 @@ class Gateway:
         read: reads the configuration again, for a reload; ``None``: it gives ``loaded``.
 
     Raises:
-        ConfigErrors: what is wrong in [validate.<collection>].
+        ConfigErrors: what is wrong in [validate.<collection>] and [feeds.<name>].
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class Gateway:
         read: Callable[[], Loaded] | None = None,
     ) -> None:
         self._loaded = loaded
+        self._feeds = read_feeds(loaded.config.feeds, loaded.origins)
         self._read = read or (lambda: loaded)
         self._environ = environ
         self._outputs = outputs
@@ -101,7 +105,9 @@ class Gateway:
         self._readiness: Readiness | None = None
         self._watch: Watch | None = None
         self._sessions: Sessions | None = None
+        self._interactions: Interactions | None = None
         self._caching: Caching | None = None
+        self._ranking: Ranking | None = None
         self._pool = WorkerPool(
             loaded.config.workers,
             count=worker_count(loaded.config.workers, loaded.config.server.threads),
@@ -164,6 +170,7 @@ class Gateway:
             sessions = await self._start_sessions(database, watch)
             caching = await self._start_caching(database, watch, sessions)
             shaping = self._shaping(database, watch, caching)
+            ranking = await self._start_ranking(database, watch, caching)
             inner = self._inner(self._loaded, database, watch, sessions, caching, shaping)
             self._plugin_database = plugin_database = PluginDatabase(database.superuser, inner)
             await self._plugins.start(plugin_database, watch.feed, watch.schema)
@@ -171,7 +178,15 @@ class Gateway:
                 await self._pool.start()
             limiting = self._limiting(watch, sessions)
             pipeline = partial(
-                self._pipeline, database, self._readiness, watch, sessions, caching, shaping, limiting
+                self._pipeline,
+                database,
+                self._readiness,
+                watch,
+                sessions,
+                caching,
+                shaping,
+                limiting,
+                ranking,
             )
             front.handle = pipeline(self._loaded, spool_dir)
             lane = partial(fast_lane, watch, caching, limiting, self._reports, transmitter, self._clock)
@@ -190,12 +205,13 @@ class Gateway:
                 sessions=sessions,
                 caching=caching,
                 limiting=limiting,
+                ranking=ranking,
                 clock=self._clock,
                 pipeline=pipeline,
                 lane=lane,
             )
             self._reloading = Reloading(parts, self._loaded, self._secrets(), self._read)
-            await self._control.serve(self._desk(database, watch, sessions, caching).application())
+            await self._control.serve(self._desk(database, watch, sessions, caching, ranking).application())
             if not keep_trying:
                 await listener.start(context)
         except BaseException:
@@ -298,7 +314,16 @@ class Gateway:
         )
         # whether an event is the echo of an own write its payload tells
         self._watch.feed.wants_full_where(self._look_at_hooks(database).follows)
+        self._interactions = Interactions(
+            self._loaded.config,
+            superuser=database.superuser,
+            feed=self._watch.feed,
+            schema=self._watch.schema,
+            clock=self._clock,
+        )
         await self._watch.start()
+        self._interactions.start()
+        self._outputs.metrics.interactions.follow(self._interactions)
         return self._watch
 
     def _look_at_hooks(self, database: EmbeddedDatabase | RemoteDatabase) -> HooksModes:
@@ -356,6 +381,23 @@ class Gateway:
         self._outputs.metrics.cache.follow(self._caching)
         return self._caching
 
+    async def _start_ranking(
+        self, database: EmbeddedDatabase | RemoteDatabase, watch: Watch, caching: Caching
+    ) -> Ranking:
+        assert self._interactions is not None
+        self._ranking = Ranking(
+            database.superuser,
+            watch,
+            caching,
+            self._interactions,
+            self._plugins,
+            self._pool,
+            outputs=self._outputs,
+            clock=self._clock,
+        )
+        await self._ranking.start(self._feeds, self._loaded.origins)
+        return self._ranking
+
     def _shaping(
         self, database: EmbeddedDatabase | RemoteDatabase, watch: Watch, caching: Caching
     ) -> Shaping:
@@ -372,7 +414,12 @@ class Gateway:
         )
 
     def _desk(
-        self, database: EmbeddedDatabase | RemoteDatabase, watch: Watch, sessions: Sessions, caching: Caching
+        self,
+        database: EmbeddedDatabase | RemoteDatabase,
+        watch: Watch,
+        sessions: Sessions,
+        caching: Caching,
+        ranking: Ranking,
     ) -> Desk:
         office = CacheOffice(
             caching,
@@ -390,6 +437,7 @@ class Gateway:
             open_streams=self._streams.__len__,
             clock=self._clock,
             started_at=self._clock.monotonic(),
+            feeds=lambda: ranking.office,
         )
 
     def _inner(
@@ -455,6 +503,7 @@ class Gateway:
         caching: Caching,
         shaping: Shaping,
         limiting: Limiting,
+        ranking: Ranking,
         loaded: Loaded,
         spool_dir: str | None,
     ) -> Handler:
@@ -471,6 +520,8 @@ class Gateway:
                 *limiting.outer_stages(),
                 admin_lock(config.admin),
                 *sessions.route_stages(),
+                *ranking.stages(),
+                *self._interaction_stages(config),
                 no_own_route,
                 hold_bodies(
                     self._budget,
@@ -485,6 +536,11 @@ class Gateway:
             ],
             inner,
         )
+
+    def _interaction_stages(self, config: Config) -> Sequence[Stage]:
+        assert self._interactions is not None
+        self._interactions.configure(config)
+        return self._interactions.stages()
 
     async def drain(self) -> int:
         """Fail readiness, stop accepting, let requests under way finish.
@@ -508,8 +564,12 @@ class Gateway:
         if self._plugin_database is not None:
             await self._plugin_database.close()
         await self._pool.stop()
+        if self._ranking is not None:
+            await self._ranking.stop()
         if self._caching is not None:
             await self._caching.stop()
+        if self._interactions is not None:
+            await self._interactions.stop()
         if self._sessions is not None:
             await self._sessions.stop()
         if self._watch is not None:

@@ -9,7 +9,7 @@
 
 import asyncio
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from hapta.app.ranked.build import Build
@@ -48,6 +48,7 @@ class RankedTables:
         arena: where columns lie.
         events: the operator's log.
         metrics: shows the figures.
+        on_ready: told how many rows a table has that is complete.
     """
 
     def __init__(
@@ -62,9 +63,11 @@ class RankedTables:
         clock: Clock,
         events: EventLog,
         metrics: RankedTableMetrics,
+        on_ready: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._live = {name: LiveTable(name, config) for name, config in feeds.items()}
         self._origins = origins
+        self._on_ready = on_ready
         self._feed = feed
         self._schema = schema
         self._arena = arena
@@ -141,6 +144,11 @@ class RankedTables:
         live.stop_build()
         live.is_exact, live.why = False, "operator"
         self._wake.set()
+
+    def reads(self, collection: str) -> str | None:
+        """The id of a collection that some feed reads, by its name or id; ``None`` for any other."""
+        found = self._schema.snapshot.resolve(collection)
+        return found.id if found is not None and found.id in self._read else None
 
     def wrote(self, collection_id: str, record_id: str, started_at: float | None = None) -> None:
         """An own write was answered; :meth:`settle` waits for its event.
@@ -318,6 +326,7 @@ class RankedTables:
             seconds=round(self._clock.monotonic() - build.began, 3),
             bytes=build.table.nbytes,
         )
+        self._on_ready(build.table.rows)
 
     def _waits(self, exc: BaseException) -> None:
         if self._has_told:

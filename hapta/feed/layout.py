@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-META_ID, SESSIONS_ID, ROTATIONS_ID, AUDIT_ID = (
+META_ID, SESSIONS_ID, ROTATIONS_ID, AUDIT_ID, INTERACTIONS_ID = (
     "pbc_hapta_meta",
     "pbc_hapta_sessions",
     "pbc_hapta_rotations",
     "pbc_hapta_audit",
+    "pbc_hapta_interactions",
 )
 _SEALED_CHARACTERS = 20_000
 """A sealed token; PocketBase's own default is 5,000."""
@@ -27,10 +28,11 @@ class Own:
     sessions: str
     rotations: str
     audit: str
+    interactions: str
 
     def all(self) -> frozenset[str]:
         """All of them."""
-        return frozenset((self.meta, self.sessions, self.rotations, self.audit))
+        return frozenset((self.meta, self.sessions, self.rotations, self.audit, self.interactions))
 
 
 NAMES_BY_PART: Mapping[str, str] = {
@@ -38,6 +40,7 @@ NAMES_BY_PART: Mapping[str, str] = {
     "sessions": "hapta_sessions",
     "rotations": "hapta_rotations",
     "audit": "hapta_audit",
+    "interactions": "hapta_interactions",
 }
 """Collection names by the attribute of :class:`Own` that holds their id."""
 
@@ -50,6 +53,14 @@ def _text(name: str, **more: Any) -> dict[str, Any]:
 
 def _date(name: str) -> dict[str, Any]:
     return {"name": name, "type": "date", "system": True}
+
+
+def _whole(name: str) -> dict[str, Any]:
+    return {"name": name, "type": "number", "system": True, "onlyInt": True}
+
+
+def _bool(name: str) -> dict[str, Any]:
+    return {"name": name, "type": "bool", "system": True}
 
 
 def _created() -> dict[str, Any]:
@@ -90,7 +101,7 @@ LAYOUT: tuple[Mapping[str, Any], ...] = (
             _text("record", required=True),
             _text("salt", hidden=True),
             _sealed(),
-            {"name": "refreshable", "type": "bool", "system": True},
+            _bool("refreshable"),
             _text("device"),
             _text("address"),
             _created(),
@@ -118,7 +129,7 @@ LAYOUT: tuple[Mapping[str, Any], ...] = (
                 "cascadeDelete": True,
                 "maxSelect": 1,
             },
-            {"name": "generation", "type": "number", "system": True, "onlyInt": True},
+            _whole("generation"),
             _sealed(),
             _date("issued"),
             _date("exp"),
@@ -139,6 +150,31 @@ LAYOUT: tuple[Mapping[str, Any], ...] = (
             _created(),
         ],
         ["CREATE INDEX `idx_hapta_audit_created` ON `hapta_audit` (`created`)"],
+    ),
+    _collection(
+        INTERACTIONS_ID,
+        "hapta_interactions",
+        [
+            _text("auth", required=True),
+            _text("user", required=True),
+            _text("collection", required=True),
+            _text("record", required=True),
+            _whole("views"),
+            _date("viewed"),
+            _whole("view_ms"),
+            _whole("dwell_ms"),
+            _whole("clicks"),
+            _date("clicked"),
+            _bool("hidden"),
+            _date("judged"),
+            _date("first"),
+            _date("last"),
+        ],
+        [
+            "CREATE INDEX `idx_hapta_interactions_user` ON `hapta_interactions` (`user`, `auth`)",
+            "CREATE INDEX `idx_hapta_interactions_record` ON `hapta_interactions` (`record`, `collection`)",
+            "CREATE INDEX `idx_hapta_interactions_last` ON `hapta_interactions` (`last`)",
+        ],
     ),
 )
 """All of them, as ``PUT /api/collections/import`` takes them; what is referred to comes first."""

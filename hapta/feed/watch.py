@@ -35,6 +35,8 @@ _PROOFS = 2
 """Changes that must be told: one alone might be somebody else's, in the wrong directory at the same time."""
 _CONFIRMED_WITHIN_S = 5.0
 _PAGE = 1000
+_BATCH_MOST = 50
+"""What PocketBase takes unless it is told otherwise."""
 _STAMPS_SQL = "SELECT group_concat(id || ' ' || updated, char(10)) FROM _collections"
 
 
@@ -52,10 +54,12 @@ class Features:
     Attributes:
         has_sql: ``POST /api/sql`` answers superusers (0.39 and newer).
         has_batch: ``POST /api/batch`` is switched on in the settings.
+        batch_most: requests it takes at once.
     """
 
     has_sql: bool = False
     has_batch: bool = False
+    batch_most: int = _BATCH_MOST
 
 
 class SchemaWatch:
@@ -285,7 +289,14 @@ class SchemaWatch:
         has_sql = await self._stamps() is not None
         status, settings = await self._superuser.request("GET", "/api/settings", lane=Lane.STREAMS)
         batch = settings.get("batch") if status == 200 and isinstance(settings, Mapping) else None
-        self.features = Features(has_sql, isinstance(batch, Mapping) and bool(batch.get("enabled")))
+        if not isinstance(batch, Mapping):
+            batch = {}
+        most = batch.get("maxRequests")
+        self.features = Features(
+            has_sql,
+            bool(batch.get("enabled")),
+            most if type(most) is int and most > 0 else _BATCH_MOST,
+        )
 
     def _adopt(self, collections: list[Collection]) -> None:
         is_first = self.snapshot.version == 0

@@ -34,7 +34,9 @@ from hapta.model.operation import OperationClass
 from hapta.observe.cache_metrics import CacheMetrics
 from hapta.observe.file_metrics import FileMetrics
 from hapta.observe.hook_metrics import HookMetrics
+from hapta.observe.interaction_metrics import InteractionMetrics
 from hapta.observe.ranked_metrics import RankedTableMetrics
+from hapta.observe.ranking_metrics import RankingMetrics
 from hapta.observe.session_metrics import SessionMetrics
 from hapta.observe.worker_metrics import WorkerMetrics
 
@@ -143,8 +145,10 @@ class Metrics:
         sessions: figures of whoever keeps sessions, read from there.
         cache: what the cache did, and what it holds.
         files: the same of the cache of files.
+        interactions: what was told of people and rows of ranked feeds.
         workers: jobs of the worker pool, and the pool itself.
         hooks: runs of plugins' hooks.
+        rankings: orders of ranked feeds.
 
     It is also the feed's meter (``hapta.feed.FeedMeter``).
     """
@@ -163,11 +167,14 @@ class Metrics:
         registry.register(self.cache)
         self.files = FileMetrics()
         registry.register(self.files)
+        self.interactions = InteractionMetrics()
+        registry.register(self.interactions)
         self.workers = WorkerMetrics()
         registry.register(self.workers)
         self.ranked_tables = RankedTableMetrics()
         registry.register(self.ranked_tables)
         self.hooks = HookMetrics(registry)
+        self.rankings = RankingMetrics(registry)
         self.open_streams = Gauge("hapta_open_streams", "Event streams now open.", registry=registry)
         self.open_connections = Gauge(
             "hapta_open_connections", "Client connections now open.", registry=registry

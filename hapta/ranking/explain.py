@@ -21,9 +21,9 @@ def explain(
 ) -> list[dict[str, float]]:
     """The parts of each row's score, in the order in which they come into it, by name.
 
-    ``signals.<name>`` is what a signal adds (with ``for_you`` and a negative weight: the factor it is), the
-    other names are those of the preset's formula; then ``score``, ``age_s``, and 1 or 0 for ``pinned`` and
-    ``seen``. A row that the preset leaves out has a score of minus infinity.
+    ``signals.<name>`` is a signal times its weight (with ``for_you`` and a negative weight: the factor it
+    is); the other names are those of the preset's formula; then ``score``, ``age_s``, and 1 or 0 for
+    ``pinned`` and ``seen``. A row that the preset leaves out has a score of minus infinity.
 
     Args:
         slots: of the rows; whether the caller may see them is not asked here.

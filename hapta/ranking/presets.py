@@ -33,7 +33,7 @@ GRAVITY: Final = 1.8
 Z: Final = 1.96
 """95 % of a normal distribution lie within so many standard deviations."""
 
-FOR_YOU_WEIGHTS: Final[Mapping[str, float]] = {"follow": 4.0, "author": 4.0, "topic": 4.0}
+FOR_YOU_WEIGHTS: Final[Mapping[str, float]] = {"follow": 2.0, "author": 2.0, "topic": 2.0}
 FOR_YOU_LEAST: Final = 0.01
 
 POSTLY_WEIGHTS: Final[Mapping[str, float]] = {
@@ -191,11 +191,12 @@ def postly(features: Features, caller: Caller, recipe: Recipe, now: float) -> Fo
 def for_you(features: Features, caller: Caller, recipe: Recipe, now: float) -> Formula:
     """What Hapta makes of it: max(base, 0.01) · penalties · 2 ** (-age / half_life_s).
 
-    * base: 1, + for each signal of positive weight w · log2(1 + value), + ``follow`` if the caller follows
-      the author, + ``author`` · affinity to the author, + ``topic`` · the sum of affinities to the row's
-      topics, that kept between -1 and 1. So a flag (0 or 1) counts its weight, and a count its weight once
-      more with each doubling. ``follow``, ``author`` and ``topic`` are 4 unless the weights say otherwise, as
-      much as 15 likes. For a caller of whom nothing is known there is engagement and age alone.
+    * base: 1 + log2(1 + e) + ``follow`` if the caller follows the author + ``author`` · affinity to the
+      author + ``topic`` · the sum of affinities to the row's topics, that kept between -1 and 1. e is the
+      engagement, the sum of the signals of positive weight, each times it: one logarithm of the sum, for
+      likes, comments and reposts mostly come together and would count three times. ``follow``, ``author``
+      and ``topic`` are 2 unless the weights say otherwise, as much as the first 3 likes. For a caller of
+      whom nothing is known there is engagement and age alone.
     * penalties: for each signal of negative weight 1 / (1 + abs(w) · value), above 0 and at most 1.
     * The half-life is exact: a row has half of the score it had that long ago.
 
@@ -212,11 +213,12 @@ def for_you(features: Features, caller: Caller, recipe: Recipe, now: float) -> F
         for name, weight in signals.items():
             if weight > 0:
                 values = rows.signal(name, least=0.0)
-                values += 1.0
-                np.log2(values, out=values)
                 values *= weight
                 note(f"signals.{name}", values)
                 scores += values
+        np.log2(scores, out=scores)
+        note("engagement", scores)
+        scores += 1.0
         ties.add(rows, scores, note)
         np.maximum(scores, FOR_YOU_LEAST, out=scores)
         note("base", scores)

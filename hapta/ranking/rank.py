@@ -45,7 +45,8 @@ def rank(
     keys: list[Key] = [points.__getitem__, rows.created_at]
     if recipe.seen == "lower" and len(caller.seen):
         new_first = points.copy()
-        new_first[np.setdiff1d(rows.places_of(caller.seen), pinned)] = -np.inf  # below all others, and equal
+        new_first[rows.places_of(caller.seen)] = -np.inf  # below all others, and equal
+        new_first[pinned] = np.inf
         keys.insert(0, new_first.__getitem__)
     order = _spaced(rows, keys, recipe, len(pinned)) if recipe.spacing else best(keys, recipe.depth)
     points[pinned] = own_points
@@ -59,7 +60,9 @@ def eligible(features: Features, caller: Caller, recipe: Recipe, now: float) -> 
     length = len(features)
     is_in = features.is_candidate.copy()
     if caller.visible is not None:
-        is_in &= caller.visible
+        known = len(caller.visible)
+        is_in[:known] &= caller.visible
+        is_in[known:] = False  # rows that came since
     if recipe.window_s:
         is_in &= features.created >= now - recipe.window_s
     if len(caller.hidden_authors):

@@ -59,7 +59,7 @@ async def test_pages_are_put_together(
 
 async def test_features_are_found_by_trying(served: PocketBase, follow: Follow) -> None:
     following = await follow(served)
-    assert following.schema.features == Features(has_sql=True, has_batch=True)
+    assert following.schema.features == Features(has_sql=True, has_batch=True, batch_most=100)
 
 
 @pytest.mark.parametrize("is_local", [LOCAL, REMOTE])

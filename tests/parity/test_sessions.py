@@ -176,6 +176,6 @@ def test_hapta_s_collections_are_left_out_of_the_list(
 
     assert ADMIN_EMAIL == "admin@example.com"
     hapta = make_hapta(admin__show_own_collections=is_shown)
-    own = {"hapta_meta", "hapta_sessions", "hapta_rotations", "hapta_audit"}
+    own = {"hapta_meta", "hapta_sessions", "hapta_rotations", "hapta_audit", "hapta_interactions"}
     assert names(pocketbase.url) == own
     assert names(hapta.url) == (own if is_shown else set())

@@ -13,7 +13,7 @@ def score(row: Row, caller: Caller, recipe: Recipe) -> float:
     """A row's, by the formulas in the presets' docstrings."""
     age_s = max(row.age_s, 0.0)
     defaults = POSTLY if recipe.preset == "postly" else dict.fromkeys(SIGNALS, 1.0)
-    weights = {**defaults, "follow": 4.0, "author": 4.0, "topic": 4.0, **recipe.weights}
+    weights = {**defaults, "follow": 2.0, "author": 2.0, "topic": 2.0, **recipe.weights}
     total = sum(weights[name] * getattr(row, name) for name in SIGNALS)
     topics = dict(zip(caller.topics.tolist(), caller.topic_affinity.tolist(), strict=True))
     match recipe.preset:
@@ -37,7 +37,7 @@ def score(row: Row, caller: Caller, recipe: Recipe) -> float:
             liked = {topic for topic, affinity in topics.items() if affinity > 0}
             total -= 0.5 if liked and not liked & set(row.topics) else 0.0
             return total if total >= -1 else LEFT_OUT
-    base = 1 + sum(weights[n] * log2(1 + getattr(row, n)) for n in SIGNALS if weights[n] > 0)
+    base = 1 + log2(1 + sum(weights[name] * getattr(row, name) for name in SIGNALS if weights[name] > 0))
     base += weights["follow"] * (row.author in caller.followed.tolist() and row.author != NONE)
     authors = dict(zip(caller.authors.tolist(), caller.author_affinity.tolist(), strict=True))
     base += weights["author"] * authors.get(row.author, 0.0)

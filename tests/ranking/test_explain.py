@@ -28,19 +28,20 @@ def test_the_explained_score_is_the_ranked_one(data: st.DataObject, rows: list[R
 
 
 def test_parts_make_up_the_score() -> None:
-    rows = [Row(2 * DAY_S, author=1, likes=7, comments=1, spam=1, topics=(2,))]
+    rows = [Row(2 * DAY_S, author=1, likes=5, comments=1, spam=1, topics=(2,))]
     caller = Caller(followed=codes(1), topics=codes(2), topic_affinity=np.array([0.25], np.float32))
     recipe = Recipe(weights={"spam": -3.0, "comments": 2.0})
     [parts] = explain(features_of(rows), caller, recipe, NOW, [0])
     assert parts == {
         "signals.comments": 2.0,
-        "signals.likes": 3.0,
-        "follow": 4.0,
-        "topic": 1.0,
-        "base": 11.0,
+        "signals.likes": 5.0,
+        "engagement": 3.0,
+        "follow": 2.0,
+        "topic": 0.5,
+        "base": 6.5,
         "signals.spam": 0.25,
         "decay": 0.25,
-        "score": 11 / 16,
+        "score": 6.5 / 16,
         "age_s": 2 * DAY_S,
         "pinned": 0.0,
         "seen": 0.0,

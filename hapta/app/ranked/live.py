@@ -10,6 +10,7 @@ from hapta.config.errors import ConfigError
 from hapta.config.feed_tables import RankedFeedConfig
 from hapta.model.errors import Overloaded
 from hapta.model.schema import Schema
+from hapta.ranking.features import Recipe
 from hapta.ranking.spec import FeedSpec
 from hapta.ranking.table import FeatureTable
 from hapta.ranking.visible import Visible
@@ -87,6 +88,11 @@ class LiveTable:
         """What of :attr:`table` callers may see."""
         assert self._visible is not None, "look at is_ready first, or await ready()"
         return self._visible
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it is ranked now, be the table as it may."""
+        return (self.spec or self.table.spec).recipe
 
     @property
     def needs_build(self) -> bool:
