@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hapta.app.ranked import loading
+from hapta.app.ranked import loading, settle
 from hapta.app.ranked import rows as ranked_rows
 from hapta.app.ranked.live import FeedLoading, FeedUnusable
 from hapta.app.ranked.rows import Row, Rows
@@ -389,7 +389,10 @@ async def test_a_change_that_is_never_told_shows_when_the_table_is_built_anew(
 # own writes
 
 
-async def test_a_ranking_after_an_own_write_knows_of_it(served: PocketBase, make: MakeTables) -> None:
+async def test_a_ranking_after_an_own_write_knows_of_it(
+    served: PocketBase, make: MakeTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settle, "WAITED_S", 3600.0)  # it is the event that ends the waiting
     tables = await make(served)
     table = await tables.complete()
     await tables.full()
