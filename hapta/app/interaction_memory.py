@@ -1,7 +1,8 @@
 """What users did, in memory: read when first needed, kept current by own writes and the change feed.
 
-A state is one value that never changes; what is learned makes another. A read that is under way when something
-is learned of its user may have missed it: whoever waits for it gets what it found, and it is not kept.
+A state is one value that never changes; what is learned makes another. A read that is under way when
+something is learned of its user may have missed it: whoever waits for it gets what it found, and it is not
+kept.
 """
 
 import asyncio
