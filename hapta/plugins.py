@@ -7,6 +7,7 @@ the kinds of hooks, ``plugins/examples/`` some to read.
 from hapta.hooks.api import PluginApi
 from hapta.hooks.change import Caller, Change, LeftOut, Login, Record, RowChange, Upload, Viewer, Written
 from hapta.hooks.database import BatchWrite, Database, DatabaseError
+from hapta.hooks.feed_columns import FeedColumns
 from hapta.hooks.reject import FieldError, Reject
 from hapta.hooks.settings import Settings
 from hapta.model.errors import HaptaError
@@ -18,6 +19,7 @@ __all__ = [
     "Change",
     "Database",
     "DatabaseError",
+    "FeedColumns",
     "FieldError",
     "HaptaError",
     "JobError",

@@ -382,6 +382,10 @@ class Caching:
             return Left.HOOKS
         return collection if self._feed.covers(collection.id) else Left.FEED
 
+    def may_store(self, collection: Collection) -> bool:
+        """Whether answers with rows of a collection are stored at all."""
+        return self._config.is_enabled and self._is_enabled(collection)
+
     def hooks_of(self, name_or_id: str | None) -> HooksMode:
         collection = None if name_or_id is None else self.book.schema.resolve(name_or_id)
         return self.hooks.anywhere if collection is None else self.hooks.of(collection)

@@ -21,6 +21,7 @@ from hapta.app.interactions import Interactions
 from hapta.app.limits import Limiting
 from hapta.app.plugin_database import PluginDatabase
 from hapta.app.plugins import Plugins
+from hapta.app.ranking import Ranking
 from hapta.app.readiness import Readiness
 from hapta.app.reload import Parts, Reloaded, Reloading
 from hapta.app.reports import Outputs, Reports
@@ -30,6 +31,7 @@ from hapta.app.spool_dir import spool_directory
 from hapta.app.watch import Watch
 from hapta.builtin.tables import builtin_plugins
 from hapta.config import Config, Loaded, Secrets
+from hapta.config.feeds import read_feeds
 from hapta.hooks.writes import WriteGuards
 from hapta.identity.overview import Overview
 from hapta.model.address import parse_networks
@@ -78,7 +80,7 @@ class Gateway:
         read: reads the configuration again, for a reload; ``None``: it gives ``loaded``.
 
     Raises:
-        ConfigErrors: what is wrong in [validate.<collection>].
+        ConfigErrors: what is wrong in [validate.<collection>] and [feeds.<name>].
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Gateway:
         read: Callable[[], Loaded] | None = None,
     ) -> None:
         self._loaded = loaded
+        self._feeds = read_feeds(loaded.config.feeds, loaded.origins)
         self._read = read or (lambda: loaded)
         self._environ = environ
         self._outputs = outputs
@@ -104,6 +107,7 @@ class Gateway:
         self._sessions: Sessions | None = None
         self._interactions: Interactions | None = None
         self._caching: Caching | None = None
+        self._ranking: Ranking | None = None
         self._pool = WorkerPool(
             loaded.config.workers,
             count=worker_count(loaded.config.workers, loaded.config.server.threads),
@@ -166,6 +170,7 @@ class Gateway:
             sessions = await self._start_sessions(database, watch)
             caching = await self._start_caching(database, watch, sessions)
             shaping = self._shaping(database, watch, caching)
+            ranking = await self._start_ranking(database, watch, caching)
             inner = self._inner(self._loaded, database, watch, sessions, caching, shaping)
             self._plugin_database = plugin_database = PluginDatabase(database.superuser, inner)
             await self._plugins.start(plugin_database, watch.feed, watch.schema)
@@ -173,7 +178,15 @@ class Gateway:
                 await self._pool.start()
             limiting = self._limiting(watch, sessions)
             pipeline = partial(
-                self._pipeline, database, self._readiness, watch, sessions, caching, shaping, limiting
+                self._pipeline,
+                database,
+                self._readiness,
+                watch,
+                sessions,
+                caching,
+                shaping,
+                limiting,
+                ranking,
             )
             front.handle = pipeline(self._loaded, spool_dir)
             lane = partial(fast_lane, watch, caching, limiting, self._reports, transmitter, self._clock)
@@ -192,12 +205,13 @@ class Gateway:
                 sessions=sessions,
                 caching=caching,
                 limiting=limiting,
+                ranking=ranking,
                 clock=self._clock,
                 pipeline=pipeline,
                 lane=lane,
             )
             self._reloading = Reloading(parts, self._loaded, self._secrets(), self._read)
-            await self._control.serve(self._desk(database, watch, sessions, caching).application())
+            await self._control.serve(self._desk(database, watch, sessions, caching, ranking).application())
             if not keep_trying:
                 await listener.start(context)
         except BaseException:
@@ -367,6 +381,23 @@ class Gateway:
         self._outputs.metrics.cache.follow(self._caching)
         return self._caching
 
+    async def _start_ranking(
+        self, database: EmbeddedDatabase | RemoteDatabase, watch: Watch, caching: Caching
+    ) -> Ranking:
+        assert self._interactions is not None
+        self._ranking = Ranking(
+            database.superuser,
+            watch,
+            caching,
+            self._interactions,
+            self._plugins,
+            self._pool,
+            outputs=self._outputs,
+            clock=self._clock,
+        )
+        await self._ranking.start(self._feeds, self._loaded.origins)
+        return self._ranking
+
     def _shaping(
         self, database: EmbeddedDatabase | RemoteDatabase, watch: Watch, caching: Caching
     ) -> Shaping:
@@ -383,7 +414,12 @@ class Gateway:
         )
 
     def _desk(
-        self, database: EmbeddedDatabase | RemoteDatabase, watch: Watch, sessions: Sessions, caching: Caching
+        self,
+        database: EmbeddedDatabase | RemoteDatabase,
+        watch: Watch,
+        sessions: Sessions,
+        caching: Caching,
+        ranking: Ranking,
     ) -> Desk:
         office = CacheOffice(
             caching,
@@ -401,6 +437,7 @@ class Gateway:
             open_streams=self._streams.__len__,
             clock=self._clock,
             started_at=self._clock.monotonic(),
+            feeds=lambda: ranking.office,
         )
 
     def _inner(
@@ -466,6 +503,7 @@ class Gateway:
         caching: Caching,
         shaping: Shaping,
         limiting: Limiting,
+        ranking: Ranking,
         loaded: Loaded,
         spool_dir: str | None,
     ) -> Handler:
@@ -482,6 +520,7 @@ class Gateway:
                 *limiting.outer_stages(),
                 admin_lock(config.admin),
                 *sessions.route_stages(),
+                *ranking.stages(),
                 *self._interaction_stages(config),
                 no_own_route,
                 hold_bodies(
@@ -525,6 +564,8 @@ class Gateway:
         if self._plugin_database is not None:
             await self._plugin_database.close()
         await self._pool.stop()
+        if self._ranking is not None:
+            await self._ranking.stop()
         if self._caching is not None:
             await self._caching.stop()
         if self._interactions is not None:

@@ -33,7 +33,13 @@ from hapta.model.tasks import TaskSet
 from hapta.server.protocol import new_request_id
 from hapta.stages.fetch import nobody_leaves
 from hapta.upstream.spool import SpoolBudget, SpooledBody
-from hapta.upstream.superuser import USER_AGENT, NotPocketBase, SuperuserClient, SuperuserRefused
+from hapta.upstream.superuser import (
+    SUPERUSERS_ONLY,
+    USER_AGENT,
+    NotPocketBase,
+    SuperuserClient,
+    SuperuserRefused,
+)
 
 PREFIX: Final = "hapta_"
 """Collections of plugins are named so."""
@@ -41,7 +47,6 @@ MOST_ROWS: Final = 1000
 """On one page, as PocketBase has it."""
 
 _PROOF = "/api/collections?perPage=1&skipTotal=1&fields=id"
-_SUPERUSERS_ONLY = "id != '@request.'"
 _HERE = parse_address("127.0.0.1")
 _METHODS = {"create": "POST", "update": "PATCH", "delete": "DELETE", "upsert": "PUT"}
 _LAST_WRITES_S = 5.0
@@ -125,7 +130,7 @@ class PluginDatabase:
 
     async def _rows(self, collection: str, condition: str, **query: Any) -> Sequence[Record]:
         # whoever wrote the condition may end it with a comment
-        query["filter"] = f"{condition}\n// {_SUPERUSERS_ONLY}" if condition.strip() else _SUPERUSERS_ONLY
+        query["filter"] = f"{condition}\n// {SUPERUSERS_ONLY}" if condition.strip() else SUPERUSERS_ONLY
         given = {name: value for name, value in query.items() if value}
         path = f"{_records(collection)}?{urlencode(given, quote_via=quote)}&skipTotal=1"
         try:

@@ -71,15 +71,24 @@ class GatewayServices:
     ) -> Any:
         if self._pool is None:
             raise RuntimeError(f"{plugin}: there are no workers here")
-        wanted: Callable[..., Any] | FunctionRef = function
-        module = getattr(function, "__module__", None) or ""
-        if module.startswith(PREFIX):
-            name = module.partition(".")[0]
-            file = self._file_of(name)
-            if file is None:
-                raise RuntimeError(f"{plugin} was replaced; its functions are gone")
-            wanted = FunctionRef.of(function, file, name)
+        wanted = self.found_by_workers(plugin, function)
         return await self._pool.run(wanted, *args, deadline_s=deadline_s)
+
+    def found_by_workers(self, plugin: str, function: Callable[..., Any]) -> Callable[..., Any] | FunctionRef:
+        """A function of a plugin as the pool takes it.
+
+        Raises:
+            RuntimeError: the plugin was replaced.
+            TypeError: a worker could not find it.
+        """
+        module = getattr(function, "__module__", None) or ""
+        if not module.startswith(PREFIX):
+            return function
+        name = module.partition(".")[0]
+        file = self._file_of(name)
+        if file is None:
+            raise RuntimeError(f"{plugin} was replaced; its functions are gone")
+        return FunctionRef.of(function, file, name)
 
     def spawn(self, plugin: str, coroutine: Coroutine[Any, Any, None], name: str) -> None:
         tasks = self._tasks.setdefault(plugin, TaskSet())

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from hapta.app.feed_scorers import Scorer, feed_problems, place_of
 from hapta.app.plugin_services import GatewayServices
 from hapta.builtin.tables import builtin_plugins
 from hapta.config import Loaded
@@ -33,6 +34,7 @@ from hapta.model.schema import Schema
 from hapta.model.tasks import TaskSet
 from hapta.observe.events import Events
 from hapta.observe.hook_metrics import HookMetrics
+from hapta.workers.functions import target_of
 from hapta.workers.pool import WorkerPool
 
 LOOK_EVERY_S: Final = 0.5
@@ -108,6 +110,7 @@ class Plugins:
         self._tables = loaded.config.plugins
         self._checks: Mapping[str, Mapping[str, Any]] = loaded.config.validate
         self._origins = loaded.origins
+        self._feeds = frozenset(loaded.config.feeds)
         self._folder = loaded.path(loaded.config.hooks.dir)
         self._builtin = tuple(builtin)
         self._events = events
@@ -145,6 +148,14 @@ class Plugins:
         """Those at work, by name."""
         return [self._plugins[name] for name in sorted(self._plugins)]
 
+    def scorer(self, feed: str) -> Scorer | None:
+        """The plugin's function that scores a ranked feed, if there is one."""
+        for hook in self.registry.all_of("feed"):
+            if hook.feed == feed:
+                function = self._services.found_by_workers(hook.plugin, hook.function)
+                return Scorer(hook.plugin, target_of(function), place_of(hook))
+        return None
+
     def load(self) -> None:
         """Load all that are enabled; nothing of them runs yet.
 
@@ -153,7 +164,9 @@ class Plugins:
         """
         self._own_hooks = builtin_hooks(self._builtin, self._services)
         sources = find_plugins(self._folder, self._tables)
-        for plugin in load_plugins(sources, self._tables, self._origins, self._services):
+        plugins = load_plugins(sources, self._tables, self._origins, self._services)
+        _check_feeds(plugins, (), self._feeds)
+        for plugin in plugins:
             self._take(plugin)
         for source in sources:
             self._seen[source.name] = _Seen(_mark(source.root))
@@ -283,7 +296,9 @@ class Plugins:
             "the version before it stays at work" if source.name in self._plugins else "it is not at work"
         )
         try:
-            ready = await self._start_anew(source, mark, self._tables.get(source.name, {}), self._origins)
+            others = [plugin for plugin in self.plugins if plugin.name != source.name]
+            table = self._tables.get(source.name, {})
+            ready = await self._start_anew(source, mark, table, self._origins, others, self._feeds)
         except PluginErrors as exc:
             seen.refused = mark
             self._refused(exc.problems, outcome)
@@ -295,14 +310,25 @@ class Plugins:
             self._endings.spawn(self._replaced(old, ready.tasks, requests), name=f"end of plugin {old.name}")
 
     async def _start_anew(
-        self, source: Source, mark: _Mark, table: Mapping[str, Any], origins: Mapping[str, str]
+        self,
+        source: Source,
+        mark: _Mark,
+        table: Mapping[str, Any],
+        origins: Mapping[str, str],
+        others: Sequence[Plugin],
+        feeds: frozenset[str],
     ) -> _Ready:
         """Load and start what stands there, beside the version at work.
+
+        Args:
+            others: plugins that will be at work with it.
+            feeds: those that are configured.
 
         Raises:
             PluginErrors: it cannot be; nothing of it is left.
         """
         new = load_plugin(source, table, origins, self._services)
+        _check_feeds([new], others, feeds)
         ready = _Ready(new, mark, self._services.take_tasks(source.name))
         self._files[new.module.__name__] = str(source.file.absolute())
         for hook in _of_kind(new, "startup"):
@@ -353,21 +379,33 @@ class Plugins:
         names = {source.name for source in wanted}
         readied = Readied(loaded, own_hooks, [], [name for name in self._plugins if name not in names])
         problems: list[str] = []
+        staying, feeds = self._staying(wanted, tables), frozenset(loaded.config.feeds)
+        problems += feed_problems((hook for plugin in staying for hook in plugin.hooks), feeds)
         try:
             for source in wanted:
                 mark, table = _mark(source.root), tables.get(source.name, {})
                 if self._is_at_work(source.name, mark, table):
                     continue
+                others = [*staying, *(ready.plugin for ready in readied.ready)]
                 try:
-                    readied.ready.append(await self._start_anew(source, mark, table, loaded.origins))
+                    new = await self._start_anew(source, mark, table, loaded.origins, others, feeds)
+                    readied.ready.append(new)
                 except PluginErrors as exc:
                     problems += exc.problems
             if problems:
-                raise PluginErrors(problems)
+                raise PluginErrors(dict.fromkeys(problems))  # each newcomer tells what is wrong with the rest
         except BaseException:
             await self.discard(readied)
             raise
         return readied
+
+    def _staying(self, wanted: Iterable[Source], tables: Mapping[str, Mapping[str, Any]]) -> list[Plugin]:
+        """Those at work that are not to be replaced."""
+        return [
+            self._plugins[source.name]
+            for source in wanted
+            if self._is_at_work(source.name, _mark(source.root), tables.get(source.name, {}))
+        ]
 
     def _is_at_work(self, name: str, mark: _Mark, table: Mapping[str, Any]) -> bool:
         """With these files and settings."""
@@ -386,6 +424,7 @@ class Plugins:
         """From now on it is as it was prepared."""
         config, requests = readied.loaded.config, weakref.ref(self.registry)
         self._tables, self._origins, self._checks = config.plugins, readied.loaded.origins, config.validate
+        self._feeds = frozenset(config.feeds)
         self.runner.configure(
             guard_deadline_s=config.hooks.guard_deadline_s, watcher_deadline_s=config.hooks.watcher_deadline_s
         )
@@ -458,6 +497,19 @@ class Plugins:
             self._events.error("plugin_refused", message=f"{problem}; {outcome}")
 
 
+def _check_feeds(new: Iterable[Plugin], others: Iterable[Plugin], feeds: frozenset[str]) -> None:
+    """
+    Raises:
+        PluginErrors: plugins score what is not there, or is scored already; the new ones are unloaded.
+    """
+    news = list(new)
+    problems = feed_problems((hook for plugin in (*others, *news) for hook in plugin.hooks), feeds)
+    if problems:
+        for plugin in news:
+            plugin.unload()
+        raise PluginErrors(problems)
+
+
 def _of_kind(plugin: Plugin, kind: str) -> list[Hook]:
     return [hook for hook in plugin.hooks if hook.kind.name == kind]
 
@@ -495,6 +547,7 @@ def hooks_at_rest(loaded: Loaded) -> list[Hook]:
     hooks = builtin_hooks(builtin_plugins(loaded.config.validate, loaded.origins), services)
     sources = find_plugins(loaded.path(loaded.config.hooks.dir), loaded.config.plugins)
     plugins = load_plugins(sources, loaded.config.plugins, loaded.origins, services)
+    _check_feeds(plugins, (), frozenset(loaded.config.feeds))
     for plugin in plugins:
         hooks += plugin.hooks
         plugin.unload()

@@ -8,17 +8,20 @@ they began with, but for what is stored, of which nothing counts any more once r
 
 import asyncio
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hapta.app.caching import Caching
 from hapta.app.limits import Limiting
 from hapta.app.plugins import Plugins, Readied
+from hapta.app.ranking import Ranking
 from hapta.app.reports import Outputs
 from hapta.app.sessions import Sessions
 from hapta.app.spool_dir import spool_directory
 from hapta.app.watch import Watch
 from hapta.config import Comparison, Config, Loaded, Secrets, compare
+from hapta.config.feed_tables import RankedFeedConfig
+from hapta.config.feeds import read_feeds
 from hapta.fastlane.lane import FastLane
 from hapta.model.address import parse_networks
 from hapta.model.clock import Clock
@@ -60,6 +63,7 @@ class Parts:
     sessions: Sessions
     caching: Caching
     limiting: Limiting
+    ranking: Ranking
     clock: Clock
     pipeline: Callable[[Loaded, str | None], Handler]
     lane: Callable[[Config], FastLane | None]
@@ -147,19 +151,28 @@ class Reloading:
             # without TLS at the start there is none until a restart, and it does not end before one
             certificate=old.certificate and (read.certificate or old.certificate),
         )
+        feeds = read_feeds(new.config.feeds, new.origins)
         spool_dir = await asyncio.to_thread(spool_directory, new)
         if needs_workers(new.config.uploads):
             await parts.pool.start()
         async with parts.plugins.changing:
             readied = await parts.plugins.prepare(new)
-            self._swap(new, comparison, spool_dir, readied)
+            await parts.ranking.prepare(feeds)
+            self._swap(new, comparison, spool_dir, readied, feeds)
         self._tell(new, comparison)
         return Reloaded(
             (*(str(change) for change in comparison.changed), *_certificate(old, new)),
             comparison.needs_restart,
         )
 
-    def _swap(self, new: Loaded, comparison: Comparison, spool_dir: str | None, readied: Readied) -> None:
+    def _swap(
+        self,
+        new: Loaded,
+        comparison: Comparison,
+        spool_dir: str | None,
+        readied: Readied,
+        feeds: Mapping[str, RankedFeedConfig],
+    ) -> None:
         parts, config = self._parts, new.config
         parts.outputs.events.configure(config.log)
         parts.outputs.access_log.configure(config.log)
@@ -175,6 +188,8 @@ class Reloading:
         if new.certificate is not None:
             parts.listener.encrypt_with(new.certificate.context)
             parts.outputs.metrics.certificate_expiry.set(new.certificate.ends_at)
+        if comparison.concerns("feeds."):
+            parts.ranking.configure(feeds, new.origins)
         handle = parts.pipeline(new, spool_dir)
         parts.plugins.commit(readied)
         parts.front.handle = handle

@@ -3,6 +3,8 @@
 import re
 from itertools import compress, product
 
+from multidict import CIMultiDictProxy
+
 from hapta.cache.stored import Stored
 from hapta.model.exchange import Header
 
@@ -20,22 +22,31 @@ _LONGEST = 1024
 """Characters that are looked through: a hit is not to cost a hundred times as much by a header of 32 KiB."""
 
 
-def not_modified(stored: Stored, if_none_match: str | None) -> bool:
-    """Whether the client holds these very bytes (RFC 9110 §13.1.2, weak comparison).
+def if_none_match(headers: CIMultiDictProxy[str]) -> str | None:
+    """All ``If-None-Match`` lines, joined by commas; ``None`` without any."""
+    return ", ".join(headers.getall("If-None-Match")) if "If-None-Match" in headers else None
+
+
+def not_modified(stored: Stored, condition: str | None) -> bool:
+    """Whether the client holds these very bytes; ``condition`` as of :func:`matches`."""
+    # §13.2.1: conditions are for what would be a 2xx
+    return condition is not None and stored.status == 200 and matches(stored.etag, condition)
+
+
+def matches(entity_tag: bytes, condition: str | None) -> bool:
+    """Whether an entity tag is among those the client holds (RFC 9110 §13.1.2, weak comparison).
 
     Args:
-        if_none_match: all ``If-None-Match`` lines, joined by commas; ``None`` without any. What is not a list
-            of entity tags counts as none, and so does what is longer than anybody's honest list.
+        condition: as of :func:`if_none_match`. What is not a list of entity tags counts as none, and so does
+            what is longer than anybody's honest list.
     """
-    if if_none_match is None or stored.status != 200:  # §13.2.1: conditions are for what would be a 2xx
+    if condition is None or len(condition) > _LONGEST:
         return False
-    if len(if_none_match) > _LONGEST:
-        return False
-    if if_none_match.strip(" \t") == "*":
+    if condition.strip(" \t") == "*":
         return True
-    etag, position, found = stored.etag.decode(), 0, False
-    while position < len(if_none_match):
-        match = _ENTITY_TAG.match(if_none_match, position)
+    etag, position, found = entity_tag.decode(), 0, False
+    while position < len(condition):
+        match = _ENTITY_TAG.match(condition, position)
         if match is None:
             return False
         found = found or match[1] == etag

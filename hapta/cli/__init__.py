@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "test": "Prove a running installation from outside: login, records, files, realtime.",
     "sessions": "Show who is logged in, and log people out.",
     "cache": "Explain what the cache does with a URL, show its figures, empty it.",
+    "feeds": "Show the ranked feeds, take scores apart, build tables anew.",
     "plugins": "Show the hooks in their order, start a new plugin, try plugins out.",
     "doctor": "Look for what is set up badly on this machine.",
     "bench": "Measure a gateway under a generated workload.",

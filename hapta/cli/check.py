@@ -11,6 +11,7 @@ import click
 from hapta.app.plugins import hooks_at_rest
 from hapta.cli.options import config_options, load_config
 from hapta.config import SECRET_FIELDS, ConfigErrors, Loaded, looks_secret
+from hapta.config.feeds import read_feeds
 from hapta.config.fields import FIELDS, FREE, NAMED
 from hapta.config.free import leaves
 from hapta.hooks.loader import PluginErrors
@@ -33,8 +34,8 @@ def command(config_path: Path | None, overrides: Sequence[str], as_json: bool) -
     """
     try:
         loaded = load_config(config_path, overrides, needs_secrets=True)
-        hooks_at_rest(loaded)
-    except (ConfigErrors, PluginErrors) as exc:
+        _look_into(loaded)
+    except ConfigErrors as exc:
         if not as_json:
             raise
         click.echo(json.dumps({"ok": False, "problems": exc.problems}, indent=2))
@@ -46,6 +47,22 @@ def command(config_path: Path | None, overrides: Sequence[str], as_json: bool) -
         for warning in warnings:
             click.echo(f"hapta: warning: {warning}", err=True)
     return 0
+
+
+def _look_into(loaded: Loaded) -> None:
+    """What the free tables and the plugins are.
+
+    Raises:
+        ConfigErrors: everything that is wrong in them.
+    """
+    problems: list[str] = []
+    for look in (lambda: read_feeds(loaded.config.feeds, loaded.origins), lambda: hooks_at_rest(loaded)):
+        try:
+            look()
+        except (ConfigErrors, PluginErrors) as exc:
+            problems += exc.problems
+    if problems:
+        raise ConfigErrors(problems)
 
 
 def _warnings(loaded: Loaded) -> list[str]:

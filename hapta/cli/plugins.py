@@ -194,6 +194,7 @@ def _told(hook: Hook) -> dict[str, Any]:
         "collections": sorted(hook.collections),
         "on": sorted(hook.actions) if hook.kind.has_actions else [],
         "field": hook.field,
+        "feed": hook.feed,
         "depends_on": sorted(hook.depends_on),
         "reads": sorted(hook.reads),
         "priority": hook.priority,
@@ -208,7 +209,7 @@ def _table(hooks: Sequence[Hook]) -> Iterator[str]:
     rows = [_COLUMNS]
     for told in map(_told, hooks):
         collections = ", ".join(told["collections"]) + (f" .{told['field']}" if told["field"] else "")
-        cells = (told["kind"], told["hook"], collections, ", ".join(told["on"]))
+        cells = (told["kind"], told["hook"], collections or told["feed"], ", ".join(told["on"]))
         rows.append((*cells, str(told["priority"]), told["where"]))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

@@ -2,16 +2,20 @@
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from types import CodeType, FunctionType
 from typing import Any, Protocol, TypeVar
 
 from hapta.hooks.database import Database
+from hapta.hooks.feed_columns import ScoreFunction
 from hapta.hooks.registry import EVERY, Hook, HookFunction
 from hapta.hooks.settings import S, Settings, read_settings
 from hapta.hooks.spec import ACTIONS, KINDS
 from hapta.model.schema import fold_name
 
 F = TypeVar("F", bound=HookFunction)
+Score = TypeVar("Score", bound=ScoreFunction)
 _NAME = re.compile(r"\*|[A-Za-z0-9_]{1,255}")
 _FIELD = re.compile(r"[A-Za-z0-9_]{1,255}")
 _DEPENDENCY = re.compile(r"auth(?:\.[A-Za-z0-9_]{1,255})?")
@@ -233,6 +237,40 @@ class PluginApi:
         and what happened meanwhile is not told later."""
         return self._decorator("on_change", collections, priority, deadline_s, on=on)
 
+    def feed(self, name: str) -> Callable[[Score], Score]:
+        """Score the rows of a ranked feed in its preset's place. The function is a plain one at the level of
+        the plugin's module, for it runs in a worker process: ``api.feed("home")(score)`` in ``setup``.
+
+        It gets :class:`~hapta.hooks.feed_columns.FeedColumns` and returns a numpy array with one number for
+        each row, the greater the better; a row whose number is not finite is left out. It has the feed's
+        ``deadline_s``.
+
+        Args:
+            name: of the feed, as in ``[feeds.<name>]``.
+        """
+        if not isinstance(name, str):
+            raise MisusedApi('feed needs the name of a feed: write api.feed("home")(score)', name)
+
+        def register(function: Score) -> Score:
+            check_score_function(function)
+            if self._is_closed:
+                raise MisusedApi("feed is called outside of setup", function)
+            code: CodeType = function.__code__
+            hook = Hook(
+                KINDS["feed"],
+                self.name,
+                function,
+                file=code.co_filename,
+                line=code.co_firstlineno,
+                number=len(self.hooks),
+                feed=name,
+            )
+            self._check_name(hook)
+            self.hooks.append(hook)
+            return function
+
+        return register
+
     def startup(self, function: F) -> F:
         """See :data:`~hapta.hooks.spec.KINDS`."""
         return self._decorator("startup", (), 0, None)(function)
@@ -321,6 +359,9 @@ class PluginApi:
             if other.name == hook.name and other.function is not hook.function:
                 problem = f"the name {hook.name} is used twice (line {other.line})"
                 raise MisusedApi(problem, hook.function)
+            if hook.feed and hook.feed == other.feed:
+                problem = f"the feed {hook.feed} is scored already (line {other.line})"
+                raise MisusedApi(problem, hook.function)
             if hook.kind.name == "can_read" == other.kind.name and hook.field == other.field:
                 shared = set(map(fold_name, hook.collections)) & set(map(fold_name, other.collections))
                 if shared:
@@ -347,3 +388,24 @@ def _check_function(kind: str, arguments: int, function: object) -> None:
             f"({', '.join(KINDS[kind].gets) or 'none'})",
             function,
         ) from None
+
+
+def check_score_function(function: object) -> None:
+    """
+    Raises:
+        MisusedApi: a worker process could not find and run it.
+    """
+    advice = "define it with `def` at the level of the module, and name it in setup: api.feed(...)(score)"
+    if not isinstance(function, FunctionType):
+        raise MisusedApi(f"feed takes a function, not {function!r}: {advice}", function)
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        problem = f"feed: {function.__name__} is async, and a worker process has no event loop: {advice}"
+        raise MisusedApi(problem, function)
+    is_found = getattr(sys.modules.get(function.__module__), function.__name__, None) is function
+    if function.__qualname__ != function.__name__ or not is_found:
+        problem = f"feed: a worker process could not find {function.__qualname__} by its name: {advice}"
+        raise MisusedApi(problem, function)
+    try:
+        inspect.signature(function).bind(0)
+    except TypeError:
+        raise MisusedApi(f"feed: {function.__name__} must take 1 argument (FeedColumns)", function) from None

@@ -22,7 +22,7 @@ class Hook:
     Attributes:
         kind: what it is.
         plugin: name of the plugin.
-        function: the coroutine function.
+        function: the coroutine function; of a ``feed`` a plain one.
         collections: names or ids as written; :data:`EVERY` for all; empty for a kind that has none.
         actions: on which it runs, of kinds about changes.
         field: the field it is about; of ``can_read`` and ``on_upload``, else empty. :data:`EVERY`: all that
@@ -33,11 +33,12 @@ class Hook:
         deadline_s: seconds it may take; ``None``: the configuration's.
         file, line: where it was registered.
         number: order of registration within its plugin.
+        feed: name of the ranked feed, of ``feed``, else empty.
     """
 
     kind: HookKind
     plugin: str
-    function: HookFunction
+    function: Callable[..., Any]
     collections: frozenset[str] = frozenset()
     actions: frozenset[str] = ACTIONS
     field: str = ""
@@ -48,6 +49,7 @@ class Hook:
     file: str = ""
     line: int = 0
     number: int = 0
+    feed: str = ""
 
     @property
     def name(self) -> str:

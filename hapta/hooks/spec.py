@@ -17,6 +17,8 @@ class Role(StrEnum):
     """It stops what it guards: 500, ``hook_failed``."""
     WATCHER = "watcher"
     """It is logged and counted, no more."""
+    SCORER = "scorer"
+    """The feed is answered 503; logged and counted."""
     LIFECYCLE = "lifecycle"
     """At start it refuses the plugin, at the end it is logged."""
 
@@ -104,6 +106,14 @@ _ALL = (
         "watch",
         Role.WATCHER,
         has_actions=True,
+    ),
+    HookKind(
+        "feed",
+        "when a ranked feed is put in order for a caller, in a worker process",
+        ("FeedColumns",),
+        "return a numpy array with one number for each row, the greater the better",
+        Role.SCORER,
+        is_of_collections=False,
     ),
     HookKind(
         "startup",

@@ -134,6 +134,12 @@ class UpstreamUnavailable(Overloaded):
     code, message = "upstream_unavailable", "The database is not available. Please try again shortly."
 
 
+class RankingUnavailable(Overloaded):
+    """A ranked feed has no order for this caller now: it took too long, or its scoring failed."""
+
+    code, message = "ranking_unavailable", "The feed cannot be ranked just now. Please try again shortly."
+
+
 class UpstreamRefused(HaptaError):
     """No connection to PocketBase; nothing was sent, so nothing happened there."""
 

@@ -147,6 +147,8 @@ class Exchange:
         is_repeatable: its answer may be given again to the same request, as far as is known: its head came by
             itself. Set to false by a stage in front of the cache whose decision rests on more than the
             request, its caller and what the cache looks at.
+        is_only_if_stored: PocketBase is not asked: what is not stored is answered 504 (RFC 9111 §5.2.1.7);
+            for requests Hapta makes itself.
         standing: of the token it came with (set by the identify stage for what is repeatable).
         is_answered: PocketBase answered it, whatever becomes of that answer on its way back (set by the
             upstream stage).
@@ -175,6 +177,7 @@ class Exchange:
     shaped_for: Mapping[str, object] = field(default_factory=dict)
     charges: Charges | None = None
     is_repeatable: bool = False
+    is_only_if_stored: bool = False
     standing: Standing | None = None
     is_answered: bool = False
     upstream_s: float = 0.0

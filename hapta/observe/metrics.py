@@ -35,6 +35,8 @@ from hapta.observe.cache_metrics import CacheMetrics
 from hapta.observe.file_metrics import FileMetrics
 from hapta.observe.hook_metrics import HookMetrics
 from hapta.observe.interaction_metrics import InteractionMetrics
+from hapta.observe.ranked_metrics import RankedTableMetrics
+from hapta.observe.ranking_metrics import RankingMetrics
 from hapta.observe.session_metrics import SessionMetrics
 from hapta.observe.worker_metrics import WorkerMetrics
 
@@ -146,6 +148,7 @@ class Metrics:
         interactions: what was told of people and rows of ranked feeds.
         workers: jobs of the worker pool, and the pool itself.
         hooks: runs of plugins' hooks.
+        rankings: orders of ranked feeds.
 
     It is also the feed's meter (``hapta.feed.FeedMeter``).
     """
@@ -168,7 +171,10 @@ class Metrics:
         registry.register(self.interactions)
         self.workers = WorkerMetrics()
         registry.register(self.workers)
+        self.ranked_tables = RankedTableMetrics()
+        registry.register(self.ranked_tables)
         self.hooks = HookMetrics(registry)
+        self.rankings = RankingMetrics(registry)
         self.open_streams = Gauge("hapta_open_streams", "Event streams now open.", registry=registry)
         self.open_connections = Gauge(
             "hapta_open_connections", "Client connections now open.", registry=registry

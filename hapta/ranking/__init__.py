@@ -1,7 +1,10 @@
 """Ranked feeds: which rows one caller gets first.
 
 * :mod:`~hapta.ranking.features` are the columns that are ranked, and what of a caller counts.
-* :mod:`~hapta.ranking.table` keeps these columns as rows come, change and go.
+* :mod:`~hapta.ranking.spec` is a feed's configuration held against a schema.
+* :mod:`~hapta.ranking.table` keeps the columns as rows come, change and go: :mod:`~hapta.ranking.signals` are
+  numbers about rows, :mod:`~hapta.ranking.edges` tie callers to authors and rows,
+  :mod:`~hapta.ranking.places` are small numbers for ids.
 * :mod:`~hapta.ranking.presets` has the formulas, :mod:`~hapta.ranking.rank` goes from columns to an order.
 * :mod:`~hapta.ranking.interactions` are what people did with rows.
 * :mod:`~hapta.ranking.snapshots` are orders that callers page through.

@@ -39,9 +39,10 @@ class Ties:
         if not ties:
             del self._of[caller]
 
-    def of(self, caller: int) -> CodeArray:
-        """Each place once."""
-        return np.unique(np.array(self._of.get(caller, ()), np.int32))
+    def of(self, caller: int, most: int = 0) -> CodeArray:
+        """The places, as often as rows say so; the latest ``most`` only, unless that is 0."""
+        ties = self._of.get(caller)
+        return np.array([] if ties is None else ties[-most:], np.int32)
 
     @property
     def nbytes(self) -> int:

@@ -5,17 +5,16 @@ what a feed makes of them are numbers and an order.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
 
-from hapta.cache.condition import ALWAYS, Condition, compile_condition
-from hapta.cache.lookup import Field, Lookup, is_multiple
+from hapta.cache.condition import ALWAYS, Condition
+from hapta.cache.lookup import is_multiple
 from hapta.config.feed_tables import EdgeConfig, RankedFeedConfig, SignalConfig
-from hapta.config.problems import did_you_mean
-from hapta.filters.errors import FilterError
-from hapta.filters.parser import MAX_CLIENT_BYTES, parse
 from hapta.model.schema import Collection, Schema
+from hapta.ranking.candidates import UnusableFilter, candidates
 from hapta.ranking.features import Recipe
+from hapta.ranking.fitting import ID, Fitting
 from hapta.ranking.list_rule import ListRule
 from hapta.ranking.signals import ReadNumber, number_of
 from hapta.records.links import plain_host
@@ -25,7 +24,6 @@ MOST_TOPICS: Final = 16
 
 EdgeKind: TypeAlias = Literal["follows", "hides", "engaged"]
 _KINDS: Final[tuple[EdgeKind, ...]] = ("follows", "hides", "engaged")
-_ID: Final = "id"
 _DATES: Final = frozenset({"date", "autodate"})
 _TOPICS: Final = frozenset({"relation", "select"})
 _TEXTS: Final = frozenset({"text", "editor", "url"})
@@ -99,6 +97,7 @@ class FeedSpec:
         name: of the feed.
         collection: whose rows are ranked.
         author_collections: ids of those authors are rows of; none or one.
+        caller_collections: ids of the auth collection whose users it knows something of; none or one.
         authors_sign_in: they are users; else an author with a user's id is not that user.
         reads: what a superuser has to read, by id of the collection: the fields of its rows.
         field_signals, count_signals, edges: what its rows are looked at for.
@@ -113,6 +112,7 @@ class FeedSpec:
     config: RankedFeedConfig
     collection: Collection
     author_collections: frozenset[str]
+    caller_collections: frozenset[str]
     authors_sign_in: bool
     reads: Mapping[str, frozenset[str]]
     field_signals: tuple[FieldSignal, ...]
@@ -130,7 +130,7 @@ class FeedSpec:
         Raises:
             UnusableFeed: with everything that does not fit.
         """
-        return _Fitting(name, config, schema).spec()
+        return _Draft(name, config, schema).spec()
 
     @property
     def recipe(self) -> Recipe:
@@ -148,26 +148,24 @@ class FeedSpec:
         )
 
 
-class _Fitting:
-    """One feed held against one schema."""
+class _Draft:
+    """One feed in the making."""
 
     def __init__(self, name: str, config: RankedFeedConfig, schema: Schema) -> None:
         self._name = name
         self._config = config
-        self._schema = schema
-        self._lookup = Lookup(schema)
-        self._problems: list[tuple[str, str]] = []
-        self._reads: dict[str, set[str]] = {}
+        self._fit = Fitting(schema)
+        self._callers: Collection | None = None
 
     def spec(self) -> FeedSpec:
         config = self._config
-        collection = self._collection("collection", config.collection)
+        collection = self._fit.collection("collection", config.collection)
         if collection is None:
-            raise UnusableFeed(self._name, self._problems)
-        self._reads[collection.id] = {_ID}
-        self._typed("created", collection, config.created, _DATES, "a date")
+            raise UnusableFeed(self._name, self._fit.problems)
+        self._fit.reads[collection.id] = {ID}
+        self._fit.typed("created", collection, config.created, _DATES, "a date")
         if config.pinned:
-            self._typed("pinned", collection, config.pinned, {"bool"}, "a bool")
+            self._fit.typed("pinned", collection, config.pinned, {"bool"}, "a bool")
         authors = self._authors(collection)
         topics = [topic for topic in (self._topic(collection, each) for each in config.topics) if topic]
         fields, counts = self._signals(collection, authors)
@@ -178,18 +176,21 @@ class _Fitting:
             if (edge := self._edge(kind, name, each, collection, authors)) is not None
         ]
         condition = self._candidates(collection)
-        if self._problems:
-            raise UnusableFeed(self._name, self._problems)
-        rule = ListRule.of(self._lookup, collection)
-        self._read(collection, condition.reads)
-        self._read(collection, rule.fields if rule is not None else ())
+        if self._fit.problems:
+            raise UnusableFeed(self._name, self._fit.problems)
+        rule = ListRule.of(self._fit.lookup, collection)
+        authors_sign_in = authors is not None and authors.type == "auth"
+        callers = [each for each in (self._callers or (authors if authors_sign_in else None),) if each]
+        self._fit.read(collection, condition.reads)
+        self._fit.read(collection, rule.fields if rule is not None else ())
         return FeedSpec(
             self._name,
             config,
             collection,
             frozenset() if authors is None else frozenset({authors.id}),
-            authors is not None and authors.type == "auth",
-            {collection_id: frozenset(names) for collection_id, names in self._reads.items()},
+            frozenset(each.id for each in callers),
+            authors_sign_in,
+            {collection_id: frozenset(names) for collection_id, names in self._fit.reads.items()},
             tuple(fields),
             tuple(counts),
             tuple(edges),
@@ -199,69 +200,18 @@ class _Fitting:
             rule,
         )
 
-    def _add(self, key: str, problem: str) -> None:
-        self._problems.append((key, problem))
-
-    def _read(self, collection: Collection, names: Iterable[str]) -> None:
-        self._reads.setdefault(collection.id, {_ID}).update(names)
-
-    def _collection(self, key: str, name: str) -> Collection | None:
-        """A collection whose rows can be followed."""
-        found = self._lookup.resolve(name)
-        if found is None:
-            names = [each.name for each in self._schema.by_id.values() if not each.is_system]
-            self._add(key, f"there is no collection {name}{did_you_mean(name, names)}")
-        elif found.is_system:
-            self._add(key, f"{found.name} is one of PocketBase's own collections")
-            return None
-        elif found.is_view:
-            self._add(key, f"{found.name} is a view: PocketBase does not tell when its rows change")
-            return None
-        return found
-
-    def _field(self, key: str, collection: Collection, name: str) -> Field | None:
-        found = self._lookup.field(collection, name)
-        if found is None:
-            known = [each["name"] for each in collection.fields]
-            self._add(key, f"{collection.name} has no field {name}{did_you_mean(name, known)}")
-            return None
-        self._read(collection, [name])
-        return found
-
-    def _typed(
-        self, key: str, collection: Collection, name: str, kinds: Iterable[str], words: str
-    ) -> Field | None:
-        found = self._field(key, collection, name)
-        if found is not None and found["type"] not in kinds:
-            self._add(key, f"{name} of {collection.name} is of type {found['type']}: expected {words}")
-            return None
-        return found
-
-    def _relation(self, key: str, collection: Collection, name: str, target: Collection, whose: str) -> bool:
-        """Whether a field leads to a collection."""
-        found = self._typed(key, collection, name, {"relation"}, "a relation")
-        if found is None:
-            return False
-        if found.get("collectionId") != target.id:
-            related = self._lookup.related(found)
-            where = "nowhere" if related is None else f"to {related.name}"
-            problem = f"leads {where}: expected a relation to {target.name}, {whose}"
-            self._add(key, f"{name} of {collection.name} {problem}")
-            return False
-        return True
-
     def _authors(self, collection: Collection) -> Collection | None:
         name = self._config.author
-        field = self._typed("author", collection, name, {"relation"}, "a relation") if name else None
+        field = self._fit.typed("author", collection, name, {"relation"}, "a relation") if name else None
         if field is None:
             return None
-        related = self._lookup.related(field)
+        related = self._fit.lookup.related(field)
         if related is None:
-            self._add("author", f"{name} of {collection.name} leads nowhere")
+            self._fit.add("author", f"{name} of {collection.name} leads nowhere")
         return related
 
     def _topic(self, collection: Collection, name: str) -> tuple[str, str, int] | None:
-        field = self._typed("topics", collection, name, _TOPICS, "a relation or a select")
+        field = self._fit.typed("topics", collection, name, _TOPICS, "a relation or a select")
         if field is None:
             return None
         space = field["collectionId"] if field["type"] == "relation" else f"select {name}"
@@ -282,23 +232,25 @@ class _Fitting:
                 if self._may_be_number(key, about, signal):
                     fields.append(FieldSignal(name, about.id, number_of(signal.field, signal.has, spam)))
                 continue
-            source = self._collection(f"{key}.collection", signal.collection)
+            source = self._fit.collection(f"{key}.collection", signal.collection)
             whose = "whose rows are the authors" if of_author else "whose rows are ranked"
-            if source and self._relation(f"{key}.relation", source, signal.relation, about, whose):
+            if source and self._fit.relation(f"{key}.relation", source, signal.relation, about, whose):
                 counts.append(CountSignal(name, source.id, signal.relation, of_author))
         return fields, counts
 
     def _may_be_number(self, key: str, about: Collection, signal: SignalConfig) -> bool:
         key = f"{key}.field"
-        if signal.of == "author" and self._collection(key, about.id) is None:
+        if signal.of == "author" and self._fit.collection(key, about.id) is None:
             return False
         if signal.field == "tokenKey" and about.type == "auth":
-            self._add(key, "PocketBase shows tokenKey to nobody")
+            self._fit.add(key, "PocketBase shows tokenKey to nobody")
             return False
         if signal.has in ("link", "spam"):
-            return self._typed(key, about, signal.field, _TEXTS, "a text, an editor or an url") is not None
+            return (
+                self._fit.typed(key, about, signal.field, _TEXTS, "a text, an editor or an url") is not None
+            )
         words = "a number, a bool, a text or several values"
-        return self._typed(key, about, signal.field, _COUNTED, words) is not None
+        return self._fit.typed(key, about, signal.field, _COUNTED, words) is not None
 
     def _edge(
         self,
@@ -309,66 +261,38 @@ class _Fitting:
         authors: Collection | None,
     ) -> EdgeSpec | None:
         key = f"{kind}.{name}"
-        source = self._collection(f"{key}.collection", edge.collection)
+        source = self._fit.collection(f"{key}.collection", edge.collection)
         target = collection if kind == "engaged" else authors
         if source is None or target is None:
             return None
-        callers = self._callers(f"{key}.from", source, edge.from_)
+        callers = self._fit.callers(f"{key}.from", source, edge.from_)
         whose = "whose rows are ranked" if kind == "engaged" else "whose rows are the authors"
-        if edge.to == _ID:
+        if edge.to == ID:
             if source.id != target.id:
-                self._add(
+                self._fit.add(
                     f"{key}.to", f"id is a row of {source.name}: expected one of {target.name}, {whose}"
                 )
                 return None
-        elif not self._relation(f"{key}.to", source, edge.to, target, whose):
+        elif not self._fit.relation(f"{key}.to", source, edge.to, target, whose):
             return None
         if callers is None:
             return None
+        self._callers = self._callers or callers
+        if callers is not self._callers:  # an id says who somebody is within one collection only
+            problem = (
+                f"begins at {callers.name}, others of the feed at {self._callers.name}: expected one of them"
+            )
+            self._fit.add(f"{key}.from", problem)
         if edge.both and callers.id != target.id:
-            self._add(f"{key}.both", f"{callers.name} and {target.name} are not the same collection")
-        ends = [self._lookup.field(source, each) for each in (edge.from_, edge.to)]
+            self._fit.add(f"{key}.both", f"{callers.name} and {target.name} are not the same collection")
+        ends = [self._fit.lookup.field(source, each) for each in (edge.from_, edge.to)]
         if all(end is not None and is_multiple(end) for end in ends):
-            self._add(key, "from and to both hold several values: only one of them may")
+            self._fit.add(key, "from and to both hold several values: only one of them may")
         return EdgeSpec(kind, source.id, edge.from_, edge.to, edge.both)
 
-    def _callers(self, key: str, source: Collection, name: str) -> Collection | None:
-        """The auth collection an edge begins at."""
-        found: Collection | None = source
-        if name != _ID:
-            field = self._typed(key, source, name, {"relation"}, "a relation")
-            if field is None:
-                return None
-            found = self._lookup.related(field)
-        if found is None or found.type != "auth" or found.is_system:
-            what = "id" if name == _ID else f"{name} of {source.name}"
-            where = "nowhere" if found is None else f"to {found.name}"
-            self._add(key, f"{what} leads {where}: expected a collection of users")
-            return None
-        return found
-
     def _candidates(self, collection: Collection) -> Condition:
-        """The feed's filter; it is evaluated over what a superuser reads, hidden fields included."""
-        text = self._config.filter
-        if not text:
-            return ALWAYS
-        shown: list[Mapping[str, Any]] = [{**field, "hidden": False} for field in collection.fields]
-        everything = replace(collection, fields=tuple(shown))
         try:
-            group = parse(text, max_bytes=MAX_CLIENT_BYTES)
-        except FilterError as error:
-            self._add("filter", f"cannot be read: {error.message} (at character {error.position + 1})")
+            return candidates(self._fit.schema, collection, self._config.filter)
+        except UnusableFilter as error:
+            self._fit.add("filter", str(error))
             return ALWAYS
-        lookup = Lookup(Schema.of(self._schema.version, [*self._others(collection), everything]))
-        condition = compile_condition(lookup, everything, group, is_client=True)
-        if condition.unsure:
-            where = ", ".join(str(position + 1) for position in condition.unsure)
-            self._add(
-                "filter",
-                f"whether a row passes cannot be told from the row alone (comparison at character {where}): "
-                "fields of the row itself can be compared with texts, numbers, dates and bools",
-            )
-        return condition
-
-    def _others(self, collection: Collection) -> list[Collection]:
-        return [each for each in self._schema.by_id.values() if each.id != collection.id]

@@ -17,17 +17,18 @@ import numpy as np
 
 from hapta.model.clock import Clock, SystemClock
 from hapta.ranking.arena import Arena, Block, HeapArena
+from hapta.ranking.author_values import AuthorField, AuthorValues
 from hapta.ranking.columns import Columns, features_of
 from hapta.ranking.edges import Edges, Ties
-from hapta.ranking.features import NONE, Caller, Features, Floats
+from hapta.ranking.features import NONE, Caller, Features
 from hapta.ranking.features import Codes as CodeArray
 from hapta.ranking.places import Codes, Slots
 from hapta.ranking.signals import Count, ids_in
 from hapta.ranking.signatures import Signatures
 from hapta.ranking.spec import FeedSpec, FieldSignal
 
-_FEW: Final = 4
-"""Authors whose rows are looked for one by one; of more all rows are gone through at once."""
+MOST_ENGAGED: Final = 10_000
+"""Rows of one caller that their interests are learned from."""
 
 
 class _Follower(Protocol):
@@ -58,7 +59,7 @@ class FeatureTable:
         self._topics = Codes()
         self._callers = Codes()
         self._ties = {"follows": Ties(), "hides": Ties(), "engaged": Ties()}
-        self._author_values: dict[str, _AuthorValues] = {}
+        self._author_values: dict[str, AuthorValues] = {}
         self._own_signals: list[FieldSignal] = []
         self.signatures = Signatures(spec.rule) if spec.rule is not None else None
         self._followers: dict[str, list[_Follower]] = {spec.collection.id: [_Rows(self)]}
@@ -71,11 +72,11 @@ class FeatureTable:
             if spec.config.signals[signal.name].of == "row":
                 self._own_signals.append(signal)
             else:
-                values = self._author_values[signal.name] = _AuthorValues()
-                self._watch(signal.collection, _AuthorField(signal, self._people, values))
+                values = self._author_values[signal.name] = AuthorValues()
+                self._watch(signal.collection, AuthorField(signal, self._people, values))
         for count in spec.count_signals:
             if count.at_author:
-                values = self._author_values[count.name] = _AuthorValues()
+                values = self._author_values[count.name] = AuthorValues()
                 kept = Count(count.relation, self._people, values.add)
             else:
                 kept = Count(count.relation, self._slots, partial(self._add, count.name))
@@ -165,7 +166,7 @@ class FeatureTable:
         return self._people.get(record_id)
 
     def caller(self, user_id: str) -> Caller:
-        """What rows say of a caller; an empty id is a guest."""
+        """What rows say of a caller; an empty id is a guest. A code may stand there more than once."""
         if not user_id:
             return Caller()
         code = self._callers.get(user_id)
@@ -176,8 +177,8 @@ class FeatureTable:
         )
 
     def engaged(self, user_id: str) -> CodeArray:
-        """The slots of rows a caller has engaged with."""
-        return self._ties["engaged"].of(self._callers.get(user_id))
+        """The slots of rows a caller has engaged with, each once; of very many the latest to come."""
+        return np.unique(self._ties["engaged"].of(self._callers.get(user_id), MOST_ENGAGED))
 
     def release(self) -> None:
         """Nobody will ask any more."""
@@ -252,56 +253,6 @@ class _Rows:
 
     def drop(self, record_id: str) -> bool:
         return self._table.drop_row(record_id)
-
-
-class _AuthorValues:
-    """A signal about authors, by their codes; the column shows it once it was written."""
-
-    def __init__(self) -> None:
-        self._values: Floats = np.zeros(256, np.float32)
-        self._moved: set[int] = set()
-
-    def of(self, code: int) -> float:
-        return float(self._values[code]) if NONE < code < len(self._values) - 1 else 0.0
-
-    def set(self, code: int, value: float) -> bool:
-        if self.of(code) == np.float32(value):
-            return False
-        while code >= len(self._values) - 1:  # the last place stays 0: NONE leads there
-            self._values = np.concatenate([self._values, np.zeros_like(self._values)])
-        self._values[code] = value
-        self._moved.add(code)
-        return True
-
-    def add(self, code: int, more: int) -> None:
-        self.set(code, self.of(code) + more)
-
-    def write(self, column: Floats, authors: CodeArray, length: int) -> None:
-        """Into the column, for all rows of the authors that have another value."""
-        if len(self._moved) <= _FEW:
-            for code in self._moved:
-                column[:length][authors[:length] == code] = self._values[code]
-        else:
-            while len(self._values) <= int(authors[:length].max(initial=NONE)) + 1:
-                self._values = np.concatenate([self._values, np.zeros_like(self._values)])
-            np.take(self._values, authors[:length], out=column[:length], mode="wrap")
-        self._moved.clear()
-
-
-class _AuthorField:
-    """A number that rows of authors tell."""
-
-    def __init__(self, signal: FieldSignal, people: Codes, values: _AuthorValues) -> None:
-        self._signal = signal
-        self._people = people
-        self._values = values
-
-    def put(self, record_id: str, row: Mapping[str, Any]) -> bool:
-        return self._values.set(self._people.find(record_id), self._signal.read(row))
-
-    def drop(self, record_id: str) -> bool:
-        code = self._people.get(record_id)
-        return code != NONE and self._values.set(code, 0.0)
 
 
 def _set(column: Any, slot: int, value: Any) -> bool:

@@ -18,7 +18,7 @@ from hapta.ranking.table import FeatureTable
 
 
 class Everything(Enum):
-    """All rows."""
+    """All candidates."""
 
     EVERYTHING = auto()
 
@@ -28,7 +28,7 @@ Seen: TypeAlias = Flags | Everything | None
 
 MOST_ASKED: Final = 500
 """Signatures that are asked for one caller: some two milliseconds."""
-MOST_COMPARED: Final = 5_000
+MOST_COMPARED: Final = 2_000
 """Comparisons for one caller, all signatures together."""
 _REMEMBERED_BYTES: Final = 32 * 1024 * 1024
 

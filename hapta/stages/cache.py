@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-from hapta.cache.answers import answer_headers, not_modified
+from hapta.cache.answers import answer_headers, if_none_match, not_modified
 from hapta.cache.generations import Standing
 from hapta.cache.key import Key
 from hapta.cache.overlay import Row, own_answer
@@ -152,6 +152,8 @@ class ReadCache:
                 if exchange.is_repeatable and row is None and not is_own:
                     answer.basis = self._basis(exchange, look, found)
                 return answer
+            if exchange.is_only_if_stored:
+                return _not_stored()
             if why is Forward.STALE and (stale := self._stale.while_revalidating(exchange, look, found)):
                 self._stale.refresh(look.slot, partial(self._refetch, exchange, forward, look.slot))
                 return self._serve_stale(exchange, stale, cors, Hit.STALE_WHILE_REVALIDATE)
@@ -222,10 +224,10 @@ class ReadCache:
         *,
         is_own: bool,
     ) -> Answer:
-        if_none_match = _if_none_match(exchange)
+        held = if_none_match(exchange.headers)
         if varies_by_coding := self._variants.may_have_one(look, stored, is_own=is_own):
-            stored = self._variants.choose(exchange, look, stored, if_none_match)
-        is_304 = not_modified(stored, if_none_match)
+            stored = self._variants.choose(exchange, look, stored, held)
+        is_304 = not_modified(stored, held)
         headers = answer_headers(
             stored,
             is_private=look.is_private or is_own,
@@ -289,6 +291,8 @@ class ReadCache:
         self._meter.cache_miss(look.plan.collection, why)
 
     async def _pass_on(self, exchange: Exchange, forward: Handler, reason: Reason) -> Answer:
+        if exchange.is_only_if_stored:
+            return _not_stored()
         exchange.cache = f"bypass:{reason}"
         self._meter.cache_bypass(self._id_of(exchange.operation.collection or ""), reason)
         answer = await forward(exchange)
@@ -298,14 +302,12 @@ class ReadCache:
         return answer
 
 
+def _not_stored() -> Answer:
+    return Answer(504, reason="only_if_stored")
+
+
 def _member(stored: Stored | None, identity: Identity | None) -> Row | None:
     """The caller's row, if it is one of those whose owners see something else in the response."""
     if stored is None or identity is None or identity.record not in stored.members:
         return None
     return (identity.collection, identity.record)
-
-
-def _if_none_match(exchange: Exchange) -> str | None:
-    if "If-None-Match" not in exchange.headers:
-        return None
-    return ", ".join(exchange.headers.getall("If-None-Match"))

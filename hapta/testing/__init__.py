@@ -4,6 +4,7 @@
 jobs run beside the test; the ``make_`` functions make what hooks get.
 """
 
+from hapta.testing.columns import make_columns
 from hapta.testing.make import make_caller, make_change, make_login, make_row_change, make_upload
 from hapta.testing.memory import MemoryDatabase
 from hapta.testing.plugin import LogLine, TestedPlugin, load_plugin
@@ -15,6 +16,7 @@ __all__ = [
     "load_plugin",
     "make_caller",
     "make_change",
+    "make_columns",
     "make_login",
     "make_row_change",
     "make_upload",

@@ -17,6 +17,7 @@ from typing import Any, Final, NoReturn, Self
 from hapta.hooks.api import Log
 from hapta.hooks.change import NOTHING, Change, Login, Record, RowChange, Upload, Viewer, Written
 from hapta.hooks.database import Database
+from hapta.hooks.feed_columns import FeedColumns
 from hapta.hooks.loader import Plugin, Source
 from hapta.hooks.loader import load_plugin as load
 from hapta.hooks.registry import Hook, Registry
@@ -242,6 +243,22 @@ class TestedPlugin:
         """Run ``on_change``."""
         for hook in self._registry.on("on_change", _collection(event.collection), event.action):
             await self._run(hook, event)
+
+    def score(self, feed: str, columns: FeedColumns) -> Any:
+        """Run its function for a ranked feed, here and without a deadline; the scores as they are ranked.
+
+        Raises:
+            HookFailed: it raised, or returned what is no array with one number for each row.
+        """
+        from hapta.ranking.job import checked  # which brings numpy
+
+        hook = next((hook for hook in self._registry.all_of("feed") if hook.feed == feed), None)
+        if hook is None:
+            raise ValueError(f"the plugin scores no feed {feed!r}")
+        try:
+            return checked(hook.function(columns), len(columns))
+        except Exception as exc:
+            raise HookFailed from exc
 
     def _on(self, kind: str, change: Change) -> tuple[Hook, ...]:
         return self._registry.on(kind, _collection(change.collection), change.action)

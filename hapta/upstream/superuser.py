@@ -7,7 +7,7 @@ name the address and the variable to look at, never a value.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import jwt
 import orjson
@@ -20,6 +20,10 @@ from hapta.upstream.client import Lane, UpstreamClient, UpstreamRequest
 
 USER_AGENT = f"hapta/{__version__}"
 """Fixed, so that PocketBase's login alerts know Hapta as one device."""
+
+SUPERUSERS_ONLY: Final = "id != '@request.'"
+"""A filter that holds for every row, and that PocketBase refuses everybody but superusers: it takes a request
+whose token has died for a guest's, and would answer with what guests may see."""
 
 _REFUSED = frozenset({401, 403})
 _RENEW_BEFORE_S = 300.0

@@ -100,9 +100,9 @@ class _Jobs:
 
     def _find(self, target: Target) -> Any:
         if self._library is None:
-            from hapta.workers.plugin_code import Library
+            from hapta.workers.plugin_code import library
 
-            self._library = Library()
+            self._library = library()
         return self._library.find(target)
 
 
@@ -127,7 +127,8 @@ def _text(exc: BaseException) -> str:
 
 
 class _Memory:
-    """How much of it is resident; the most there ever was where the system tells no more."""
+    """How much of its own is resident, without what it shares with others (files, the gateway's columns); the
+    most there ever was of both where the system tells no more."""
 
     def __init__(self) -> None:
         self._statm: int | None = None
@@ -136,7 +137,8 @@ class _Memory:
 
     def resident_bytes(self) -> int:
         if self._statm is not None:
-            return int(os.pread(self._statm, 100, 0).split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            _, resident, shared = os.pread(self._statm, 100, 0).split()[:3]
+            return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
         import resource
 
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -11,6 +11,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from types import ModuleType
@@ -191,3 +192,9 @@ class Library:
         """What Python asks for every module it imports (:data:`sys.meta_path`)."""
         specs = (plugin.find_spec(fullname) for plugin in self._plugins.values())
         return next((spec for spec in specs if spec), None)
+
+
+@cache
+def library() -> Library:
+    """The one of this worker; also for jobs that are given the target of another function."""
+    return Library()

@@ -66,7 +66,7 @@ def schema(rule: str | None = "") -> Schema:
             collection("comments", relation("post", "POSTS"), relation("writer", "USERS"), dates),
             collection("likes", relation("post", "POSTS"), relation("user", "USERS")),
             collection("blocks", relation("who", "USERS"), relation("whom", "USERS")),
-            collection("listed", relation("posts", "POSTS", 9)),
+            collection("listed", relation("posts", "POSTS", 9), relation("members", "USERS", 9)),
             collection("joined", field("created", "date"), kind="view"),
             collection("_superusers", kind="auth", is_system=True),
         ],

@@ -59,12 +59,12 @@ _AUTHORED = {**BASE, "author": "author"}
     ("table", "problem"),
     [
         ({}, "f0: collection is missing"),
-        ({**BASE, "collection": ""}, "f0.collection: expected a text that is not empty, got \"\""),
-        ({**BASE, "preset": "new"}, "f0.preset: expected one of \"for_you\", "),
+        ({**BASE, "collection": ""}, 'f0.collection: expected a text that is not empty, got ""'),
+        ({**BASE, "preset": "new"}, 'f0.preset: expected one of "for_you", '),
         ({**BASE, "half_life_s": float("nan")}, "f0.half_life_s: expected a number > 0"),
         ({**BASE, "half_life_s": 10**400}, "f0.half_life_s: expected a number > 0"),
         ({**BASE, "limit": True}, "f0.limit: expected an integer >= 1"),
-        ({**BASE, "topics": "topic"}, "f0.topics: expected a list of texts, got \"topic\""),
+        ({**BASE, "topics": "topic"}, 'f0.topics: expected a list of texts, got "topic"'),
         ({**BASE, "topics": ["a", "a"]}, "f0.topics: expected names of fields, each once"),
         ({**BASE, "topics": list("abcdefghi")}, "f0.topics: 9 fields are too many: at most 8"),
         ({**BASE, "xyz": 1}, "f0.xyz: unknown key; it takes collection, "),
@@ -72,7 +72,7 @@ _AUTHORED = {**BASE, "author": "author"}
         ({**BASE, "follows": {"a": {"collection": "c", "from": "x", "to": "y"}}}, "f0.follows: needs author"),
         ({**BASE, "hides": {"a": {"collection": "c", "from": "x", "to": "y"}}}, "f0.hides: needs author"),
         ({**BASE, "hides": 1}, "f0.hides: expected a table of tables by name, got 1"),
-        ({**BASE, "hides": {"a": "users"}}, "f0.hides.a: expected a table such as { collection = \"follows\""),
+        ({**BASE, "hides": {"a": "users"}}, 'f0.hides.a: expected a table such as { collection = "follows"'),
         ({**_AUTHORED, "hides": {"a": {"collection": "c", "to": "y"}}}, "f0.hides.a: from is missing"),
         (
             {**_AUTHORED, "hides": {"a": {"collection": "c", "from": "x", "to": "x"}}},
@@ -87,7 +87,7 @@ _AUTHORED = {**BASE, "author": "author"}
             "f0.engaged: 9 are too many: at most 8",
         ),
         ({**BASE, "signals": {"A b": {"field": "x"}}}, "f0.signals.A b: expected a name of a to z"),
-        ({**BASE, "signals": {"a": 5}}, "f0.signals.a: expected a table such as { collection = \"likes\""),
+        ({**BASE, "signals": {"a": 5}}, 'f0.signals.a: expected a table such as { collection = "likes"'),
         ({**BASE, "signals": {"a": {}}}, "f0.signals.a: needs field, or collection and relation"),
         ({**BASE, "signals": {"a": {"collection": "c"}}}, "f0.signals.a: needs relation"),
         ({**BASE, "signals": {"a": {"relation": "c"}}}, "f0.signals.a: needs collection"),
@@ -99,22 +99,46 @@ _AUTHORED = {**BASE, "author": "author"}
             {**BASE, "signals": {"a": {"collection": "c", "relation": "y", "has": "value"}}},
             "f0.signals.a.has: needs field",
         ),
-        ({**BASE, "signals": {"a": {"field": "x", "has": "spam"}}}, "f0.signals.a.has: \"spam\" needs spam_domains"),
-        ({**BASE, "signals": {"a": {"field": "x", "of": "author"}}}, "f0.signals.a.of: \"author\" needs author"),
-        ({**BASE, "signals": {"follow": {"field": "x"}}}, "f0.signals.follow: follow, author, topic are not signals"),
+        (
+            {**BASE, "signals": {"a": {"field": "x", "has": "spam"}}},
+            'f0.signals.a.has: "spam" needs spam_domains',
+        ),
+        (
+            {**BASE, "signals": {"a": {"field": "x", "of": "author"}}},
+            'f0.signals.a.of: "author" needs author',
+        ),
+        (
+            {**BASE, "signals": {"follow": {"field": "x"}}},
+            "f0.signals.follow: follow, author, topic are not signals",
+        ),
         (
             {**BASE, "signals": {f"a{at}": {"field": "x"} for at in range(MOST_SIGNALS + 1)}},
             "f0.signals: 33 are too many: at most 32",
         ),
-        ({**BASE, "weights": {"likes": 1}}, "f0.weights.likes: there is no such signal; there are follow, author, topic"),
-        ({**BASE, "weights": {"folow": 1}}, "f0.weights.folow: there is no such signal; did you mean follow?"),
-        ({**BASE, "weights": {"follow": "1"}}, "f0.weights.follow: expected a number >= -1000000 and <= 1000000"),
-        ({**BASE, "weights": {"follow": 1e7}}, "f0.weights.follow: expected a number >= -1000000 and <= 1000000"),
+        (
+            {**BASE, "weights": {"likes": 1}},
+            "f0.weights.likes: there is no such signal; there are follow, author, topic",
+        ),
+        (
+            {**BASE, "weights": {"folow": 1}},
+            "f0.weights.folow: there is no such signal; did you mean follow?",
+        ),
+        (
+            {**BASE, "weights": {"follow": "1"}},
+            "f0.weights.follow: expected a number >= -1000000 and <= 1000000",
+        ),
+        (
+            {**BASE, "weights": {"follow": 1e7}},
+            "f0.weights.follow: expected a number >= -1000000 and <= 1000000",
+        ),
         ({**BASE, "weights": 3}, "f0.weights: expected a table of numbers by signal, got 3"),
-        ({**BASE, "spam_domains": ["a b"]}, "f0.spam_domains: expected domains such as pills.example, got \"a b\""),
+        (
+            {**BASE, "spam_domains": ["a b"]},
+            'f0.spam_domains: expected domains such as pills.example, got "a b"',
+        ),
         ({**BASE, "deadline_s": 0}, "f0.deadline_s: expected a number > 0"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_told(table: dict[str, Any], problem: str) -> None:
     (line,) = problems(table)
     assert f"[feeds.f0]: feeds.{problem}" in line

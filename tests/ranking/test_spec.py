@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
-from hapta.config.feeds import read_feeds
 from hapta.ranking.features import Recipe
-from hapta.ranking.spec import FeedSpec, UnusableFeed
-from tests.ranking.schema import EVERYTHING_ABOUT_POSTS, schema, spec
+from hapta.ranking.spec import UnusableFeed
+from tests.ranking.schema import EVERYTHING_ABOUT_POSTS, spec
 
 
 def unusable(table: dict[str, Any]) -> list[tuple[str, str]]:
@@ -84,7 +83,11 @@ def _edge(kind: str, source: str, begin: str, end: str, **more: Any) -> dict[str
         ({"collection": "joined"}, "collection", "joined is a view: PocketBase does not tell when its rows"),
         ({"collection": "_superusers"}, "collection", "_superusers is one of PocketBase's own collections"),
         (_signal(field="place"), "signals.s.field", "place of posts is of type geoPoint"),
-        (_signal(field="views", has="link"), "signals.s.field", "views of posts is of type number: expected a t"),
+        (
+            _signal(field="views", has="link"),
+            "signals.s.field",
+            "views of posts is of type number: expected a t",
+        ),
         (_signal(field="password", of="author"), "signals.s.field", "password of users is of type password"),
         (_signal(field="views", of="author"), "signals.s.field", "users has no field views"),
         (
@@ -97,35 +100,85 @@ def _edge(kind: str, source: str, begin: str, end: str, **more: Any) -> dict[str
             "signals.s.relation",
             "post of comments leads to posts: expected a relation to users, whose rows are the authors",
         ),
-        (_signal(collection="comments", relation="id"), "signals.s.relation", "id of comments is of type text"),
+        (
+            _signal(collection="comments", relation="id"),
+            "signals.s.relation",
+            "id of comments is of type text",
+        ),
         (_signal(collection="joined", relation="post"), "signals.s.collection", "joined is a view"),
         (_edge("follows", "likes", "user", "post"), "follows.e.to", "post of likes leads to posts"),
         (_edge("engaged", "likes", "user", "post2"), "engaged.e.to", "likes has no field post2"),
-        (_edge("engaged", "comments", "created", "post"), "engaged.e.from", "created of comments is of type auto"),
-        (_edge("engaged", "posts", "parent", "id"), "engaged.e.from", "parent of posts leads to posts: expected a"),
-        (_edge("engaged", "comments", "id", "post"), "engaged.e.from", "id leads to comments: expected a collec"),
-        (_edge("follows", "posts", "fans", "id"), "follows.e.to", "id is a row of posts: expected one of users"),
-        (_edge("follows", "users", "following", "following2"), "follows.e.to", "users has no field following2; d"),
+        (
+            _edge("engaged", "comments", "created", "post"),
+            "engaged.e.from",
+            "created of comments is of type auto",
+        ),
+        (
+            _edge("engaged", "posts", "parent", "id"),
+            "engaged.e.from",
+            "parent of posts leads to posts: expected a",
+        ),
+        (
+            _edge("engaged", "comments", "id", "post"),
+            "engaged.e.from",
+            "id leads to comments: expected a collec",
+        ),
+        (
+            _edge("follows", "posts", "fans", "id"),
+            "follows.e.to",
+            "id is a row of posts: expected one of users",
+        ),
+        (
+            _edge("follows", "users", "following", "following2"),
+            "follows.e.to",
+            "users has no field following2; d",
+        ),
         ({"filter": "title = "}, "filter", "cannot be read: "),
         ({"filter": "kinds ?= 'a'"}, "filter", "whether a row passes cannot be told"),
+        ({"filter": "views = '5'"}, "filter", "whether a row passes cannot be told"),
+        ({"filter": "title > 5"}, "filter", "whether a row passes cannot be told"),
+        ({"filter": "public = 'yes'"}, "filter", "whether a row passes cannot be told"),
         ({"filter": "author.fame > 1"}, "filter", "whether a row passes cannot be told"),
         ({"filter": "created > @now"}, "filter", "whether a row passes cannot be told"),
         ({"filter": "author = @request.auth.id"}, "filter", "whether a row passes cannot be told"),
-        ({"filter": "title = 'a' || nothing = 'b'"}, "filter", "whether a row passes cannot be told from the row "
-         "alone (comparison at character 16)"),
+        (
+            {"filter": "title = 'a' || nothing = 'b'"},
+            "filter",
+            "whether a row passes cannot be told from the row alone (comparison at character 16)",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit_is_told(table: dict[str, Any], key: str, problem: str) -> None:
     ((where, what),) = unusable(table)
     assert where == key
     assert what.startswith(problem)
 
 
-def test_two_ends_of_several_values_are_too_many() -> None:
-    assert unusable(_edge("follows", "posts", "fans", "fans2"))[0][0] == "follows.e.to"
-    known = schema()
-    feeds = read_feeds({"home": {"collection": "posts", **_edge("follows", "posts", "fans", "author")}}, {})
-    assert FeedSpec.of("home", feeds["home"], known).edges[0].from_ == "fans"
+def test_one_end_of_several_values_is_fine_and_two_are_too_many() -> None:
+    assert spec(_edge("follows", "posts", "fans", "author")).edges[0].from_ == "fans"
+    assert spec(_edge("engaged", "posts", "fans", "id")).edges[0].to == "id"
+    problem = "from and to both hold several values: only one of them may"
+    assert unusable(_edge("engaged", "listed", "members", "posts")) == [("engaged.e", problem)]
+
+
+def test_only_users_can_be_tied_both_ways() -> None:
+    follows = {"e": {"collection": "comments", "from": "writer", "to": "post", "both": True}}
+    problem = "users and posts are not the same collection"
+    assert unusable({"author": "parent", "follows": follows}) == [("follows.e.both", problem)]
+    assert spec(_edge("hides", "blocks", "who", "whom", both=True)).edges[0].both
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "title = '' || views >= 1 && public = true",
+        "created > '2026-01-01' && title ~ 'a'",
+        "author = '' && views != null && title:lower = 'x'",
+        "parent.id = author",
+    ],
+)
+def test_a_filter_about_the_row_itself_is_taken(text: str) -> None:
+    assert spec({"filter": text}).condition.unsure == ()
 
 
 def test_a_filter_may_read_a_hidden_field() -> None:

@@ -162,8 +162,8 @@ class TableMachine(RuleBasedStateMachine):
             }
             likes = [each["post"] for each in self.rows["LIKES"].values() if each["user"] == user]
             fan = [each["id"] for each in self.rows["POSTS"].values() if user in each["fans"]]
-            assert _codes(caller.followed) == sorted(self.table.author_code(each) for each in following)
-            assert _codes(caller.hidden_authors) == sorted(self.table.author_code(each) for each in hidden)
+            assert _codes(caller.followed) == {self.table.author_code(each) for each in following}
+            assert _codes(caller.hidden_authors) == {self.table.author_code(each) for each in hidden}
             engaged = {self.table.id_of(slot) for slot in self.table.engaged(user).tolist()} - {None}
             assert engaged == {post for post in (*likes, *fan) if post in self.rows["POSTS"]}
             assert caller.own == self.table.author_code(user)
@@ -185,6 +185,21 @@ class TableMachine(RuleBasedStateMachine):
                 assert said is SPEC.rule.condition.holds(post, caller)
 
     @invariant()
+    def signatures_are_those_of_candidates(self) -> None:
+        signatures, rule = self.table.signatures, SPEC.rule
+        assert signatures is not None
+        assert rule is not None
+        candidates = [
+            post for post in self.rows["POSTS"].values() if not post["draft"] and post["views"] < 100
+        ]
+        there = {rule.signature(post) for post in candidates}
+        assert len(signatures) == len(there)
+        for user in USERS:
+            assert rule.caller_fields == {"author"}
+            at = rule.fields.index("author")
+            assert len(signatures.holders(user)) == len([each for each in there if each[at] == user])
+
+    @invariant()
     def a_slot_rests_before_another_row_gets_it(self) -> None:
         now = self.clock.monotonic()
         for slot in range(self.table.length):
@@ -197,8 +212,8 @@ class TableMachine(RuleBasedStateMachine):
             self.was_in[slot] = (record_id, now)
 
 
-def _codes(column: Any) -> list[int]:
-    return [int(code) for code in column]
+def _codes(column: Any) -> set[int]:
+    return {int(code) for code in column}
 
 
 TableMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

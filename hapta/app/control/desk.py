@@ -11,6 +11,10 @@
                                               COLLECTION/ID
     GET    /cache/stats                       what it did and holds, by collection
     POST   /cache/purge?collection=           drop what depends on a collection; ?all for everything
+    GET    /feeds                             the ranked feeds and their tables
+    GET    /feeds/explain?feed=&as=&limit=    the first rows for a caller, their scores taken apart; as=guest,
+                                              superuser, COLLECTION/ID or an e-mail address
+    POST   /feeds/rebuild?feed=               build a table anew
     POST   /reload                            read the configuration again; 422 with why it is refused
 
 A collection is given by name or id. Errors have PocketBase's form. What was ended is ended when the answer
@@ -36,6 +40,8 @@ from hapta.model.schema import Schema
 
 ENDED_BY_OPERATOR = "operator"
 LIMIT = 500
+SHOWN_ROWS = 10
+"""Of a ranked feed that is explained, unless another ``limit`` is asked for."""
 PROOF_S = 2.5
 """How long an event may take that was asked for."""
 _LOOK_S = 0.02
@@ -102,6 +108,19 @@ class Cache(Protocol):
         """Drop what depends on a collection, or everything; how many responses."""
 
 
+class Feeds(Protocol):
+    """The ranked feeds, as the operator sees them."""
+
+    def list(self) -> Sequence[Mapping[str, Any]]:
+        """All of them, with their tables."""
+
+    async def explain(self, name: str, who: str, limit: int) -> Mapping[str, Any]:
+        """The first rows for a caller, their scores taken apart."""
+
+    def rebuild(self, name: str) -> None:
+        """Build a table anew."""
+
+
 class Reloaded(Protocol):
     """What a reload changed, in words."""
 
@@ -110,6 +129,10 @@ class Reloaded(Protocol):
 
     @property
     def needs_restart(self) -> Sequence[str]: ...
+
+
+def _no_feeds() -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +150,7 @@ class Desk:
         open_streams: how many event streams are open.
         clock: the time.
         started_at: monotonic instant.
+        feeds: gives the ranked feeds there are now; ``None``: none is configured.
     """
 
     url: str
@@ -139,6 +163,7 @@ class Desk:
     open_streams: Callable[[], int]
     clock: Clock
     started_at: float
+    feeds: Callable[[], Feeds | None] = _no_feeds
 
     def application(self) -> web.Application:
         """The routes."""
@@ -152,6 +177,9 @@ class Desk:
         application.router.add_get("/cache/explain", self._explain)
         application.router.add_get("/cache/stats", self._stats)
         application.router.add_post("/cache/purge", self._purge)
+        application.router.add_get("/feeds", self._feeds)
+        application.router.add_get("/feeds/explain", self._explain_feed)
+        application.router.add_post("/feeds/rebuild", self._rebuild_feed)
         application.router.add_post("/reload", self._reload)
         return application
 
@@ -188,6 +216,28 @@ class Desk:
         if bool(collection) == ("all" in request.query):
             raise BadRequest("Name a collection, or say ?all.")
         return web.json_response({"dropped": self.cache.purge(collection)})
+
+    async def _feeds(self, _: web.Request) -> web.Response:
+        feeds = self.feeds()
+        return web.json_response({"items": [] if feeds is None else list(feeds.list())})
+
+    async def _explain_feed(self, request: web.Request) -> web.Response:
+        feeds, name = self._feed(request)
+        limit = _limit(request.query.get("limit", ""), SHOWN_ROWS)
+        return web.json_response(await feeds.explain(name, request.query.get("as", ""), limit))
+
+    async def _rebuild_feed(self, request: web.Request) -> web.Response:
+        feeds, name = self._feed(request)
+        feeds.rebuild(name)
+        return web.json_response({"rebuilding": name})
+
+    def _feed(self, request: web.Request) -> tuple[Feeds, str]:
+        name, feeds = request.query.get("feed", ""), self.feeds()
+        if not name:
+            raise BadRequest("Name the feed: ?feed=.")
+        if feeds is None:
+            raise NotFound(f"There is no ranked feed {name}.")
+        return feeds, name
 
     async def _reload(self, _: web.Request) -> web.Response:
         try:
@@ -285,9 +335,9 @@ class Desk:
         ]
 
 
-def _limit(text: str) -> int:
+def _limit(text: str, otherwise: int = LIMIT) -> int:
     if not text:
-        return LIMIT
+        return otherwise
     if not text.isascii() or not text.isdecimal() or not 0 < int(text) <= 1_000_000:
         raise BadRequest("limit: expected a number from 1 to 1000000.")
     return int(text)

@@ -148,6 +148,15 @@ def test_json_shows_the_problems_too(home: Path, capsys: Captured) -> None:
     }
 
 
+def test_what_is_wrong_with_ranked_feeds_is_told_with_everything_else(home: Path, capsys: Captured) -> None:
+    feed = '[feeds.home]\ncollection = "posts"\nfiltre = "x"\n'
+    (home / "config.toml").write_text(f"{feed}[validate.posts]\nbody = {{ mix = 3 }}\n")
+    assert main(["check"]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("hapta: config.toml:3: feeds.home.filtre: unknown key")
+    assert second.startswith("hapta: config.toml:5: validate.posts.body.mix: unknown check")
+
+
 def test_a_named_file_must_exist(capsys: Captured) -> None:
     assert main(["check", "--config", "none.toml"]) == 2
     assert capsys.readouterr().err == "hapta: none.toml: no such file\n"

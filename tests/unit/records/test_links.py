@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hapta.records.links import count_links
+from hapta.records.links import count_links, link_hosts
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,11 @@ from hapta.records.links import count_links
 )
 def test_links_are_counted_by_what_spam_does(text: str, links: int) -> None:
     assert count_links(text) == links
+
+
+@given(st.one_of(st.text(max_size=200), st.text(alphabet="ab.:/\\@ &#w0é。", max_size=60)))
+def test_each_link_that_is_counted_leads_to_a_host(text: str) -> None:
+    assert len(list(link_hosts(text))) == count_links(text)
 
 
 @given(st.text(max_size=200))
