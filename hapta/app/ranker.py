@@ -112,7 +112,7 @@ class Ranker:
         deadline_s: float,
         plugin: Scorer | None = None,
     ) -> Ranked:
-        """The order of a table's rows for one caller.
+        """The order of a table's rows for one caller: of those there are now, whatever comes while it waits.
 
         Args:
             table: what of it a plugin scores, or is larger than a moment's work, lies in a
@@ -165,8 +165,9 @@ class Ranker:
     async def _here(
         self, table: Table, caller: Caller, recipe: Recipe, now: float, deadline_s: float
     ) -> Ranked:
+        features = table.features()
         async with self._turn_of_its_own(deadline_s):
-            return rank(table.features(), caller, recipe, now)
+            return still_there(rank(features, caller, recipe, now), table.features(), caller)
 
     async def _in_pool(
         self,
@@ -179,14 +180,13 @@ class Ranker:
     ) -> Ranked:
         ends_at = asyncio.get_running_loop().time() + deadline_s
         target = None if plugin is None else plugin.target
-        with contextlib.ExitStack() as stack:
+        block, length = table.block, table.length
+        if not isinstance(block, SharedBlock):
+            name = table.spec.name
+            raise TypeError(f"the columns of {name} are in memory that no worker can look into")
+        with block.in_use() as ref:
             async with self._turn_of_its_own(deadline_s):
-                block = table.block
-                if not isinstance(block, SharedBlock):
-                    name = table.spec.name
-                    raise TypeError(f"the columns of {name} are in memory that no worker can look into")
-                ref = stack.enter_context(block.in_use())
-                told = job.told(RankJob.of(ref, block.living, table.length, caller, recipe, now, target))
+                told = job.told(RankJob.of(ref, block.living, length, caller, recipe, now, target))
             result = await self._run(told, ends_at)
         if isinstance(result, job.Unscored):
             self._tell(table, plugin, result.where, result.text, result.trace)

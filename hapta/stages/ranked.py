@@ -35,7 +35,7 @@ _TRIES: Final = 5
 """Times a page is filled up again because rows of it have gone."""
 _OF_OTHER_BYTES: Final = frozenset(
     {b"content-length", b"content-type", b"content-encoding", b"etag", b"cache-control", b"vary", b"age"}
-    | {b"cache-status", b"last-modified"}
+    | {b"cache-status", b"last-modified", b"date"}
 )
 
 

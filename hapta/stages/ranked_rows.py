@@ -31,8 +31,9 @@ MOST_FILTER: Final = 3000
 PER_PAGE: Final = 1000
 """Of ids alone; PocketBase's most."""
 _MOST_BYTES: Final = 32 * 1024 * 1024
-_CONDITIONS: Final = frozenset(
+_OF_THE_PAGE: Final = frozenset(
     {"if-none-match", "if-match", "if-modified-since", "if-unmodified-since", "if-range", "range"}
+    | {"accept-encoding"}
 )
 """Headers about the page, not about what it is made of."""
 
@@ -203,7 +204,7 @@ class CallerRows:
         host = asked.headers.get("Host", "")
         target = parse_target(f"{path}?{encode_query(query.items())}" if query else path, host)
         headers: CIMultiDict[str] = CIMultiDict(asked.headers)
-        for name in _CONDITIONS:
+        for name in _OF_THE_PAGE:
             headers.popall(name, None)
         return replace(
             asked,
