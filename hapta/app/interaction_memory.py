@@ -44,7 +44,7 @@ class UserState:
 
     def of(self, collection: str) -> UserInteractions:
         """With the rows of one collection."""
-        return self.by_collection.get(collection) or UserInteractions(self.key[1])
+        return self.by_collection.get(collection) or UserInteractions()
 
     def row(self, place: Place) -> Row:
         """As far as there is one."""
@@ -68,7 +68,7 @@ class UserState:
                 rows.pop(place.record, None)
             else:
                 rows[place.record] = row
-        theirs = {collection: UserInteractions(self.key[1], rows) for collection, rows in changed.items()}
+        theirs = {collection: UserInteractions(rows) for collection, rows in changed.items()}
         whole = {**self.by_collection, **theirs}
         return UserState(self.key, whole, sum(len(each.rows) for each in whole.values()))
 

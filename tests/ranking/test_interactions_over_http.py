@@ -275,6 +275,21 @@ def test_what_is_told_is_counted(ground: Ground, login: Login) -> None:
     assert [count(ground, name) - was for name, was in zip(names, before, strict=True)] == [2, 1, 1]
 
 
+def test_what_was_hidden_is_not_in_the_feed_from_the_answer_on(ground: Ground, login: Login) -> None:
+    def feed(token: str) -> list[str]:
+        answer = ground.through.ask("GET", "/api/hapta/feeds/home?perPage=200", token)
+        assert answer.status_code == 200, answer.text
+        return [item["id"] for item in answer.json()["items"]]
+
+    (_, token), (_, other) = login(), login()
+    for post_id in feed(token)[:5]:
+        tell(ground.through, token, (post_id, "hide"))
+        assert post_id not in feed(token)
+        assert post_id in feed(other)
+        tell(ground.through, token, (post_id, "unhide"))
+        assert post_id in feed(token)
+
+
 def test_what_a_deleted_user_did_is_forgotten(ground: Ground, login: Login) -> None:
     account, token = login()
     tell(ground.through, token, *[(f"r{n}", "view") for n in range(150)])

@@ -42,8 +42,8 @@ def table() -> FeatureTable:
     return made
 
 
-def with_rows(table: FeatureTable, rows: dict[str, Row], now: float = NOW, **more: Any) -> Caller:
-    return with_interactions(table.caller("me"), table, UserInteractions("me", rows), now, **more)
+def with_rows(table: FeatureTable, rows: dict[str, Row], now: float = NOW) -> Caller:
+    return with_interactions(table.caller("me"), table, UserInteractions(rows), now, "me")
 
 
 def authors(table: FeatureTable, caller: Caller) -> dict[str, float]:
@@ -96,6 +96,8 @@ def test_what_was_liked_counts_and_the_less_the_older_it_is(table: FeatureTable)
     nothing_kept = with_interactions(table.caller("me"), table, None, NOW, "me")
     assert authors(table, nothing_kept) == expected
     assert authors(table, with_interactions(Caller(), table, None, NOW)) == {}, "a guest"
+    namesake = with_interactions(Caller(), table, UserInteractions({"p4": row(clicks=1)}), NOW)
+    assert authors(table, namesake) == pytest.approx({"eve": 0.25}), "another me likes nothing"
 
 
 def test_half_of_it_is_left_after_a_half_life(table: FeatureTable) -> None:
