@@ -12,6 +12,7 @@ import pytest
 from hapta.ranking.interactions import interaction_id
 from tests.conftest import MakeHapta, MakePocketBase
 from tests.ranking.support import FEED, kept, tell, tell_at_once, told
+from tests.reload.conftest import MakeSite, make_site
 from tests.sessions.support import Account, Door, Ground, hash_cheaply
 from tests.support.hapta import Hapta
 from tests.support.pocketbase import PASSWORD
@@ -20,6 +21,9 @@ from tests.support.process import wait_until
 POSTS_ID, USERS_ID = "pbc_posts000001", "_pb_users_auth_"
 SETTINGS = {name.replace(".", "__"): value for name, value in FEED.items()}
 _ROWS = "/api/collections/hapta_interactions/records"
+
+
+__all__ = ["make_site"]
 
 
 @pytest.fixture
@@ -235,3 +239,18 @@ def test_more_users_than_fit_into_memory_are_remembered_by_pocketbase(
             assert tell(door, token, ("a", "hide"), *[(f"r{n}", "view") for n in range(150)]) == (151, 0)
         for token in tokens:
             assert tell(door, token, ("a", "hide")) == (0, 1)
+
+
+def test_a_reload_brings_the_first_feed_and_other_bounds(own: Ground, make_site: MakeSite) -> None:
+    site = make_site(upstream=own.pocketbase.url)
+    account = own.make_account("reloaded@example.com")
+    token = own.through.login(account)
+    with Door(site.url) as door:
+        assert told(door, token, ("a", "view")).status_code == 404
+        site.reload(feeds__home__collection="posts")
+        assert tell(door, token, *[(f"r{n}", "view") for n in range(20)]) == (20, 0)
+        site.reload(interactions__max_per_user=10)
+        assert tell(door, token, ("more", "view")) == (1, 0)
+        wait_until(lambda: len(kept(own, account.id)) == 9, "the oldest are gone", 10)
+        site.reload(feeds__home__collection="topics")
+        assert told(door, token, ("a", "view")).status_code == 404
