@@ -59,11 +59,7 @@ class Ranking:
         """Everybody saw one row of posts."""
         self.asked.append(f"{identity.collection}/{identity.record}")
         row = Row(views=1, viewed=1.7e9, first=1.7e9, last=1.7e9)
-        return (
-            UserInteractions(identity.record, {"post00000000004": row})
-            if collection_id == "pbc_posts000001"
-            else None
-        )
+        return UserInteractions({"post00000000004": row}) if collection_id == "pbc_posts000001" else None
 
 
 @pytest.fixture(scope="module")
