@@ -121,9 +121,7 @@ def by_hapta(
     return explain(features, caller, recipe, now, [0])[0]["score"]
 
 
-def facts_of(
-    values: dict[str, float], weights: dict[str, float], age_s: float, now: float
-) -> dict[str, Any]:
+def facts_of(values: dict[str, float], weights: dict[str, float], age_s: float, now: float) -> dict[str, Any]:
     """What the page calls these."""
     weighted = {name: weights.get(name, 1.0) for name in values}
     return {
@@ -244,7 +242,7 @@ def test_the_quick_start_works(
     own, listed = re.findall(r"^curl 'http://127.0.0.1:8080(.*)'$", start, re.MULTILINE)
     first, same = httpx.get(hapta.url + own).json(), httpx.get(hapta.url + listed).json()
     assert first == same
-    assert [row["id"] for row in first["items"]][0] == post
+    assert first["items"][0]["id"] == post
     assert first.keys() == {"items", "page", "perPage", "snapshot", "totalItems", "totalPages"}
     login = {"identity": "ada@example.com", "password": PASSWORD}
     token = httpx.post(f"{hapta.url}/api/collections/users/auth-with-password", json=login).json()["token"]

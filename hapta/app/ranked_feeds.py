@@ -27,6 +27,7 @@ from hapta.ranking.visible import EVERYTHING, Everything
 from hapta.stages.ranked import RankedPages
 from hapta.stages.ranked_rows import MOST_WHOLE, CallerRows
 from hapta.stages.ranked_writes import tell_ranked_writes
+from hapta.stages.viewers import Freshness
 
 _Told: TypeAlias = Flags | Everything | None
 MOST_ASKED: Final = 10_000
@@ -47,6 +48,7 @@ class RankedFeeds:
         schema: the rules of now.
         hooks_of: what PocketBase's own hooks may do to answers about a collection.
         has_store: answers about a collection may be stored.
+        freshness: confirms that rules are what they were.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class RankedFeeds:
         schema: SchemaWatch,
         hooks_of: Callable[[str], HooksMode],
         has_store: Callable[[Collection], bool],
+        freshness: Freshness,
         clock: Clock,
     ) -> None:
         self._tables = tables
@@ -68,6 +71,7 @@ class RankedFeeds:
         self._schema = schema
         self._hooks_of = hooks_of
         self._has_store = has_store
+        self._freshness = freshness
         self._clock = clock
         self._snapshots = Snapshots(clock)
         self._for_guests: dict[str, tuple[FeatureTable, int, float, Sequence[str]]] = {}
@@ -118,6 +122,9 @@ class RankedFeeds:
         await self._tables.settle(name)
         await live.ready()
         theirs = await self._callers.theirs(live, identity)
+        self._freshness.touch()
+        if not self._freshness.is_live:
+            await self._freshness.confirm()
         visible = self._visible(live, identity)
         if visible is None:
             listed = await rows.visible_ids(MOST_ASKED)
@@ -166,7 +173,11 @@ class RankedFeeds:
         """What a caller may see, where the rows alone tell it for certain."""
         if identity is not None and identity.is_superuser:
             return EVERYTHING
-        if not live.is_exact or self._hooks_of(live.table.spec.collection.id) is not HooksMode.NONE:
+        if (
+            not live.is_exact
+            or not self._freshness.is_live
+            or self._hooks_of(live.table.spec.collection.id) is not HooksMode.NONE
+        ):
             return None
         return live.visible.of("" if identity is None else identity.record)
 

@@ -102,6 +102,10 @@ class Ranker:
             if isinstance(outcome, BaseException) and not isinstance(outcome, JobError | Overloaded):
                 raise outcome  # those two: the first ranking there imports it
 
+    def goes_to_pool(self, table: Table, recipe: Recipe) -> bool:
+        """Whether ranking it would keep the event loop for too long."""
+        return weight(table.length, recipe) > self.in_process
+
     async def rank(
         self,
         table: Table,
@@ -125,7 +129,7 @@ class Ranker:
             Overloaded: too many wait for a worker.
             RankingUnavailable: the deadline is over, its worker was lost twice, or it failed.
         """
-        if plugin is None and weight(table.length, recipe) <= self.in_process:
+        if plugin is None and not self.goes_to_pool(table, recipe):
             with self._counted("process"):
                 return await self._here(table, caller, recipe, now, deadline_s)
         with self._counted("pool"):
