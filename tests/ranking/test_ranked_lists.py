@@ -4,7 +4,6 @@ Rows of ``docs/differences.md`` proved here: ``ranked-lists``.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -18,7 +17,7 @@ POSTS = "/api/collections/posts/records"
 
 @pytest.fixture(scope="module")
 def hapta(pocketbase: PocketBase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hapta]:
-    home: Path = tmp_path_factory.mktemp("ranked lists")
+    home = tmp_path_factory.mktemp("ranked lists")
     (home / "config.toml").write_text('[feeds.home]\ncollection = "posts"\n')
     server = Hapta(home, pocketbase.url)
     server.start()
