@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from bench.rankings import NOW, DrawnTable
+from bench.feeds import NOW, DrawnTable
 from hapta.app.feed_scorers import Scorer, feed_problems
 from hapta.app.plugins import Plugins, hooks_at_rest
 from hapta.config import Loaded, load

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.rankings import NOW, DrawnTable
+from bench.feeds import NOW, DrawnTable
 from hapta.app.ranker import IN_PROCESS, still_there, weight
 from hapta.model.errors import HaptaError, Overloaded, RankingUnavailable
 from hapta.ranking.arena import HeapArena
