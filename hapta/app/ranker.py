@@ -28,7 +28,7 @@ from hapta.workers.pool import WorkerPool
 IN_PROCESS: Final = 40_000
 """Up to this weight (:func:`weight`) an order is worked out on the event loop, which then is away for 2 ms at
 most: for_you with spacing and depth 1000 took 0.6 ms of 1,000 rows, 0.9 of 10,000, 1.4 of 30,000 (weight
-40,000), 3.3 of 100,000 and 11 of 1,000,000, medians of 100 on one core of two (bench/rankings.py). The way to
+40,000), 3.3 of 100,000 and 11 of 1,000,000, medians of 100 on one core of two (bench/feeds.py). The way to
 a worker and back adds 0.5 to 1 ms, a fifth of it on the loop, so below the worker would only be slower."""
 
 _SPACED: Final = 10
