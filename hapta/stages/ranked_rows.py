@@ -18,7 +18,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from hapta.cache.query import encode_query
 from hapta.hooks.filter_params import quoted
-from hapta.model.errors import HaptaError, UpstreamLost
+from hapta.model.errors import BadRequest, HaptaError, UpstreamLost
 from hapta.model.exchange import Answer, Exchange, Handler
 from hapta.model.operation import classify
 from hapta.model.recent import Recent
@@ -142,10 +142,14 @@ class CallerRows:
         """
         found = Found({}, [], is_stored=True)
         if self._whole_by:
-            answer, found.is_stored = await self._listed({"sort": f"-{self._whole_by}"}, MOST_WHOLE)
-            found.answers.append(answer)
-            self._read(answer, found.rows)
-        elif self._looks_at_store:
+            try:
+                answer, found.is_stored = await self._listed({"sort": f"-{self._whole_by}"}, MOST_WHOLE)
+            except (NotListed, BadRequest):  # nothing is sorted by what a plugin closes to this caller
+                self._whole_by = ""
+            else:
+                found.answers.append(answer)
+                self._read(answer, found.rows)
+        if not self._whole_by and self._looks_at_store:
             for number, record_id in enumerate(ids):
                 if number and not number % LOOKED_UP_AT_ONCE:
                     await asyncio.sleep(0)  # nothing below waits for anything

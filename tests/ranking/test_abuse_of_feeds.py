@@ -27,6 +27,8 @@ SETTINGS = {
     "feeds.many.author": "author",
     "feeds.many.preset": "chronological",
     "feeds.moved.collection": "moved",
+    "feeds.talk.collection": "comments",
+    "feeds.talk.preset": "chronological",
     "limits.few.rate": "3/hour",
     "limits.few.collection": "guarded",
     "feeds.limited.collection": "guarded",
@@ -34,6 +36,14 @@ SETTINGS = {
     "ratelimit.burst": 50_000,
     "ratelimit.duration": 86_400,
 }
+PLUGIN = """
+from hapta.plugins import PluginApi, Viewer
+
+def setup(api: PluginApi) -> None:
+    @api.can_read("comments", "created", depends_on={"auth.id"})
+    async def no_guest(viewer: Viewer, row: dict | None) -> bool:
+        return bool(viewer["auth.id"])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +56,13 @@ def ground(pocketbase_template: Path, tmp_path_factory: pytest.TempPathFactory) 
         for name in ("many", "moved"):
             make_collection(pocketbase.admin, name)
         fill(pocketbase.admin)
-        hapta = Hapta(tmp_path_factory.mktemp("hapta"), pocketbase.url, SETTINGS)
+        home = tmp_path_factory.mktemp("hapta")
+        (home / "plugins").mkdir()
+        (home / "plugins" / "closed.py").write_text(PLUGIN)
+        hapta = Hapta(home, pocketbase.url, SETTINGS)
         closing.callback(hapta.stop)
         hapta.start()
-        wait_until(lambda: hapta.log.count("ranked_feed_ready") == 4, "the tables are loaded")
+        wait_until(lambda: hapta.log.count("ranked_feed_ready") == 5, "the tables are loaded")
         yield closing.enter_context(Ground(pocketbase, hapta))
 
 
@@ -111,6 +124,18 @@ def test_interactions_count_by_the_twenty_that_are_written(ground: Ground) -> No
     hundred = [(f"b{number}", "view") for number in range(100)]
     assert before - left(told(ground.through, token, *hundred)) == 5
     assert before - 5 - left(told(ground.through, token, *hundred)) == 1, "nothing of it is new"
+
+
+def test_a_feed_by_a_date_that_a_plugin_closes_is_there_for_those_it_is_closed_to(ground: Ground) -> None:
+    ada = ground.through.login(Account(ADA, "ada@example.com", "users"))
+    path = "/api/collections/comments/records"
+    assert ground.through.ask("GET", f"{path}?sort=created").status_code == 400
+    rows = {row["id"]: row for row in ground.rows("comments")}
+    for token, is_dated in ((None, False), (ada, True), (None, False)):
+        for query in ("?feed=talk&perPage=100", "?feed=talk&perPage=100&fields=*"):
+            items = ground.through.ask("GET", path + query, token).json()["items"]
+            assert {row["id"] for row in items} == rows.keys()
+            assert {"created" in row for row in items} == {is_dated}
 
 
 def test_a_feed_whose_collection_is_back_serves_again_though_nobody_asks_for_anything_else(
