@@ -17,7 +17,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from hapta.cache.query import encode_query
 from hapta.hooks.filter_params import quoted
-from hapta.model.errors import HaptaError, UpstreamLost
+from hapta.model.errors import BadRequest, HaptaError, UpstreamLost
 from hapta.model.exchange import Answer, Exchange, Handler
 from hapta.model.operation import classify
 from hapta.model.schema import Collection
@@ -31,10 +31,12 @@ MOST_FILTER: Final = 3000
 PER_PAGE: Final = 1000
 """Of ids alone; PocketBase's most."""
 _MOST_BYTES: Final = 32 * 1024 * 1024
-_CONDITIONS: Final = frozenset(
+_OF_THE_PAGE: Final = frozenset(
     {"if-none-match", "if-match", "if-modified-since", "if-unmodified-since", "if-range", "range"}
+    | {"content-length", "content-type", "content-encoding", "transfer-encoding", "expect"}
+    | {"accept-encoding"}  # rows are taken as they are: what is stored may be compressed, too
 )
-"""Headers about the page, not about what it is made of."""
+"""Headers about the page and its request's body, not about what it is made of."""
 
 
 class TooMuch(HaptaError):
@@ -92,6 +94,9 @@ class CallerRows:
         collection: whose rows.
         others: parameters PocketBase gets, ``expand`` and ``fields`` among them.
         looks_at_store: single rows may be stored.
+
+    Raises:
+        BadRequest: by ``fields`` rows could not be told apart.
     """
 
     def __init__(
@@ -113,7 +118,9 @@ class CallerRows:
         self._others = dict(others)
         self._is_id_wanted = True
         if fields := others.get("fields"):
-            names = [name.strip().partition(":")[0] for name in fields.split(",")]
+            names = [each.strip() for each in fields.split(",")]
+            if any(name.startswith(("id:", "id.", "*:")) for name in names):
+                raise BadRequest("A ranked feed shows the ids of its rows whole, or not at all.")
             self._is_id_wanted = "id" in names or "*" in names
             self._others["fields"] = fields if self._is_id_wanted else f"id,{fields}"
 
@@ -203,7 +210,7 @@ class CallerRows:
         host = asked.headers.get("Host", "")
         target = parse_target(f"{path}?{encode_query(query.items())}" if query else path, host)
         headers: CIMultiDict[str] = CIMultiDict(asked.headers)
-        for name in _CONDITIONS:
+        for name in _OF_THE_PAGE:
             headers.popall(name, None)
         return replace(
             asked,
@@ -211,6 +218,7 @@ class CallerRows:
             target=target,
             operation=classify("GET", target.segments),
             headers=CIMultiDictProxy(headers),
+            body=None,
             upstream_target="",
             wants_plain_answer=True,
             is_repeatable=False,
