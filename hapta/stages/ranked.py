@@ -32,8 +32,8 @@ from hapta.stages.ranked_request import RankedRequest, feed_in_path, feed_in_que
 from hapta.stages.ranked_rows import CallerRows, NotListed
 
 _LOOKED_AT_BEHIND: Final = (0, 0, 100, 400, 2000)
-"""Rows behind a page that are asked for along with it, each time it is filled up again because rows of it have
-gone: where many have gone at once, a page in their midst is full all the same."""
+"""Rows behind a page that are asked for along with it, each time it is filled up again because some of it have
+gone: where many are gone at once, a page in their midst is full all the same."""
 _OF_OTHER_BYTES: Final = frozenset(
     {b"content-length", b"content-type", b"content-encoding", b"etag", b"cache-control", b"vary", b"age"}
     | {b"cache-status", b"last-modified"}

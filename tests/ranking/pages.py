@@ -179,7 +179,8 @@ def signed_in(url: str, account: tuple[str, str] | None) -> httpx.Client:
     client = httpx.Client(base_url=url, timeout=30)
     if account is not None:
         body = {"identity": account[1], "password": "correct-horse-1"}
-        answer = client.post(f"/api/collections/{account[0]}/auth-with-password", json=body)
+        path = f"/api/collections/{account[0]}/auth-with-password"
+        answer = httpx.post(url + path, json=body, timeout=30)  # the client is opened by whoever closes it
         answer.raise_for_status()
         client.headers["Authorization"] = answer.json()["token"]
     return client
