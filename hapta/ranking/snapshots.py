@@ -2,8 +2,8 @@
 
 A snapshot is an order of record ids, bound to whom it was made for: an order tells what its owner follows and
 likes. Its id follows from its content, so the same order made again is the same snapshot, and an answer that
-says the same has the same bytes; but one of which rows were taken out is not the order it was, and the same
-order made again is another.
+says the same has the same bytes. Once somebody has paged on in it, or rows were taken out of it, the same order
+made again is another snapshot.
 
 Places that were handed out stay. A row that is gone before its place was handed out makes room for those
 behind it, so no page is short but the last, and none repeats a row; one that goes afterwards leaves a gap on
@@ -33,18 +33,21 @@ class Snapshot:
     Attributes:
         id: tells it apart among those of its owner.
         weight: what it counted as when it was made.
-        is_as_made: nothing was taken out of it.
     """
 
     def __init__(self, snapshot_id: str, ids: Sequence[str]) -> None:
         self.id = snapshot_id
         self.weight = _WEIGHT + len(ids)
-        self.is_as_made = True
+        self._has_moved = False
         self._ids = list(ids)
         self._given = 0
 
     def __len__(self) -> int:
         return len(self._ids)
+
+    def is_new(self, end: int) -> bool:
+        """It is the order it was made as, and nobody was handed a place behind ``end``."""
+        return not self._has_moved and self._given <= end
 
     def hand_out(self, first: int, end: int) -> "Part":
         """The places from ``first`` to ``end``, which are the asker's from now on."""
@@ -76,7 +79,7 @@ class Snapshot:
         has_moved = len(kept) < len(self._ids) - start
         if has_moved:
             self._ids[start:] = kept
-            self.is_as_made = False
+            self._has_moved = True
         return has_moved
 
 
@@ -128,20 +131,21 @@ class Snapshots:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def keep(self, feed: str, owner: str, asker: str, ids: Sequence[str]) -> Snapshot:
+    def keep(self, feed: str, owner: str, asker: str, ids: Sequence[str], end: int) -> Snapshot:
         """An order that was just made.
 
         Args:
             feed: its name.
             owner: whom it was made for; empty for guests, who share theirs.
             asker: who comes back for the next page: the owner, or where a guest is.
+            end: up to where the asker is handed it now.
         """
         digest = blake2b(digest_size=12)
         for part in (feed, owner, *ids):
             digest.update(part.encode() + b"\0")
         key = (feed, owner, digest.hexdigest())
-        while (found := self._kept.get(key)) is not None and not found[0].is_as_made:
-            # what was gone is there again: who pages through the other one keeps it as it is
+        while (found := self._kept.get(key)) is not None and not found[0].is_new(end):
+            # who pages through the other one keeps it as it is, and this asker has places of their own
             digest.update(b"\0")
             key = (feed, owner, digest.hexdigest())
         snapshot = Snapshot(key[2], ids) if found is None else found[0]

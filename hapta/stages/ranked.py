@@ -32,8 +32,8 @@ from hapta.stages.ranked_request import RankedRequest, feed_in_path, feed_in_que
 from hapta.stages.ranked_rows import CallerRows, NotListed
 
 _LOOKED_AT_BEHIND: Final = (0, 0, 100, 400, 2000)
-"""Rows behind a page that are asked for along with it, each time it is filled up again because some of it have
-gone: where many are gone at once, a page in their midst is full all the same."""
+"""Rows behind a page that are asked for along with it, each time it is filled up again because some are gone:
+where many went at once, a page in their midst is full all the same."""
 _OF_OTHER_BYTES: Final = frozenset(
     {b"content-length", b"content-type", b"content-encoding", b"etag", b"cache-control", b"vary", b"age"}
     | {b"cache-status", b"last-modified"}
@@ -165,7 +165,9 @@ class RankedPages:
             found = self._snapshots.latest(name, owner, asker)
         if found is not None:
             return found
-        return self._snapshots.keep(name, owner, asker, await self._feeds.order(name, identity, rows))
+        order = await self._feeds.order(name, identity, rows)
+        end = request.paging.page * request.paging.per_page
+        return self._snapshots.keep(name, owner, asker, order, end)
 
     async def _filled(self, snapshot: Snapshot, request: RankedRequest, rows: CallerRows) -> "_Page":
         per_page = request.paging.per_page

@@ -73,24 +73,28 @@ def test_pages_handed_out_at_once_do_not_move_one_another(gone: set[str], per_pa
     assert len(shown) == len(set(shown))
 
 
-def test_the_same_order_is_the_same_snapshot_until_rows_are_taken_out_of_it() -> None:
+def test_the_same_order_is_the_same_snapshot_until_rows_are_taken_out_of_it_or_it_is_paged_through() -> None:
     kept = Snapshots(ManualClock())
-    before = kept.keep("home", "ada", "ada", ROWS)
-    assert kept.keep("home", "ada", "ada", ROWS) is before
+    before = kept.keep("home", "ada", "ada", ROWS, 5)
+    assert kept.keep("home", "ada", "ada", ROWS, 5) is before
     assert filled(before.hand_out(0, 5), {"row01"}) == ["row00", "row02", "row03", "row04", "row05"]
-    after = kept.keep("home", "ada", "ada", ROWS)
+    after = kept.keep("home", "ada", "ada", ROWS, 5)
     assert after.id != before.id
     assert filled(after.hand_out(0, 5), set()) == ROWS[:5], "what was gone is there again"
     assert filled(before.hand_out(5, 9), set()) == ROWS[6:10]
-    assert kept.keep("home", "ada", "ada", ROWS) is after
+    assert kept.keep("home", "ada", "ada", ROWS, 5) is after
     assert kept.get("home", "ada", before.id) is before
+    after.hand_out(5, 10)
+    again = kept.keep("home", "ada", "ada", ROWS, 5)
+    assert again not in (before, after)
+    assert len(filled(again.hand_out(5, 10), {"row07"})) == 5, "who begins again has full pages"
 
 
 @pytest.mark.parametrize("other", [("home", "ben"), ("more", "ada"), ("home", "")])
 def test_a_snapshot_is_nobody_s_but_its_owner_s_and_of_no_other_feed(other: tuple[str, str]) -> None:
     kept = Snapshots(ManualClock())
-    snapshot = kept.keep("home", "ada", "ada", ROWS)
-    assert kept.keep(*other, "x", ROWS).id != snapshot.id
+    snapshot = kept.keep("home", "ada", "ada", ROWS, 5)
+    assert kept.keep(*other, "x", ROWS, 5).id != snapshot.id
     assert kept.get(*other, snapshot.id) is None
     assert kept.latest(*other, "ada") is None
 
@@ -114,7 +118,7 @@ class Kept(RuleBasedStateMachine):
     )
     def keep(self, feed: str, owner: str, address: str, ids: list[str]) -> None:
         asker = owner or address
-        snapshot = self.kept.keep(feed, owner, asker, ids)
+        snapshot = self.kept.keep(feed, owner, asker, ids, 4)
         assert snapshot.between(0, 99) == ids
         self.made[feed, owner, snapshot.id] = snapshot, ids, self.clock.monotonic()
         self.last[feed, asker] = owner, snapshot.id
