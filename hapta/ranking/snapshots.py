@@ -2,8 +2,8 @@
 
 A snapshot is an order of record ids, bound to whom it was made for: an order tells what its owner follows and
 likes. Its id follows from its content, so the same order made again is the same snapshot, and an answer that
-says the same has the same bytes. Once somebody has paged on in it, or rows were taken out of it, the same order
-made again is another snapshot.
+says the same has the same bytes. Once somebody has paged on in it, or rows were taken out of it, the same
+order made again is another snapshot.
 
 Places that were handed out stay. A row that is gone before its place was handed out makes room for those
 behind it, so no page is short but the last, and none repeats a row; one that goes afterwards leaves a gap on

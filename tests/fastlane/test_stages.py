@@ -48,7 +48,11 @@ def name_of(stage: Stage) -> str:
     ids=["with a feed", "default", "without limits"],
 )
 def test_what_stands_in_front_of_the_cache_is_known_to_be_repeatable(
-    more: dict[str, bool], missing: set[str], pocketbase: PocketBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    more: dict[str, bool],
+    missing: set[str],
+    pocketbase: PocketBase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folded: list[list[Stage]] = []
 

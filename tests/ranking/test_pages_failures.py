@@ -176,13 +176,18 @@ def _told(row: dict[str, Any]) -> str:
 
 def test_a_feed_of_the_embedded_pocketbase_shows_what_its_lists_show(make: Any) -> None:
     hapta: Hapta = make(None, **{"feeds.home.collection": "notes"})
-    rule = 'public = true || owner = @request.auth.id'
+    rule = "public = true || owner = @request.auth.id"
     fields = [
         {"name": "public", "type": "bool"},
         {"name": "owner", "type": "relation", "collectionId": "_pb_users_auth_", "maxSelect": 1},
         {"name": "created", "type": "autodate", "onCreate": True},
     ]
-    notes = {"name": "notes", "type": "base", "fields": fields, **dict.fromkeys(("listRule", "viewRule"), rule)}
+    notes = {
+        "name": "notes",
+        "type": "base",
+        "fields": fields,
+        **dict.fromkeys(("listRule", "viewRule"), rule),
+    }
     password = {"password": "correct-horse-1", "passwordConfirm": "correct-horse-1"}
     with ExitStack() as closing:
         operator = closing.enter_context(httpx.Client(base_url=hapta.url, timeout=30))

@@ -52,7 +52,8 @@ def test_a_feed_comes_is_weighed_otherwise_is_made_of_other_things_and_goes(site
     site.reload(feeds__home__weights__views=-1000)
     _, down = ask(wire)
     assert max(each["views"] for each in down["items"]) < min(best)
-    site.reload(feeds__home__signals__rating__field="rating", feeds__home__weights__rating=1_000_000)
+    weights = {"feeds__home__weights__rating": 1_000_000, "feeds__home__weights__views": 0}
+    site.reload(feeds__home__signals__rating__field="rating", **weights)
 
     def is_rated() -> bool:
         answered, rated = ask(wire)
