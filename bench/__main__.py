@@ -12,6 +12,7 @@ import click
 
 from bench import (
     cache,
+    feeds,
     hooks,
     limits,
     passthrough,
@@ -43,8 +44,9 @@ _MEASUREMENTS: dict[str, Callable[[Plan], Section]] = {
     "workers": workers.measure,
     "hooks": hooks.measure,
     "uploads": uploads.measure,
+    "feeds": feeds.measure,
 }
-_WITHOUT_TOOLS = ("limits", "store", "cache", "workers")
+_WITHOUT_TOOLS = ("limits", "store", "cache", "workers", "feeds")
 _QUICK_RUNS = {"peers": 3}  # for before and after, two tell nothing
 _TOOLS = ("wrk", "taskset", "pocketbase")
 _NEEDS_NGINX = ("passthrough", "refusals", "all")
@@ -107,10 +109,11 @@ def command(
     workers       a job in another process: its way, and how late the event loop is meanwhile
     hooks         a write with and without hooks, and reads beside hooks that work hard
     uploads       files straight to PocketBase and through Hapta, and its memory beside a large one
+    feeds         the order of a ranked feed, in process and in the pool, and the event loop meanwhile
 
-    Needs Linux, two cores, and (but for limits, store, cache and workers) wrk and nginx (Debian: apt-get
-    install wrk nginx-light); store needs moka-py (pip install moka-py). Varnish and HAProxy take part in
-    peers where they are installed (apt-get install varnish haproxy).
+    Needs Linux, two cores, and (but for limits, store, cache, workers and feeds) wrk and nginx (Debian:
+    apt-get install wrk nginx-light); store needs moka-py (pip install moka-py). Varnish and HAProxy take part
+    in peers where they are installed (apt-get install varnish haproxy).
     """
     if what not in ("peers", "all") and (only or checkouts or outside or pocketbase_port):
         raise click.UsageError("--only, --checkout, --contender and --pocketbase-port are for peers")

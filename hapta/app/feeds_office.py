@@ -143,6 +143,7 @@ class FeedsOffice:
             "collection": live.config.collection if spec is None else spec.collection.name,
             **self._scored_by(live),
             "state": _state(live),
+            "visibility": _visibility(live),
             "problems": self._tables.problems(live.name),
             "rows": 0 if table is None else table.rows,
             "rows_read": 0 if live.build is None else live.build.rows,
@@ -195,6 +196,14 @@ def _state(live: LiveTable) -> str:
     if not live.is_ready:
         return "loading"
     return "ready" if live.is_exact and live.is_current else "rebuilding"
+
+
+def _visibility(live: LiveTable) -> str:
+    """Who tells which rows a caller may see: the ``rows`` themselves, or ``pocketbase``; empty: not known, or
+    nobody but superusers sees any."""
+    if not live.is_ready or live.table.spec.collection.rules["listRule"] is None:
+        return ""
+    return "pocketbase" if live.visible.of("") is None else "rows"
 
 
 def _taken_apart(

@@ -16,7 +16,7 @@ from hapta.app.interaction_rows import Place, Written
 from hapta.model.clock import Clock
 from hapta.model.errors import HaptaError, Overloaded
 from hapta.model.tasks import TaskSet
-from hapta.ranking.interactions import Interaction, Row, after
+from hapta.ranking.interactions import NOTHING, Interaction, Row, after
 
 WINDOW_S: Final = 0.02
 MOST_WAITING: Final = 10_000
@@ -39,10 +39,12 @@ class Counted:
     Attributes:
         accepted: changed something.
         duplicates: were known.
+        rows: that the user has by now.
     """
 
     accepted: int
     duplicates: int
+    rows: int
 
 
 @dataclass(eq=False, slots=True)
@@ -154,7 +156,7 @@ class GroupCommit:
             if error is not None:
                 _fail(each, error.for_another())
             else:
-                each.answer.set_result(Counted(each.accepted, len(each.done) - each.accepted))
+                each.answer.set_result(_counted(each, states[each.key], rows[each.key]))
 
     async def _states(self, keys: Iterable[Key]) -> Mapping[Key, UserState | HaptaError]:
         async def of(key: Key) -> tuple[Key, UserState | HaptaError]:
@@ -205,6 +207,12 @@ def _apply(sent: _Sent, state: UserState, rows: dict[Place, Row]) -> None:
             rows[place] = row
             sent.accepted += 1
         sent.places.add(place)
+
+
+def _counted(sent: _Sent, before: UserState | HaptaError, rows: Mapping[Place, Row]) -> Counted:
+    assert isinstance(before, UserState), "or it would have failed"
+    new = sum(before.row(place) is NOTHING for place in rows)
+    return Counted(sent.accepted, len(sent.done) - sent.accepted, before.count + new)
 
 
 def _fail(sent: _Sent, error: Exception) -> None:

@@ -1,7 +1,8 @@
 """What users did, in memory: read when first needed, kept current by own writes and the change feed.
 
-A state is one value that never changes; what is learned makes another. A read that is under way when something
-is learned of its user may have missed it: whoever waits for it gets what it found, and it is not kept.
+A state is one value that never changes; what is learned makes another. A read that is under way when
+something is learned of its user may have missed it: whoever waits for it gets what it found, and it is not
+kept.
 """
 
 import asyncio
@@ -43,7 +44,7 @@ class UserState:
 
     def of(self, collection: str) -> UserInteractions:
         """With the rows of one collection."""
-        return self.by_collection.get(collection) or UserInteractions(self.key[1])
+        return self.by_collection.get(collection) or UserInteractions()
 
     def row(self, place: Place) -> Row:
         """As far as there is one."""
@@ -67,7 +68,7 @@ class UserState:
                 rows.pop(place.record, None)
             else:
                 rows[place.record] = row
-        theirs = {collection: UserInteractions(self.key[1], rows) for collection, rows in changed.items()}
+        theirs = {collection: UserInteractions(rows) for collection, rows in changed.items()}
         whole = {**self.by_collection, **theirs}
         return UserState(self.key, whole, sum(len(each.rows) for each in whole.values()))
 

@@ -66,6 +66,7 @@ class Interactions:
         self._commit = GroupCommit(self._memory, self._rows, clock)
         self._gone: OrderedDict[tuple[str, str, str], None] = OrderedDict()
         self._is_forgetting = False
+        self._trimmed: set[Key] = set()
         self.configure(config)
         feed.on_change(self._on_change)
         feed.on_gap(self._memory.clear)
@@ -133,7 +134,9 @@ class Interactions:
         self._feed.touch()
         counted = await self._commit.put(key, collection_id, done)
         self.counts.took(counted.accepted, counted.duplicates)
-        self._trim(key)
+        if counted.rows > self._config.max_per_user and key not in self._trimmed:
+            self._trimmed.add(key)
+            self._tasks.spawn(self._trim(key), name="oldest interactions")
         return counted
 
     def refused(self) -> None:
@@ -144,20 +147,17 @@ class Interactions:
         found = (self._schema.snapshot.resolve(name) for name in self._feeds.values())
         return frozenset(collection.id for collection in found if collection is not None)
 
-    def _trim(self, key: Key) -> None:
-        state = self._memory.known(key)
-        if state is None or state.count <= self._config.max_per_user:
-            return
-        places = {place.id: place for place, _ in state.rows()}
-        ids = oldest(((place.id, row) for place, row in state.rows()), self._config.max_per_user)
-        self._memory.wrote(key, {places[row_id]: None for row_id in ids})
-        self._tasks.spawn(self._delete(key, ids), name="oldest interactions")
-
-    async def _delete(self, key: Key, ids: Sequence[str]) -> None:
+    async def _trim(self, key: Key) -> None:
         try:
+            state = await self._memory.get(key)
+            places = {place.id: place for place, _ in state.rows()}
+            ids = oldest(((place.id, row) for place, row in state.rows()), self._config.max_per_user)
             await self._rows.delete(ids)
+            self._memory.wrote(key, {places[row_id]: None for row_id in ids})
         except HaptaError:
-            self._memory.drop(key)  # and with the next one it is tried again
+            self._memory.drop(key)  # with the next interaction it is tried again
+        finally:
+            self._trimmed.discard(key)
 
     async def _sweep(self) -> None:
         while True:

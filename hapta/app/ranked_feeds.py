@@ -25,8 +25,9 @@ from hapta.ranking.snapshots import Snapshots
 from hapta.ranking.table import FeatureTable
 from hapta.ranking.visible import EVERYTHING, Everything
 from hapta.stages.ranked import RankedPages
-from hapta.stages.ranked_rows import CallerRows
+from hapta.stages.ranked_rows import MOST_WHOLE, CallerRows
 from hapta.stages.ranked_writes import tell_ranked_writes
+from hapta.stages.viewers import Freshness
 
 _Told: TypeAlias = Flags | Everything | None
 MOST_ASKED: Final = 10_000
@@ -47,6 +48,7 @@ class RankedFeeds:
         schema: the rules of now.
         hooks_of: what PocketBase's own hooks may do to answers about a collection.
         has_store: answers about a collection may be stored.
+        freshness: confirms that rules are what they were.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class RankedFeeds:
         schema: SchemaWatch,
         hooks_of: Callable[[str], HooksMode],
         has_store: Callable[[Collection], bool],
+        freshness: Freshness,
         clock: Clock,
     ) -> None:
         self._tables = tables
@@ -68,6 +71,7 @@ class RankedFeeds:
         self._schema = schema
         self._hooks_of = hooks_of
         self._has_store = has_store
+        self._freshness = freshness
         self._clock = clock
         self._snapshots = Snapshots(clock)
         self._for_guests: dict[str, tuple[FeatureTable, int, float, Sequence[str]]] = {}
@@ -110,11 +114,21 @@ class RankedFeeds:
     def has_hooks(self, collection: Collection) -> bool:
         return self._hooks_of(collection.id) is not HooksMode.NONE
 
+    def whole_by(self, name: str, collection: Collection) -> str:
+        live = self._found(name)
+        if collection.rules.get("listRule") != "" or not live.is_ready or live.table.rows > MOST_WHOLE:
+            return ""
+        hidden = {field["name"] for field in collection.fields if field.get("hidden")}
+        return "" if live.config.created in hidden else live.config.created
+
     async def order(self, name: str, identity: Identity | None, rows: CallerRows) -> Sequence[str]:
         live = self._found(name)
         await self._tables.settle(name)
         await live.ready()
         theirs = await self._callers.theirs(live, identity)
+        self._freshness.touch()
+        if not self._freshness.is_live:
+            await self._freshness.confirm()
         visible = self._visible(live, identity)
         listed: set[str] | None = None
         if visible is None:
@@ -169,7 +183,11 @@ class RankedFeeds:
         """What a caller may see, where the rows alone tell it for certain."""
         if identity is not None and identity.is_superuser:
             return EVERYTHING
-        if not live.is_exact or self._hooks_of(live.table.spec.collection.id) is not HooksMode.NONE:
+        if (
+            not live.is_exact
+            or not self._freshness.is_live
+            or self._hooks_of(live.table.spec.collection.id) is not HooksMode.NONE
+        ):
             return None
         return live.visible.of("" if identity is None else identity.record)
 

@@ -48,7 +48,7 @@ class RankedTables:
         arena: where columns lie.
         events: the operator's log.
         metrics: shows the figures.
-        on_ready: told how many rows a table has that is complete.
+        on_ready: told of a table that is complete.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class RankedTables:
         clock: Clock,
         events: EventLog,
         metrics: RankedTableMetrics,
-        on_ready: Callable[[int], None] = lambda _: None,
+        on_ready: Callable[[FeatureTable], None] = lambda _: None,
     ) -> None:
         self._live = {name: LiveTable(name, config) for name, config in feeds.items()}
         self._origins = origins
@@ -326,7 +326,7 @@ class RankedTables:
             seconds=round(self._clock.monotonic() - build.began, 3),
             bytes=build.table.nbytes,
         )
-        self._on_ready(build.table.rows)
+        self._on_ready(build.table)
 
     def _waits(self, exc: BaseException) -> None:
         if self._has_told:

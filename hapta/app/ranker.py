@@ -28,7 +28,7 @@ from hapta.workers.pool import WorkerPool
 IN_PROCESS: Final = 40_000
 """Up to this weight (:func:`weight`) an order is worked out on the event loop, which then is away for 2 ms at
 most: for_you with spacing and depth 1000 took 0.6 ms of 1,000 rows, 0.9 of 10,000, 1.4 of 30,000 (weight
-40,000), 3.3 of 100,000 and 11 of 1,000,000, medians of 100 on one core of two (bench/rankings.py). The way to
+40,000), 3.3 of 100,000 and 11 of 1,000,000, medians of 100 on one core of two (bench/feeds.py). The way to
 a worker and back adds 0.5 to 1 ms, a fifth of it on the loop, so below the worker would only be slower."""
 
 _SPACED: Final = 10
@@ -102,6 +102,10 @@ class Ranker:
             if isinstance(outcome, BaseException) and not isinstance(outcome, JobError | Overloaded):
                 raise outcome  # those two: the first ranking there imports it
 
+    def goes_to_pool(self, table: Table, recipe: Recipe) -> bool:
+        """Whether ranking it would keep the event loop for too long."""
+        return weight(table.length, recipe) > self.in_process
+
     async def rank(
         self,
         table: Table,
@@ -112,7 +116,7 @@ class Ranker:
         deadline_s: float,
         plugin: Scorer | None = None,
     ) -> Ranked:
-        """The order of a table's rows for one caller.
+        """The order of a table's rows for one caller: of those there are now, whatever comes while it waits.
 
         Args:
             table: what of it a plugin scores, or is larger than a moment's work, lies in a
@@ -125,7 +129,7 @@ class Ranker:
             Overloaded: too many wait for a worker.
             RankingUnavailable: the deadline is over, its worker was lost twice, or it failed.
         """
-        if plugin is None and weight(table.length, recipe) <= self.in_process:
+        if plugin is None and not self.goes_to_pool(table, recipe):
             with self._counted("process"):
                 return await self._here(table, caller, recipe, now, deadline_s)
         with self._counted("pool"):
@@ -165,8 +169,9 @@ class Ranker:
     async def _here(
         self, table: Table, caller: Caller, recipe: Recipe, now: float, deadline_s: float
     ) -> Ranked:
+        features = table.features()
         async with self._turn_of_its_own(deadline_s):
-            return rank(table.features(), caller, recipe, now)
+            return still_there(rank(features, caller, recipe, now), table.features(), caller)
 
     async def _in_pool(
         self,
@@ -179,14 +184,13 @@ class Ranker:
     ) -> Ranked:
         ends_at = asyncio.get_running_loop().time() + deadline_s
         target = None if plugin is None else plugin.target
-        with contextlib.ExitStack() as stack:
+        block, length = table.block, table.length
+        if not isinstance(block, SharedBlock):
+            name = table.spec.name
+            raise TypeError(f"the columns of {name} are in memory that no worker can look into")
+        with block.in_use() as ref:
             async with self._turn_of_its_own(deadline_s):
-                block = table.block
-                if not isinstance(block, SharedBlock):
-                    name = table.spec.name
-                    raise TypeError(f"the columns of {name} are in memory that no worker can look into")
-                ref = stack.enter_context(block.in_use())
-                told = job.told(RankJob.of(ref, block.living, table.length, caller, recipe, now, target))
+                told = job.told(RankJob.of(ref, block.living, length, caller, recipe, now, target))
             result = await self._run(told, ends_at)
         if isinstance(result, job.Unscored):
             self._tell(table, plugin, result.where, result.text, result.trace)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hapta.app.ranked_feeds import RankedFeeds
     from hapta.app.ranked_tables import RankedTables
     from hapta.app.ranker import Ranker
+    from hapta.ranking.table import FeatureTable
 
 
 class Ranking:
@@ -132,6 +133,7 @@ class Ranking:
             schema=schema,
             hooks_of=self._caching.hooks_of,
             has_store=self._caching.may_store,
+            freshness=self._caching,
             clock=self._clock,
         )
         self.office = FeedsOffice(
@@ -144,9 +146,9 @@ class Ranking:
             clock=self._clock,
         )
 
-    def _on_ready(self, rows: int) -> None:
+    def _on_ready(self, table: "FeatureTable") -> None:
         """The table of a feed is complete."""
-        if self._ranker is not None and rows > self._ranker.in_process:
+        if self._ranker is not None and self._ranker.goes_to_pool(table, table.spec.recipe):
             self._warm()
 
     def _warm(self) -> None:

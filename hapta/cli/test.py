@@ -16,6 +16,7 @@ from hapta.app.gateway import own_url
 from hapta.cli.options import config_options, load_config
 from hapta.cli.rows import print_row
 from hapta.config import ConfigErrors, Loaded, Secrets, ServerConfig, UnusableCertificate, client_context
+from hapta.config.feeds import read_feeds
 from hapta.model.errors import OperatorError
 from hapta.model.tasks import TaskSet
 from hapta.selftest import Credentials, Result, Setup, Status, run_suite
@@ -102,7 +103,8 @@ def _checked(url: str) -> str:
 def _setup(loaded: Loaded) -> Setup:
     """What this configuration says of the installation it describes."""
     config = loaded.config
-    return Setup(config.sessions.overlap_s, loaded.secrets.database_url, config.cache.is_enabled)
+    feeds = {name: feed.collection for name, feed in read_feeds(config.feeds, loaded.origins).items()}
+    return Setup(config.sessions.overlap_s, loaded.secrets.database_url, config.cache.is_enabled, feeds)
 
 
 def _credentials(secrets: Secrets) -> Credentials:

@@ -44,7 +44,8 @@ class WorkersConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Jobs after which a process is replaced by a new one, so that what libraries leak is given back."""
 
     max_rss_bytes: Annotated[int, Meta(ge=2**26, le=2**50)] = 512 * 1024 * 1024
-    """Bytes of resident memory above which a process is replaced once its job is done."""
+    """Bytes of resident memory of its own, without what it shares with others, above which a process is
+    replaced once its job is done."""
 
     max_result_bytes: Annotated[int, Meta(ge=1024, le=2**31)] = 64 * 1024 * 1024
     """Bytes of what a job may give back, and of what it may be given; more is an error of that job."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from hapta.app.control import NAME, ControlClient
 from hapta.doctor.caching import caching
+from hapta.doctor.feeds import ranked_feeds
 from hapta.doctor.finding import Finding, ok, warn
 from hapta.model.errors import OperatorError
 
@@ -26,6 +27,7 @@ def control(state_dir: Path, url: str, *, is_running: bool) -> Iterator[Finding]
     try:
         client = ControlClient(state_dir, _ANSWER_S)
         status, stats = client.ask("GET", "/status"), client.ask("GET", "/cache/stats")
+        feeds = client.ask("GET", "/feeds")["items"]
     except OperatorError as exc:
         if is_running:
             yield warn(
@@ -36,6 +38,7 @@ def control(state_dir: Path, url: str, *, is_running: bool) -> Iterator[Finding]
         return
     yield from findings(status)
     yield from caching(stats)
+    yield from ranked_feeds(feeds)
 
 
 def findings(status: Mapping[str, Any]) -> Iterator[Finding]:

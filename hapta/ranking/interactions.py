@@ -140,11 +140,9 @@ class UserInteractions:
     """What one user did with the rows of one collection.
 
     Attributes:
-        user: the id of their auth record.
         rows: by the rows' ids.
     """
 
-    user: str
     rows: Mapping[str, Row] = field(default_factory=dict)
 
     @cached_property

@@ -55,10 +55,10 @@ def with_interactions(
         table: of the feed.
         theirs: what they did with its rows; ``None``: nothing is kept of it.
         now: Unix seconds.
-        user: the id of their auth record where ``theirs`` is ``None``; empty: a guest.
+        user: the id by which rows know who engaged; empty: they do not know the caller, who may still have
+            the id of somebody they know, in another auth collection.
     """
     features = table.features()
-    user = theirs.user if theirs is not None else user
     slots: list[int] = []
     points: list[float] = []
     seen: list[int] = []

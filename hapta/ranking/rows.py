@@ -21,6 +21,8 @@ PART: Final = 16_384
 BOUND: Final = 1e18
 """Of a signal, either way: far beyond any count, and far enough below infinity that no formula gets there."""
 
+_SPARE_CODES: Final = 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -106,8 +108,11 @@ class Rows:
 
 
 def codes_in(column: Codes) -> int:
-    """How many codes a column may have: one more than the greatest."""
-    return int(column.max(initial=-1)) + 1
+    """For how many codes a table is made that is asked about a column's: more than the greatest needs.
+
+    A column in shared memory may be given further ones while another process ranks.
+    """
+    return int(column.max(initial=-1)) + 1 + _SPARE_CODES
 
 
 def flags_of(codes: Codes, length: int) -> NDArray[np.bool_]:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import secrets
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
@@ -49,11 +50,13 @@ class Setup:
         overlap_s: ``sessions.overlap_s``.
         database_url: where PocketBase itself is.
         is_caching: ``cache.is_enabled``.
+        feeds: the collection of each ``[feeds.<name>]``.
     """
 
     overlap_s: float | None = None
     database_url: str | None = None
     is_caching: bool | None = None
+    feeds: Mapping[str, str] = field(default_factory=dict)
 
 
 class Installation:

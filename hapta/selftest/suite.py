@@ -7,7 +7,7 @@ from typing import Final
 
 import httpx
 
-from hapta.selftest import caching, files, front, limits, login, own, realtime, records, sessions
+from hapta.selftest import caching, feeds, files, front, limits, login, own, realtime, records, sessions
 from hapta.selftest.check import Check, Result, Status, run_check, run_checks
 from hapta.selftest.installation import Credentials, Installation, Setup
 
@@ -59,6 +59,13 @@ READ_ONLY_CHECKS: Final = (
 )
 """A token proves a superuser without a login."""
 
+FEED_CHECKS: Final = (
+    Check("ranked feeds", feeds.answers, ("live",)),
+    Check("ranked feed pages", feeds.pages, ("ranked feeds",)),
+    Check("ranked feed rows", feeds.no_more_than_lists, ("ranked feeds",)),
+)
+"""Where ``[feeds.<name>]`` is configured, after the others; they change nothing."""
+
 CLEAN_UP: Final = Check("clean up", own.remove, writes=True)
 
 
@@ -94,7 +101,10 @@ async def run_suite(
 
     async with Installation(url, credentials, transport, setup, tls) as installation:
         try:
-            await run_checks(READ_ONLY_CHECKS if read_only else CHECKS, installation, note)
+            checks = READ_ONLY_CHECKS if read_only else CHECKS
+            if installation.setup.feeds:
+                checks = (*checks, *FEED_CHECKS)
+            await run_checks(checks, installation, note)
         finally:
             if installation.has_written:
                 note(await _clean_up(installation))

@@ -36,7 +36,7 @@ _LOOKED_AT_BEHIND: Final = (0, 0, 100, 400, 2000)
 where many went at once, a page in their midst is full all the same."""
 _OF_OTHER_BYTES: Final = frozenset(
     {b"content-length", b"content-type", b"content-encoding", b"etag", b"cache-control", b"vary", b"age"}
-    | {b"cache-status", b"last-modified"}
+    | {b"cache-status", b"last-modified", b"date"}
 )
 
 
@@ -72,6 +72,10 @@ class Feeds(Protocol):
 
     def has_hooks(self, collection: Collection) -> bool:
         """Whether PocketBase's own hooks may decide what a caller sees of it."""
+        ...
+
+    def whole_by(self, name: str, collection: Collection) -> str:
+        """The date field of a feed whose collection is small and open to all; empty for any other."""
         ...
 
     async def order(self, name: str, identity: Identity | None, rows: CallerRows) -> Sequence[str]:
@@ -136,6 +140,7 @@ class RankedPages:
             collection,
             request.others,
             looks_at_store=self._feeds.looks_at_store(collection),
+            whole_by=self._feeds.whole_by(name, collection),
         )
         try:
             owner = seen_by(

@@ -3,7 +3,8 @@
 An order only says which rows come first. Whether somebody gets one is decided here, by nobody but PocketBase:
 what its listRule lets through in an ordinary list of these ids is shown, and nothing else. Where the viewRule
 is the same, what is stored of single rows is looked at first, which costs no request; the rest comes in one
-list.
+list. Of a small collection that is open to all everything is asked for instead: one list that is brought up
+to date with every write from then on, and answers other lists, too (:mod:`hapta.cache.derive`).
 """
 
 import asyncio
@@ -20,12 +21,15 @@ from hapta.hooks.filter_params import quoted
 from hapta.model.errors import BadRequest, HaptaError, UpstreamLost
 from hapta.model.exchange import Answer, Exchange, Handler
 from hapta.model.operation import classify
+from hapta.model.recent import Recent
 from hapta.model.schema import Collection
 from hapta.model.target import parse_target
 from hapta.stages.fetch import gather
 
 MOST_AT_ONCE: Final = 100
 """Ids in one filter; PocketBase takes 200 comparisons."""
+MOST_WHOLE: Final = 500
+"""Rows of a collection that is asked for as a whole."""
 MOST_FILTER: Final = 3000
 """Characters of one filter; PocketBase takes 3,500 bytes."""
 PER_PAGE: Final = 1000
@@ -37,6 +41,11 @@ _OF_THE_PAGE: Final = frozenset(
     | {"accept-encoding"}  # rows are taken as they are: what is stored may be compressed, too
 )
 """Headers about the page and its request's body, not about what it is made of."""
+
+_WHOLE: Final[Recent[bytes, dict[str, bytes]]] = Recent(
+    16 * 1024 * 1024, lambda rows: sum(map(len, rows.values()))
+)
+"""The rows of whole collections, by the list that shows them: the same bytes, the same rows."""
 
 
 class TooMuch(HaptaError):
@@ -94,6 +103,7 @@ class CallerRows:
         collection: whose rows.
         others: parameters PocketBase gets, ``expand`` and ``fields`` among them.
         looks_at_store: single rows may be stored.
+        whole_by: the date field of a collection that is small and open to all; empty of any other.
 
     Raises:
         BadRequest: by ``fields`` rows could not be told apart.
@@ -107,6 +117,7 @@ class CallerRows:
         others: Mapping[str, str],
         *,
         looks_at_store: bool,
+        whole_by: str = "",
     ) -> None:
         self._exchange = exchange
         self._forward = forward
@@ -115,6 +126,7 @@ class CallerRows:
         self._looks_at_store = (
             looks_at_store and rules["listRule"] == rules["viewRule"] and not others.get("fields")
         )
+        self._whole_by = whole_by if self._looks_at_store else ""
         self._others = dict(others)
         self._is_id_wanted = True
         if fields := others.get("fields"):
@@ -132,18 +144,20 @@ class CallerRows:
             HaptaError: no answer.
         """
         found = Found({}, [], is_stored=True)
-        if self._looks_at_store:
+        if self._whole_by:
+            answer, found.is_stored = await self._listed({"sort": f"-{self._whole_by}"}, MOST_WHOLE)
+            found.answers.append(answer)
+            self._read(answer, found.rows)
+        elif self._looks_at_store:
             for record_id in ids:
-                answer = await self._ask(
-                    f"{self._path}/{quote(record_id, safe='')}", self._others, only_if_stored=True
-                )
+                answer = await self._stored(record_id)
                 if answer.status == 200 and isinstance(answer.body, bytes):
                     found.rows[record_id] = answer.body
                     found.answers.append(answer)
         missing = sorted(each for each in ids if each not in found.rows)
         if missing or not found.answers:
-            lists = await asyncio.gather(*(self._listed(part) for part in _parts(missing)))
-            found.is_stored = all(is_stored for _, is_stored in lists)
+            lists = await asyncio.gather(*(self._listed_by_ids(part) for part in _parts(missing)))
+            found.is_stored = found.is_stored and all(is_stored for _, is_stored in lists)
             for answer, _ in lists:
                 found.answers.append(answer)
                 self._read(answer, found.rows)
@@ -161,9 +175,8 @@ class CallerRows:
         ids: set[str] = set()
         page = 1
         while len(ids) < most:
-            query = {**self._others, "fields": "id", "sort": "-@rowid", "page": str(page)}
-            query.pop("expand", None)
-            answer = await self._list(query, PER_PAGE)
+            only_ids = {"expand": "", "fields": "id", "sort": "-@rowid", "page": str(page)}
+            answer, _ = await self._listed(only_ids, PER_PAGE)
             items = _items(answer)
             ids.update(_decode_id(item).id for item in items)
             if len(items) < PER_PAGE:
@@ -171,29 +184,23 @@ class CallerRows:
             page += 1
         return ids
 
-    async def _listed(self, ids: Sequence[str]) -> tuple[Answer, bool]:
+    async def _listed_by_ids(self, ids: Sequence[str]) -> tuple[Answer, bool]:
         condition = " || ".join(f"id = {quoted(each)}" for each in ids) or "id = ''"
-        exchange = self._request(
-            self._path, self._paged({**self._others, "filter": condition}, max(1, len(ids)))
-        )
-        answer = await self._listed_by(exchange)
-        return answer, exchange.cache == "hit"
+        return await self._listed({"filter": condition}, max(1, len(ids)))
 
-    async def _list(self, query: Mapping[str, str], per_page: int) -> Answer:
-        return await self._listed_by(self._request(self._path, self._paged(query, per_page)))
-
-    async def _listed_by(self, exchange: Exchange) -> Answer:
+    async def _listed(self, query: Mapping[str, str], per_page: int) -> tuple[Answer, bool]:
+        """A list, and whether it was stored."""
+        asked = {**self._others, **query, "perPage": str(per_page), "skipTotal": "1"}
+        exchange = self._request(self._path, {name: value for name, value in asked.items() if value})
         answer = await self._sent(exchange)
         if answer.status != 200:
             raise NotListed(answer)
-        return answer
+        return answer, exchange.cache == "hit"
 
-    def _paged(self, query: Mapping[str, str], per_page: int) -> dict[str, str]:
-        return {**query, "perPage": str(per_page), "skipTotal": "1"}
-
-    async def _ask(self, path: str, query: Mapping[str, str], *, only_if_stored: bool) -> Answer:
-        exchange = self._request(path, query)
-        exchange.is_only_if_stored = only_if_stored
+    async def _stored(self, record_id: str) -> Answer:
+        """A single row, if it is stored."""
+        exchange = self._request(f"{self._path}/{quote(record_id, safe='')}", self._others)
+        exchange.is_only_if_stored = True
         return await self._sent(exchange)
 
     async def _sent(self, exchange: Exchange) -> Answer:
@@ -227,6 +234,18 @@ class CallerRows:
         )
 
     def _read(self, answer: Answer, rows: dict[str, bytes]) -> None:
+        """Add the rows of a list."""
+        assert isinstance(answer.body, bytes), "it was gathered"
+        if not self._whole_by:
+            return self._add(answer, rows)
+        known = _WHOLE.get(answer.body)
+        if known is None:
+            known = {}
+            self._add(answer, known)
+            _WHOLE.put(answer.body, known)
+        rows |= known
+
+    def _add(self, answer: Answer, rows: dict[str, bytes]) -> None:
         for item in _items(answer):
             record_id = _decode_id(item).id
             if self._is_id_wanted:

@@ -6,7 +6,8 @@ Hapta does not have yet, the nearest plain request stands in for it, and :data:`
 
 - a comment and a follow send their notification row as a second request, as the superuser (the app's
   backend);
-- the ranked feed is the list of candidates it would be ranked from;
+- of a Hapta that is not ours, and of PocketBase alone, the ranked feed is the list of candidates it would be
+  ranked from;
 - a session is not verified; the request goes to a route that Hapta answers by itself.
 """
 
@@ -25,12 +26,15 @@ NOTIFICATION = "notification"
 """Not a kind of draw: the second request of a comment or follow."""
 
 STAND_INS = {
-    Kind.RANKED: "GET posts, the newest 500 (no feeds yet)",
+    Kind.RANKED: "GET posts, the newest 500, where the target has no feed of ours",
     Kind.VERIFY: "GET /api/hapta/health/live (no sessions yet); left out where there is no Hapta",
     NOTIFICATION: "POST notifications as superuser, beyond the draws (no action gate yet)",
 }
 
-_CANDIDATES = 500
+CANDIDATES = 500
+"""Newest posts that are ranked."""
+FEED = "home"
+RANKED_PAGE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,11 @@ class Read:
     listing: Listing | None = None
     row: tuple[str, str] | None = None
     file_of: str | None = None
+
+    @property
+    def is_ranked(self) -> bool:
+        """Its order is Hapta's own, its rows are PocketBase's."""
+        return "feed=" in self.target
 
     @property
     def is_for_edge(self) -> bool:
@@ -128,13 +137,17 @@ class CallPlanner:
         workload: whose draws they are.
         with_private_posts: variant P.
         has_edge: there is a Hapta that answers its own routes.
+        has_feed: it has the feed of :func:`hapta.workload.gateway.running_gateway`.
     """
 
-    def __init__(self, workload: Workload, *, with_private_posts: bool, has_edge: bool) -> None:
+    def __init__(
+        self, workload: Workload, *, with_private_posts: bool, has_edge: bool, has_feed: bool = False
+    ) -> None:
         profile, world = workload.profile, workload.world
         self._queries = profile.queries
         self._with_private_posts = with_private_posts
         self._has_edge = has_edge
+        self._has_feed = has_feed
         self._authors = list(world.authors)
         self._revision = 0
         self._initial_posts = len(world.authors)
@@ -165,9 +178,12 @@ class CallPlanner:
                     schema.POSTS, page=subject + 1, perPage=20, sort="-pinned,-created", expand="author"
                 )
                 return [Read(kind, caller, page, Listing(schema.POSTS, is_newest_first=subject == 0))]
+            case Kind.RANKED if self._has_feed:
+                page = _list_target(schema.POSTS, feed=FEED, perPage=RANKED_PAGE, expand="author")
+                return [Read(kind, caller, page)]
             case Kind.RANKED:
                 newest = _list_target(
-                    schema.POSTS, perPage=_CANDIDATES, skipTotal=1, sort="-created", expand="author"
+                    schema.POSTS, perPage=CANDIDATES, skipTotal=1, sort="-created", expand="author"
                 )
                 return [Read(kind, caller, newest, Listing(schema.POSTS, is_newest_first=True))]
             case Kind.VIEW:

@@ -10,7 +10,8 @@ weights but for ``postly``, which has its own. Beside them stands what Hapta's f
 errors of signs included: over all candidates, and, as they really did, over the newest page alone, which
 they put in another order.
 
-The shape of ``for_you`` was chosen with a look at seeds 1 to 5: figures to be believed are of other seeds.
+The shape of ``for_you`` and its weights of 2 were chosen with a look at seeds 1 to 5: figures to be believed
+are of other seeds.
 """
 
 from collections.abc import Callable, Mapping, Sequence

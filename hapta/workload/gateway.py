@@ -12,9 +12,27 @@ from aiohttp import ClientError, ClientSession
 
 from hapta.embedded.ports import choose_port
 from hapta.model.errors import OperatorError
+from hapta.workload.calls import CANDIDATES, FEED
 from hapta.workload.pocketbase import PocketBase
+from hapta.workload.schema import COMMENTS, FOLLOWS, POSTS
 
 _START_S, _STOP_S, _POLL_S = 30.0, 30.0, 0.05
+_FEED = tuple(
+    f"feeds.{FEED}.{key}"
+    for key in (
+        f"collection={POSTS}",
+        f"limit={CANDIDATES}",
+        "author=author",
+        'topics=["hashtags"]',
+        "spacing=1",
+        "signals.likes.field=likes",
+        f"signals.comments.collection={COMMENTS}",
+        "signals.comments.relation=post",
+        f"follows.users.collection={FOLLOWS}",
+        "follows.users.from=follower",
+        "follows.users.to=target",
+    )
+)
 _OWN_VARIABLES = ("DatabaseURL", "AdminEmail", "AdminPassword", "AdminToken", "Secret", "SecretPrevious")
 
 
@@ -49,6 +67,7 @@ async def running_gateway(
     """
     port = choose_port()
     settings = (
+        *_FEED,
         f"server.port={port}",
         "server.trusted_proxies=127.0.0.0/8",  # every caller of the workload has an address of its own
         "ratelimit.is_enabled=false",

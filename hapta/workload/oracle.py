@@ -9,10 +9,15 @@ may still be under way while the next read is sent; before a write all of them a
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
 
 from hapta.model.tasks import TaskSet
+from hapta.workload import schema
 from hapta.workload.answers import Answer, is_equal, private_facts
-from hapta.workload.calls import Read, Write
+from hapta.workload.calls import CANDIDATES, RANKED_PAGE, Read, Write
 
 _EXAMPLES = 10
 _AT_ONCE = 8
@@ -20,6 +25,10 @@ _SETTLE_EVERY = 1_000
 
 Ask = Callable[[str, str], Awaitable[Answer]]
 """Sends a GET for a target, as a caller, straight to PocketBase."""
+
+
+def _as_answer(value: Any) -> Answer:
+    return Answer(200, orjson.dumps(value), is_json=True)
 
 
 @dataclass(slots=True)
@@ -110,7 +119,10 @@ class SequentialOracle:
 
     async def _compare(self, call: Read, target: str, answer: Answer) -> None:
         try:
-            direct = await self._ask(target, call.caller)
+            if call.is_ranked:
+                answer, direct = await self._ranked(call, answer)
+            else:
+                direct = await self._ask(target, call.caller)
         finally:
             self._slots.release()
         self._findings.compared += 1
@@ -119,6 +131,31 @@ class SequentialOracle:
             self._findings.add_stale(
                 f"{call.label}: {target} as {call.caller} ({answer.status}, {direct.status})"
             )
+
+    async def _ranked(self, call: Read, answer: Answer) -> tuple[Answer, Answer]:
+        """A ranked page and what PocketBase says of its rows, in a form in which they can be compared: each
+        row once, in the order of ids, and as many on all pages as there are candidates."""
+        page = answer.json
+        if answer.status != 200 or not isinstance(page, dict):
+            return answer, Answer(200, b"", is_json=False)
+        shown = sorted(page["items"], key=lambda row: str(row["id"]))
+        ids = sorted({row["id"] for row in shown})
+        condition = " || ".join(f'id = "{each}"' for each in ids) or 'id = ""'
+        target = f"/api/collections/{schema.POSTS}/records?"
+        rows, all_rows = await asyncio.gather(
+            self._ask(
+                target
+                + urlencode({"filter": condition, "sort": "id", "perPage": CANDIDATES, "expand": "author"}),
+                call.caller,
+            ),
+            self._ask(f"{target}perPage=1&fields=id", call.caller),
+        )
+        if rows.json is None or all_rows.json is None:
+            return answer, rows
+        total = min(CANDIDATES, all_rows.json["totalItems"])
+        expected = {"items": rows.json["items"], "total": total, "rows": min(RANKED_PAGE, total)}
+        got = {"items": shown, "total": page["totalItems"], "rows": len(ids)}
+        return _as_answer(got), _as_answer(expected)
 
     def _leaks(self, call: Read | Write, facts: set[str]) -> None:
         if facts:

@@ -135,7 +135,12 @@ async def _measure(
 
     private = options.with_private_posts
     findings = Findings()
-    planner = CallPlanner(workload, with_private_posts=private, has_edge=not options.is_direct)
+    planner = CallPlanner(
+        workload,
+        with_private_posts=private,
+        has_edge=not options.is_direct,
+        has_feed=not (options.is_direct or options.nodes),
+    )
     driver = Driver(Client(http, urls, tokens), planner, findings, watch.on_progress)
     draws = workload.draws(options.requests)
     before, started = shim.counts.copy(), clock.monotonic()

@@ -195,6 +195,36 @@ def test_a_gateway_that_lost_pocketbase_s_changes_is_told(
     assert "is PocketBase up" in check["change feed"]["advice"]
 
 
+def test_ranked_feeds_of_a_running_gateway_are_told(
+    make_pocketbase: MakePocketBase, make_hapta: MakeHapta, tmp_path: Path
+) -> None:
+    pocketbase = make_pocketbase()
+    rule = {"listRule": '@request.auth.role = "editor"'}
+    pocketbase.admin.patch("/api/collections/comments", json=rule).raise_for_status()
+    config = tmp_path / "config.toml"
+    config.write_text(
+        '[feeds.home]\ncollection = "posts"\n[feeds.lost]\ncollection = "nowhere"\n'
+        '[feeds.keyed]\ncollection = "keyed"\ncreated = "name"\n'
+        '[feeds.told]\ncollection = "comments"\n'
+    )
+    hapta = make_hapta(upstream=pocketbase.url, arguments=("--config", str(config)))
+    client = ControlClient(tmp_path)  # beside the configuration
+
+    def is_loaded() -> bool:
+        states = {item["name"]: item["state"] for item in client.ask("GET", "/feeds")["items"]}
+        return states["home"] == states["told"] == "ready"
+
+    wait_until(is_loaded, "the tables are loaded")
+    arguments = ["--config", str(config), "--set", f"server.port={hapta.port}"]
+    checks = diagnosis(tmp_path, *arguments, env=remote(pocketbase.url))
+    assert checks["feed home"]["status"] == "ok"
+    assert checks["feed home"]["found"].endswith("scored by for_you")
+    assert checks["feed lost"]["status"] == "warn"
+    assert "config.toml:4: feeds.lost.collection: there is no collection" in checks["feed lost"]["found"]
+    assert "name of keyed is of type text: expected a date" in checks["feed keyed"]["found"]
+    assert "PocketBase is asked which rows of comments" in checks["feed told"]["found"]
+
+
 def test_metrics_missing_at_a_running_gateway_are_a_warning(hapta: Hapta, tmp_path: Path) -> None:
     checks = diagnosis(tmp_path, "--set", f"server.port={hapta.port}")
     assert checks["metrics.port"]["status"] == "warn"

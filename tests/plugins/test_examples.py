@@ -13,6 +13,7 @@ from tests.feed.support import holds
 from tests.plugins.receivers import SECRET, ReceiverDouble
 from tests.support.hapta import Hapta
 from tests.support.pocketbase import PASSWORD, PocketBase
+from tests.support.process import wait_until
 from tests.support.relay import Relay
 from tests.unit.examples import EXAMPLES
 
@@ -269,3 +270,37 @@ async def test_a_webhook_nobody_takes_ends_as_a_dead_letter(
     assert await holds(lambda: len(receiver.got) == 4 and database.rows("hapta_outbox") == [])
     assert "given up after 3 tries" in hapta.log
     assert SECRET not in hapta.log
+
+
+def test_rows_nobody_has_read_yet_get_their_first_readers(serve: Serve, database: PocketBase) -> None:
+    tables = """
+[plugins.first_chance]
+is_enabled = true
+
+[feeds.home]
+collection = "posts"
+filter = 'title ~ "chance"'
+
+[feeds.home.signals]
+likes = { collection = "comments", relation = "post" }
+views = { field = "views" }
+"""
+    posts = {
+        name: database.admin.post(POSTS, json={"title": f"chance {name}", "views": views}).json()["id"]
+        for name, views in (("passed over", 50), ("liked", 2), ("unread", 0))
+    }
+    for _ in range(2):
+        body = {"text": "yes", "post": posts["liked"]}
+        database.admin.post("/api/collections/comments/records", json=body).raise_for_status()
+    with httpx.Client(base_url=serve(tables).url, timeout=30) as client:
+
+        def titles() -> list[str]:
+            answer = client.get("/api/hapta/feeds/home")
+            return [row["title"] for row in answer.json()["items"]] if answer.status_code == 200 else []
+
+        wait_until(lambda: len(titles()) == 3, "the feed is scored")
+        assert titles() == ["chance unread", "chance liked", "chance passed over"]
+        for _ in range(3):  # readers who do not like it
+            body = {"views+": 10}
+            client.patch(f"{POSTS}/{posts['unread']}", json=body).raise_for_status()
+        assert titles() == ["chance liked", "chance unread", "chance passed over"]

@@ -3,21 +3,20 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from hapta.app.control import ControlSocket, Desk
 from hapta.app.feeds_office import FeedsOffice
-from hapta.app.ranked.live import LiveTable
+from hapta.app.ranked.callers import Callers
 from hapta.cli import main
 from hapta.identity.overview import Overview
 from hapta.model.clock import SystemClock
 from hapta.model.identity import Identity
 from hapta.ranking.features import Caller, Ranked, Recipe
+from hapta.ranking.interactions import Row, UserInteractions
 from hapta.ranking.rank import rank
 from hapta.ranking.table import FeatureTable
 from tests.feed.conftest import Follow, follow  # noqa: F401
@@ -40,7 +39,7 @@ class Ranking:
 
     def __init__(self) -> None:
         self.plugins: dict[str, str] = {}
-        self.seen: list[str] = []
+        self.asked: list[str] = []
 
     async def rank(
         self,
@@ -56,11 +55,11 @@ class Ranking:
         scores = None if plugin is None else features.signals["views"]
         return rank(features, caller, recipe, now, scores)
 
-    async def interests(self, live: LiveTable, caller: Caller, identity: Identity) -> Caller:
-        """What everybody saw before."""
-        self.seen.append(f"{identity.collection}/{identity.record}")
-        slot = live.table.slot_of("post00000000004")
-        return replace(caller, seen=np.array([slot] if slot is not None else [], np.int32))
+    async def of(self, identity: Identity, collection_id: str) -> UserInteractions | None:
+        """Everybody saw one row of posts."""
+        self.asked.append(f"{identity.collection}/{identity.record}")
+        row = Row(views=1, viewed=1.7e9, first=1.7e9, last=1.7e9)
+        return UserInteractions({"post00000000004": row}) if collection_id == "pbc_posts000001" else None
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +132,7 @@ async def running(
         overview=Overview(following.superuser, SystemClock()),
         schema=lambda: following.schema.snapshot,
         plugin_of=ranking.plugins.get,
-        interests=ranking.interests,
+        callers=Callers(ranking),
         clock=SystemClock(),
     )
     control = ControlSocket(tmp_path)
@@ -176,7 +175,7 @@ async def test_a_caller_is_named_by_id_or_by_address(running: Running) -> None:
     by_id = await running.explained("home", "--as", ADA, "--limit", "1000")
     by_address = await running.explained("home", "--as", "ada@example.com", "--limit", "1000")
     assert by_id["as"] == by_address["as"] == ADA
-    assert running.ranking.seen == ["_pb_users_auth_/user00000000001"] * 2
+    assert running.ranking.asked == ["_pb_users_auth_/user00000000001"] * 2
     seen = {item["id"]: item["parts"]["seen"] for item in by_id["items"]}
     assert seen["post00000000004"] == 1
     assert sum(seen.values()) == 1

@@ -138,7 +138,6 @@ def test_what_was_never_hidden_needs_no_showing() -> None:
 
 def test_seen_and_hidden_are_those_that_were() -> None:
     theirs = UserInteractions(
-        "u",
         {
             "viewed": played([(Interaction("x", "view"), 0)]),
             "clicked": played([(Interaction("x", "click"), 0)]),

@@ -129,15 +129,12 @@ def test_equal_rows_go_by_date_and_then_by_slot(preset: str) -> None:
 
 
 @given(rows=ROWS, preset=PRESET, names=st.permutations(SIGNALS))
-def test_the_order_does_not_hang_on_the_order_of_the_columns(
+def test_scores_do_not_hang_on_the_order_of_the_columns(
     rows: list[Row], preset: str, names: list[str]
 ) -> None:
-    weights = {"likes": 0.1, "comments": 0.2, "spam": -0.3}  # sums that round differently in another order
-    one, other = (
-        rank(features_of(rows, order), Caller(), Recipe(preset, weights), NOW) for order in (SIGNALS, names)
-    )
-    assert one.slots.tolist() == other.slots.tolist()
-    assert one.scores.tolist() == other.scores.tolist()
+    recipe = Recipe(preset, {"likes": 0.1, "comments": 0.2, "spam": 0.3})  # (a + b) + c is not a + (b + c)
+    one, other = (scores(features_of(rows, order), Caller(), recipe) for order in (SIGNALS, names))
+    assert one.tolist() == other.tolist()
 
 
 def test_pinned_rows_come_first_and_the_newest_of_them_first_of_all() -> None:
@@ -168,6 +165,18 @@ def test_a_followed_author_and_a_topic_of_interest_raise_a_row() -> None:
     assert slots(features, caller) == [1, 2, 0, 3]
 
 
+def test_topics_together_count_no_more_than_one_of_greatest_interest() -> None:
+    caller = Caller(topics=codes(1, 2, 3), topic_affinity=np.array([0.75, 0.75, -1], np.float32))
+    features = features_of([Row(topics=(1, 2)), Row(topics=(1,)), Row(topics=(3, 3)), Row()])
+    assert scores(features, caller, Recipe()).tolist() == [3.0, 2.5, 0.01, 1.0]
+
+
+def test_what_a_caller_likes_least_still_has_a_score_that_its_age_and_spam_lower() -> None:
+    caller = Caller(authors=codes(1), author_affinity=np.array([-1], np.float32))
+    features = features_of([Row(author=1), Row(DAY_S, 1), Row(author=1, spam=1)])
+    assert scores(features, caller, Recipe("for_you", WEIGHTS)).tolist() == [0.01, 0.005, 0.005]
+
+
 def test_a_guest_and_somebody_new_get_what_is_liked_and_recent() -> None:
     rows = [Row(DAY_S, likes=2), Row(60, likes=40), Row(0), Row(30 * DAY_S, likes=500)]
     features = features_of(rows)
@@ -175,17 +184,25 @@ def test_a_guest_and_somebody_new_get_what_is_liked_and_recent() -> None:
 
 
 def test_an_author_who_owns_nearly_all_of_a_feed_is_still_kept_apart() -> None:
-    rows = [Row(number, author=0) for number in range(400)] + [Row(1000 + n, author=n + 1) for n in range(3)]
+    rows = [Row(400 - number, author=0) for number in range(400)] + [Row(1000 + n, n + 1) for n in range(3)]
     recipe = Recipe("chronological", depth=20, spacing=1)
     expected, _ = naive.order(rows, Caller(), recipe, [-row.age_s for row in rows])
     found = rank(features_of(rows), Caller(), recipe, NOW).slots.tolist()
     assert found == expected
-    assert found[:7] == [0, 400, 1, 401, 2, 402, 3]
+    assert found[:7] == [399, 400, 398, 401, 397, 402, 396]
 
 
-@given(st.lists(st.integers(0, 3) | st.integers(-1, 40), max_size=200), st.integers(1, 4), st.integers(1, 12))
-def test_rows_come_from_as_far_down_as_spacing_needs(authors: list[int], spacing: int, depth: int) -> None:
-    rows = [Row(float(age), author) for age, author in enumerate(authors)]
+@given(
+    data=st.data(),
+    authors=st.lists(st.integers(0, 3) | st.integers(-1, 40), max_size=200),
+    spacing=st.integers(1, 4),
+    depth=st.integers(1, 12),
+)
+def test_rows_come_from_as_far_down_as_spacing_needs(
+    data: st.DataObject, authors: list[int], spacing: int, depth: int
+) -> None:
+    ages = data.draw(st.randoms(use_true_random=False)).sample(range(len(authors)), len(authors))
+    rows = [Row(float(age), author) for age, author in zip(ages, authors, strict=True)]
     recipe = Recipe("chronological", spacing=spacing, depth=depth)
     expected, _ = naive.order(rows, Caller(), recipe, [-row.age_s for row in rows])
     assert rank(features_of(rows), Caller(), recipe, NOW).slots.tolist() == expected
@@ -226,6 +243,14 @@ def test_values_at_the_edges_do_not_break_an_order(preset: str) -> None:
     ranked = rank(features_of(rows), Caller(followed=codes(2)), Recipe(preset, heavy, half_life_s=1e-3), NOW)
     assert len(ranked.slots) == ranked.total >= 3
     assert np.isfinite(ranked.scores).all()
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_a_date_in_the_future_counts_as_now(preset: str) -> None:
+    features = features_of([Row(0, likes=3), Row(-30 * DAY_S, likes=3), Row(-1, likes=3)])
+    now, *later = scores(features, Caller(), Recipe(preset)).tolist()
+    assert later == [now, now]
+    assert slots(features, preset=preset, window_s=60) == [1, 2, 0]
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))

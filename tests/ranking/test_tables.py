@@ -2,14 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hapta.app.ranked import loading
+from hapta.app.ranked import loading, settle
 from hapta.app.ranked import rows as ranked_rows
 from hapta.app.ranked.live import FeedLoading, FeedUnusable
 from hapta.app.ranked.rows import Row, Rows
@@ -295,6 +295,40 @@ async def test_a_row_whose_events_came_in_the_wrong_order_is_read_again(
     assert table.slot_of(post) is None
 
 
+async def test_an_answer_that_is_older_than_an_event_does_not_undo_it(
+    served: PocketBase, make: MakeTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = await make(served)
+    table = await tables.complete()
+    await tables.full()
+    following, by_ids, put = tables.following, Rows.by_ids, tables.tables._following._put
+    post = await following.write(views=1)
+    path = f"/api/collections/posts/records/{post}"
+    assert await holds(lambda: table.slot_of(post) is not None)
+    answers, puts = list[int](), list[int]()
+
+    async def overtaken(self: Rows, *args: Any) -> Mapping[str, Row]:
+        found = await by_ids(self, *args)
+        answers.append(found[post]["views"])
+        if len(answers) == 1:
+            await following.ask("PATCH", path, {"views": 3})
+            assert await holds(lambda: puts == [2, 3])
+        return found
+
+    def noted(collection_id: str, record_id: str, row: Row | None) -> None:
+        assert row is not None
+        puts.append(row["views"])
+        put(collection_id, record_id, row)
+
+    monkeypatch.setattr(Rows, "by_ids", overtaken)
+    monkeypatch.setattr(tables.tables._following, "_put", noted)
+    await following.ask("PATCH", path, {"views": 2})
+    assert await holds(lambda: len(puts) == 3)
+    assert answers == [2, 3]
+    assert puts == [2, 3, 3]
+    await tables.agrees()
+
+
 async def test_a_storm_of_writes_on_one_row_ends_with_what_it_is(
     served: PocketBase, make: MakeTables
 ) -> None:
@@ -355,7 +389,10 @@ async def test_a_change_that_is_never_told_shows_when_the_table_is_built_anew(
 # own writes
 
 
-async def test_a_ranking_after_an_own_write_knows_of_it(served: PocketBase, make: MakeTables) -> None:
+async def test_a_ranking_after_an_own_write_knows_of_it(
+    served: PocketBase, make: MakeTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settle, "WAITED_S", 3600.0)  # it is the event that ends the waiting
     tables = await make(served)
     table = await tables.complete()
     await tables.full()
@@ -543,6 +580,21 @@ async def test_a_collection_made_anew_under_its_id_has_lost_its_rows(
     assert await holds(lambda: tables.live().is_ready and tables.live().table is not before)
     await tables.agrees()
     assert not len(tables.live().table.caller("user00000000001").followed)
+
+
+async def test_that_it_was_made_anew_is_noticed_by_who_did_not_see_it_go(
+    own: PocketBase, make: MakeTables
+) -> None:
+    tables = await make(own, is_local=False)
+    before = await tables.complete()
+    await tables.following.ask("DELETE", "/api/collections/follows")
+    body = {"collections": [FOLLOWS], "deleteMissing": False}
+    await tables.following.ask("PUT", "/api/collections/import", body)
+    assert await holds(lambda: tables.live().is_ready)
+    assert tables.live().table is before
+    await tables.following.schema.confirmed(0.0)
+    assert await holds(lambda: tables.live().table is not before)
+    await tables.agrees()
 
 
 async def test_a_feed_that_fits_no_more_answers_503_until_it_does(own: PocketBase, make: MakeTables) -> None:

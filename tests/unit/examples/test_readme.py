@@ -26,7 +26,13 @@ async def test_the_least_plugin_refuses_shouting(tmp_path: Path) -> None:
 
 def test_it_names_all_examples_and_they_are_off() -> None:
     sources = find_plugins(EXAMPLES.parent, {})
-    assert [source.name for source in sources] == ["audit_log", "hashtags", "link_limit", "webhooks"]
+    assert [source.name for source in sources] == [
+        "audit_log",
+        "first_chance",
+        "hashtags",
+        "link_limit",
+        "webhooks",
+    ]
     assert all(source.is_example and not source.is_enabled for source in sources)
     for source in sources:
         assert f"(examples/{source.file.name})" in README.read_text()

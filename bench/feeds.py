@@ -1,21 +1,24 @@
 """What :class:`hapta.app.ranker.Ranker` takes for an order, in process and in the pool, and for how long the
 event loop stays away meanwhile.
 
-For ``hapta bench --feeds``, which has the table; :func:`measured` gives one line of it.
+Quality, and the formulas alone, are measured by ``hapta bench --feeds``.
 """
 
 import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import uvloop
 
+from bench.plan import Plan, Section
+from bench.statistics import Spread, table
 from hapta.app.ranker import Ranker
 from hapta.config import WorkersConfig
 from hapta.ranking.arena import Arena, Block
@@ -24,10 +27,12 @@ from hapta.ranking.features import Caller, Features, Recipe
 from hapta.ranking.shared import SharedArena
 from hapta.workers.pool import WorkerPool
 
+ROWS = (10_000, 100_000, 1_000_000)
 NOW = 1_790_000_000.0
 SIGNALS = ("likes", "comments", "reposts")
 _SPAN_S = 30 * 86_400.0
 _TICK_S = 0.0005
+_SHOWN = ("p50_ms", "p99_ms", "longest_tick_ms", "per_s")
 
 
 class DrawnTable:
@@ -160,13 +165,26 @@ async def _at_once(asks: Sequence[Callable[[], Awaitable[Any]]]) -> tuple[float,
     return longest, perf_counter() - began
 
 
-def main() -> None:
-    """Print the lines: ``python -m bench.rankings``."""
-    for preset in ("for_you", "hot"):
-        for rows in (1000, 3000, 10_000, 30_000, 100_000, 1_000_000):
-            for figures in asyncio.run(measured(rows, recipe=Recipe(preset, spacing=2, seen="lower"))):
-                print(preset, figures, flush=True)
+def measure(plan: Plan) -> Section:
+    """Rank tables of three sizes, and make the tables."""
+    recipe = Recipe("for_you", spacing=2, seen="lower")
+    runs: list[dict[str, Any]] = []
+    for number in range(plan.runs):
+        for rows in ROWS:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                found = runner.run(measured(rows, recipe=recipe, rankings=30 if plan.is_quick else 100))
+            for figures in found:
+                plan.say(f"feeds, round {number + 1}: {figures}")
+                runs.append({"round": number, **asdict(figures)})
+    return Section("feeds", render(runs), runs)
 
 
-if __name__ == "__main__":
-    main()
+def render(runs: list[dict[str, Any]]) -> str:
+    """The table, one line for each size and way."""
+    lines = []
+    for rows, where in dict.fromkeys((run["rows"], run["where"]) for run in runs):
+        of_line = [run for run in runs if (run["rows"], run["where"]) == (rows, where)]
+        shown = [Spread.of(run[name] for run in of_line).shown(2) for name in _SHOWN]
+        lines.append([f"{rows:,}", where, *shown])
+    head = ["rows", "ranked in", "p50, ms", "p99, ms", "loop away at most, ms", "orders a second"]
+    return table(head, lines)
