@@ -113,7 +113,11 @@ class RankedFeeds:
         return collection
 
     def looks_at_store(self, collection: Collection) -> bool:
-        return self._has_store(collection)
+        # a hook may show a row otherwise where it is asked for alone
+        return self._has_store(collection) and not self.has_hooks(collection)
+
+    def has_hooks(self, collection: Collection) -> bool:
+        return self._hooks_of(collection.id) is not HooksMode.NONE
 
     def whole_by(self, name: str, collection: Collection) -> str:
         live = self._found(name)
@@ -131,6 +135,7 @@ class RankedFeeds:
         if not self._freshness.is_live:
             await self._freshness.confirm()
         visible = self._visible(live, identity)
+        listed: set[str] | None = None
         if visible is None:
             listed = await rows.visible_ids(MOST_ASKED)
             await live.ready()
@@ -150,8 +155,13 @@ class RankedFeeds:
             deadline_s=live.config.deadline_s,
             plugin=self._scorer(name),
         )
-        ids = [each for slot in ranked.slots.tolist() if (each := table.id_of(slot)) is not None]
-        if identity is None and self._visible(live, None) is not None:
+        slots = ranked.slots.tolist()
+        if table.version != version:  # a slot may be another row's, and a row not for this caller any more
+            slots = self._still_visible(live, table, identity, slots)
+        ids = [each for slot in slots if (each := table.id_of(slot)) is not None]
+        if listed is not None:
+            return [each for each in ids if each in listed]
+        if identity is None:
             self._for_guests[name] = table, version, now, ids
         return ids
 
@@ -185,6 +195,14 @@ class RankedFeeds:
         ):
             return None
         return live.visible.of("" if identity is None else identity.record)
+
+    def _still_visible(
+        self, live: LiveTable, table: FeatureTable, identity: Identity | None, slots: Sequence[int]
+    ) -> Sequence[int]:
+        """Slots of an order without those of which the rows of now say that they are not for this caller."""
+        if live.table is not table or not isinstance(visible := self._visible(live, identity), np.ndarray):
+            return slots
+        return [slot for slot in slots if slot < len(visible) and visible[slot]]
 
     def _made_for_guests(self, live: LiveTable) -> Sequence[str] | None:
         made = self._for_guests.get(live.name)

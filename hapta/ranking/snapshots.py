@@ -2,7 +2,8 @@
 
 A snapshot is an order of record ids, bound to whom it was made for: an order tells what its owner follows and
 likes. Its id follows from its content, so the same order made again is the same snapshot, and an answer that
-says the same has the same bytes.
+says the same has the same bytes. Once somebody has paged on in it, or rows were taken out of it, the same
+order made again is another snapshot.
 
 Places that were handed out stay. A row that is gone before its place was handed out makes room for those
 behind it, so no page is short but the last, and none repeats a row; one that goes afterwards leaves a gap on
@@ -37,11 +38,16 @@ class Snapshot:
     def __init__(self, snapshot_id: str, ids: Sequence[str]) -> None:
         self.id = snapshot_id
         self.weight = _WEIGHT + len(ids)
+        self._has_moved = False
         self._ids = list(ids)
         self._given = 0
 
     def __len__(self) -> int:
         return len(self._ids)
+
+    def is_new(self, end: int) -> bool:
+        """It is the order it was made as, and nobody was handed a place behind ``end``."""
+        return not self._has_moved and self._given <= end
 
     def hand_out(self, first: int, end: int) -> "Part":
         """The places from ``first`` to ``end``, which are the asker's from now on."""
@@ -53,19 +59,28 @@ class Snapshot:
         """What stands there now."""
         return self._ids[first:end]
 
+    def is_free(self, end: int, free_from: int) -> bool:
+        """Nobody was handed a place behind ``end``, but for those handed out before."""
+        return self._given <= max(end, free_from)
+
     def take_out(self, gone: Iterable[str], first: int, end: int, free_from: int) -> bool:
         """Let what stands behind rows that are gone move up, where nobody was handed these places.
+
+        Args:
+            end: those behind it are looked at, too: rows that are gone may stand there.
 
         Returns:
             Whether anything moved.
         """
-        if self._given > max(end, free_from):  # what is behind was handed out meanwhile
+        if not self.is_free(end, free_from):
             return False
         start, missing = max(first, free_from), set(gone)
-        there = self._ids[start:end]
-        kept = [each for each in there if each not in missing]
-        self._ids[start:end] = kept
-        return len(kept) < len(there)
+        kept = [each for each in self._ids[start:] if each not in missing]
+        has_moved = len(kept) < len(self._ids) - start
+        if has_moved:
+            self._ids[start:] = kept
+            self._has_moved = True
+        return has_moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +102,14 @@ class Part:
         """The rows there now."""
         return self.snapshot.between(self.first, self.end)
 
+    def behind(self, count: int) -> list[str]:
+        """So many rows that may move up to here."""
+        if self.free_from >= self.end or not self.snapshot.is_free(self.end, self.free_from):
+            return []
+        return self.snapshot.between(self.end, self.end + count)
+
     def take_out(self, gone: Iterable[str]) -> bool:
-        """These rows are not there any more; whether others stand here now."""
+        """These rows, here or behind, are not there any more; whether others stand there now."""
         return self.snapshot.take_out(gone, self.first, self.end, self.free_from)
 
 
@@ -110,23 +131,28 @@ class Snapshots:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def keep(self, feed: str, owner: str, asker: str, ids: Sequence[str]) -> Snapshot:
+    def keep(self, feed: str, owner: str, asker: str, ids: Sequence[str], end: int) -> Snapshot:
         """An order that was just made.
 
         Args:
             feed: its name.
             owner: whom it was made for; empty for guests, who share theirs.
             asker: who comes back for the next page: the owner, or where a guest is.
+            end: up to where the asker is handed it now.
         """
         digest = blake2b(digest_size=12)
         for part in (feed, owner, *ids):
             digest.update(part.encode() + b"\0")
         key = (feed, owner, digest.hexdigest())
-        found = self._kept.pop(key, None)
+        while (found := self._kept.get(key)) is not None and not found[0].is_new(end):
+            # who pages through the other one keeps it as it is, and this asker has places of their own
+            digest.update(b"\0")
+            key = (feed, owner, digest.hexdigest())
         snapshot = Snapshot(key[2], ids) if found is None else found[0]
         if found is None:
             self._weight += snapshot.weight
         self._kept[key] = snapshot, self._clock.monotonic()
+        self._kept.move_to_end(key)
         self._latest.pop((feed, asker), None)
         self._latest[feed, asker] = owner, key[2]
         if len(self._latest) > _MOST_LATEST:

@@ -15,6 +15,7 @@ from hapta.model.clock import Clock
 from hapta.model.concerns import only_for
 from hapta.model.exchange import Answer, Exchange, Handler, Header, Stage
 from hapta.model.operation import OperationClass, classify, is_own_path
+from hapta.stages.ranked_request import feed_in_path
 from hapta.upstream.headers import header
 
 _ALLOW_ORIGIN = b"access-control-allow-origin"
@@ -74,7 +75,8 @@ def preflights(config: CorsConfig, clock: Clock) -> Stage:
     async def cors(exchange: Exchange, forward: Handler) -> Answer:
         if not _is_preflight(exchange):
             answer = await forward(exchange)
-            if exchange.operation.kind is OperationClass.OWN and "Origin" in exchange.headers:
+            is_own = exchange.operation.kind is OperationClass.OWN and feed_in_path(exchange) is None
+            if is_own and "Origin" in exchange.headers:  # rows of a ranked feed have PocketBase's own lines
                 answer.headers.append((b"Access-Control-Allow-Origin", b"*"))
             return answer
         origin = exchange.headers["Origin"]

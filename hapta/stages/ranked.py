@@ -28,11 +28,12 @@ from hapta.model.identity import Identity
 from hapta.model.operation import OperationClass
 from hapta.model.schema import Collection
 from hapta.ranking.snapshots import Snapshot, Snapshots
-from hapta.stages.ranked_request import RankedRequest, feed_in_path, feed_in_query, read_request
+from hapta.stages.ranked_request import RankedRequest, feed_in_path, feed_in_query, read_request, seen_by
 from hapta.stages.ranked_rows import CallerRows, NotListed
 
-_TRIES: Final = 5
-"""Times a page is filled up again because rows of it have gone."""
+_LOOKED_AT_BEHIND: Final = (0, 0, 100, 400, 2000)
+"""Rows behind a page that are asked for along with it, each time it is filled up again because some are gone:
+where many went at once, a page in their midst is full all the same."""
 _OF_OTHER_BYTES: Final = frozenset(
     {b"content-length", b"content-type", b"content-encoding", b"etag", b"cache-control", b"vary", b"age"}
     | {b"cache-status", b"last-modified", b"date"}
@@ -66,7 +67,11 @@ class Feeds(Protocol):
         ...
 
     def looks_at_store(self, collection: Collection) -> bool:
-        """Whether single rows of it may be stored."""
+        """Whether single rows of it may be stored, and are what lists show of them."""
+        ...
+
+    def has_hooks(self, collection: Collection) -> bool:
+        """Whether PocketBase's own hooks may decide what a caller sees of it."""
         ...
 
     def whole_by(self, name: str, collection: Collection) -> str:
@@ -138,7 +143,13 @@ class RankedPages:
             whole_by=self._feeds.whole_by(name, collection),
         )
         try:
-            snapshot = await self._snapshot(exchange, name, request, rows)
+            owner = seen_by(
+                exchange,
+                request.others,
+                collection.rules["listRule"],
+                reads_all=self._feeds.has_hooks(collection),
+            )
+            snapshot = await self._snapshot(exchange, name, owner, request, rows)
             page = await self._filled(snapshot, request, rows)
         except NotListed as refusal:
             return refusal.answer
@@ -148,11 +159,10 @@ class RankedPages:
         return _answer(exchange, request, snapshot, page, explained)
 
     async def _snapshot(
-        self, exchange: Exchange, name: str, request: RankedRequest, rows: CallerRows
+        self, exchange: Exchange, name: str, owner: str, request: RankedRequest, rows: CallerRows
     ) -> Snapshot:
         identity = exchange.identity
-        owner = "" if identity is None else identity.key
-        asker = owner or str(exchange.client)
+        asker = owner if identity is not None else f"{exchange.client} {owner}"
         found = None
         if request.snapshot:
             found = self._snapshots.get(name, owner, request.snapshot)
@@ -160,7 +170,9 @@ class RankedPages:
             found = self._snapshots.latest(name, owner, asker)
         if found is not None:
             return found
-        return self._snapshots.keep(name, owner, asker, await self._feeds.order(name, identity, rows))
+        order = await self._feeds.order(name, identity, rows)
+        end = request.paging.page * request.paging.per_page
+        return self._snapshots.keep(name, owner, asker, order, end)
 
     async def _filled(self, snapshot: Snapshot, request: RankedRequest, rows: CallerRows) -> "_Page":
         per_page = request.paging.per_page
@@ -170,16 +182,16 @@ class RankedPages:
         asked: set[str] = set()
         answers: list[Answer] = []
         is_stored = True
-        for _ in range(_TRIES):
-            missing = [each for each in part.ids if each not in asked]
+        for count in _LOOKED_AT_BEHIND:
+            missing = [each for each in (*part.ids, *part.behind(count)) if each not in asked]
             if missing or not answers:
                 found = await rows.find(missing)
                 asked.update(missing)
                 known |= found.rows
                 answers += found.answers
                 is_stored = is_stored and found.is_stored
-            gone = [each for each in part.ids if each in asked and each not in known]
-            if not gone or not part.take_out(gone):
+            gone = asked - known.keys()
+            if not gone or not part.take_out(gone) or known.keys() >= set(part.ids):
                 break
         shown = {each: known[each] for each in part.ids if each in known}
         return _Page(shown, answers, is_stored)

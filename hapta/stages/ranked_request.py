@@ -1,9 +1,12 @@
 """What is asked of a ranked feed: ``/api/hapta/feeds/<name>``, or ``?feed=<name>`` on a list."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Final
 
+from hapta.cache.header_names import snake_case
 from hapta.cache.paging import Paging, parse_paging
 from hapta.cache.query import Query, parse_query
 from hapta.model.errors import BadRequest
@@ -13,6 +16,12 @@ from hapta.model.operation import OperationClass
 PARAMETER: Final = "feed"
 _ROUTE: Final = "feeds"
 _OWN: Final = frozenset({PARAMETER, "page", "perPage", "skipTotal", "snapshot", "explain"})
+_HEADER_READ: Final = re.compile(r"@request\.headers\.(\w+)", re.ASCII)
+_QUERY_READ: Final = "@request.query"
+_OF_THE_MOMENT: Final = frozenset(
+    {"if_none_match", "cache_control", "pragma", "referer", "x_request_id", "traceparent", "tracestate"}
+)
+"""Fields that are others with each request of one client."""
 _TRUTHS: Final = {"": False, "0": False, "false": False, "1": True, "true": True}
 
 
@@ -73,6 +82,29 @@ def read_request(exchange: Exchange) -> RankedRequest:
     if paging is None or explains is None:
         raise BadRequest("Of a ranked feed page and perPage are whole numbers, skipTotal and explain 0 or 1.")
     return RankedRequest(paging, query.values.get("snapshot", ""), explains, _others(query))
+
+
+def seen_by(exchange: Exchange, others: Mapping[str, str], rule: str | None, *, reads_all: bool) -> str:
+    """Who asks, as far as it decides which rows they may see: an order that was made for somebody is nobody
+    else's, nor theirs when they ask in another way.
+
+    Args:
+        others: parameters, as in :attr:`RankedRequest.others`.
+        rule: the listRule, which may read parameters and header fields.
+        reads_all: PocketBase's own hooks may look at whatever was sent.
+    """
+    owner = "" if exchange.identity is None else exchange.identity.key
+    names = set(_HEADER_READ.findall(rule or ""))
+    fields = [
+        (found, value)
+        for name, value in exchange.headers.items()
+        if (found := snake_case(name)) in names or (reads_all and found not in _OF_THE_MOMENT)
+    ]
+    read = others if reads_all or _QUERY_READ in (rule or "") else {}
+    if not fields and not read:
+        return owner
+    told = ascii((sorted(fields), sorted(read.items()))).encode()
+    return f"{owner} {blake2b(told, digest_size=12).hexdigest()}"
 
 
 def _others(query: Query) -> dict[str, str]:

@@ -39,9 +39,10 @@ PER_PAGE: Final = 1000
 _MOST_BYTES: Final = 32 * 1024 * 1024
 _OF_THE_PAGE: Final = frozenset(
     {"if-none-match", "if-match", "if-modified-since", "if-unmodified-since", "if-range", "range"}
-    | {"accept-encoding"}
+    | {"content-length", "content-type", "content-encoding", "transfer-encoding", "expect"}
+    | {"accept-encoding"}  # rows are taken as they are: what is stored may be compressed, too
 )
-"""Headers about the page, not about what it is made of."""
+"""Headers about the page and its request's body, not about what it is made of."""
 
 _WHOLE: Final[Recent[bytes, dict[str, bytes]]] = Recent(
     16 * 1024 * 1024, lambda rows: sum(map(len, rows.values()))
@@ -105,6 +106,9 @@ class CallerRows:
         others: parameters PocketBase gets, ``expand`` and ``fields`` among them.
         looks_at_store: single rows may be stored.
         whole_by: the date field of a collection that is small and open to all; empty of any other.
+
+    Raises:
+        BadRequest: by ``fields`` rows could not be told apart.
     """
 
     def __init__(
@@ -129,7 +133,9 @@ class CallerRows:
         self._is_list_paid = False
         self._is_id_wanted = True
         if fields := others.get("fields"):
-            names = [name.strip().partition(":")[0] for name in fields.split(",")]
+            names = [each.strip() for each in fields.split(",")]
+            if any(name.startswith(("id:", "id.", "*:")) for name in names):
+                raise BadRequest("A ranked feed shows the ids of its rows whole, or not at all.")
             self._is_id_wanted = "id" in names or "*" in names
             self._others["fields"] = fields if self._is_id_wanted else f"id,{fields}"
 
@@ -237,6 +243,7 @@ class CallerRows:
             target=target,
             operation=classify("GET", target.segments),
             headers=CIMultiDictProxy(headers),
+            body=None,
             upstream_target="",
             wants_plain_answer=True,
             is_repeatable=False,

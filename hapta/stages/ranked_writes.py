@@ -6,8 +6,9 @@ import orjson
 
 from hapta.model.clock import Clock
 from hapta.model.concerns import only_for
+from hapta.model.errors import HaptaError
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
-from hapta.model.operation import OperationClass
+from hapta.model.operation import OperationClass, classify
 from hapta.stages.fetch import gather
 
 _MOST_BYTES = 1024 * 1024
@@ -39,9 +40,10 @@ def tell_ranked_writes(tables: Tables, clock: Clock) -> Stage:
         if answer.status >= 300:
             return answer
         if is_batch:
-            for record in await _shown(answer):
-                if (found := tables.reads(str(record.get("collectionId", "")))) is not None:
-                    tables.wrote(found, str(record["id"]), started_at)
+            written = [(each.get("collectionId"), each["id"]) for each in await _shown(answer)]
+            for collection, record_id in (*written, *_named(exchange)):
+                if (found := tables.reads(str(collection))) is not None:
+                    tables.wrote(found, record_id, started_at)
         elif collection_id is not None:
             ids = [operation.record] if operation.record else [each["id"] for each in await _shown(answer)]
             for record_id in ids:
@@ -49,6 +51,20 @@ def tell_ranked_writes(tables: Tables, clock: Clock) -> Stage:
         return answer
 
     return tell
+
+
+def _named(exchange: Exchange) -> list[tuple[str, str]]:
+    """Collection and id of the records that a batch has changed or deleted by their URLs: of the latter its
+    answer shows nothing. What was in it is known from the stage that follows writes."""
+    if exchange.batch is None or isinstance(exchange.batch, HaptaError):
+        return []
+    found = []
+    for request in exchange.batch:
+        path = str(request.get("url", "")).partition("?")[0]
+        operation = classify(str(request.get("method", "")).upper(), tuple(path.strip("/").split("/")))
+        if operation.action in ("update", "delete") and operation.collection and operation.record:
+            found.append((operation.collection, operation.record))
+    return found
 
 
 async def _shown(answer: Answer) -> list[dict[str, Any]]:

@@ -22,8 +22,6 @@ KEY_PARTS = (
     "query",
     "method",
     "own-email",
-    "overlay-other-row",
-    "overlay-ascii",
     "overlay-twice",
     "overlay-other-email",
 )

@@ -64,7 +64,6 @@ DEFAULT = {
     "HEAD tells the length",
     "batches are not shaped",
     "files are guarded by rows of before",
-    "keys outlive hooks",
     "viewers do not stand in keys",
 }
 """Looked for in every run; the others in the full one: each takes a gateway of its own."""
