@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Final
+from typing import Final, TypeAlias
 
 from hapta.model.clock import Clock
 
@@ -22,9 +22,16 @@ LIFETIME_S: Final = 3600.0
 """Since it was last asked for."""
 MOST_IDS: Final = 2_000_000
 """Of all snapshots together; some 8 bytes each, the texts themselves are the table's."""
+MOST_OF_ONE: Final = 16
+"""Of one feed and one user, who else could have everybody's forgotten."""
 _MOST_LATEST: Final = 100_000
+_MOST_ALIKE: Final = 8
+"""Of one order, that are looked at for one nobody has begun."""
 _WEIGHT: Final = 64
 """What a snapshot without a row counts as."""
+
+_Key: TypeAlias = tuple[str, str, str]
+"""Feed, owner and id."""
 
 
 class Snapshot:
@@ -124,9 +131,10 @@ class Snapshots:
     def __init__(self, clock: Clock, most_ids: int = MOST_IDS) -> None:
         self._clock = clock
         self._most_ids = most_ids
-        self._kept: OrderedDict[tuple[str, str, str], tuple[Snapshot, float]] = OrderedDict()
-        self._latest: OrderedDict[tuple[str, str], tuple[str, str]] = OrderedDict()
+        self._kept: OrderedDict[_Key, tuple[Snapshot, float]] = OrderedDict()
+        self._latest: OrderedDict[tuple[str, str], list[_Key]] = OrderedDict()
         self._weight = 0
+        self._alike = 0
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -144,17 +152,26 @@ class Snapshots:
         for part in (feed, owner, *ids):
             digest.update(part.encode() + b"\0")
         key = (feed, owner, digest.hexdigest())
-        while (found := self._kept.get(key)) is not None and not found[0].is_new(end):
+        for _ in range(_MOST_ALIKE):
+            found = self._kept.get(key)
+            if found is None or found[0].is_new(end):
+                break
             # who pages through the other one keeps it as it is, and this asker has places of their own
             digest.update(b"\0")
             key = (feed, owner, digest.hexdigest())
+        else:
+            self._alike += 1
+            digest.update(str(self._alike).encode())
+            key, found = (feed, owner, digest.hexdigest()), None
         snapshot = Snapshot(key[2], ids) if found is None else found[0]
         if found is None:
             self._weight += snapshot.weight
         self._kept[key] = snapshot, self._clock.monotonic()
         self._kept.move_to_end(key)
-        self._latest.pop((feed, asker), None)
-        self._latest[feed, asker] = owner, key[2]
+        theirs = [each for each in self._latest.pop((feed, asker), ()) if each != key]
+        self._latest[feed, asker] = [*theirs, key] if asker == owner else [key]
+        if asker == owner and len(theirs) >= MOST_OF_ONE:
+            self._drop(self._latest[feed, asker].pop(0))
         if len(self._latest) > _MOST_LATEST:
             self._latest.popitem(last=False)
         self._make_room()
@@ -173,9 +190,9 @@ class Snapshots:
     def latest(self, feed: str, owner: str, asker: str) -> Snapshot | None:
         """The one this asker began last, if that was as this owner."""
         known = self._latest.get((feed, asker))
-        if known is None or known[0] != owner:
+        if known is None or known[-1][1] != owner:
             return None
-        return self.get(feed, owner, known[1])
+        return self.get(*known[-1])
 
     def forget(self) -> None:
         """All of them: what they were made by has changed."""
@@ -186,8 +203,12 @@ class Snapshots:
     def _make_room(self) -> None:
         oldest_s = self._clock.monotonic() - LIFETIME_S
         while len(self._kept) > 1:
-            _, (snapshot, used_at) = next(iter(self._kept.items()))
+            key, (_, used_at) = next(iter(self._kept.items()))
             if self._weight <= self._most_ids and used_at >= oldest_s:
                 return
-            self._kept.popitem(last=False)
-            self._weight -= snapshot.weight
+            self._drop(key)
+
+    def _drop(self, key: _Key) -> None:
+        dropped = self._kept.pop(key, None)
+        if dropped is not None:
+            self._weight -= dropped[0].weight

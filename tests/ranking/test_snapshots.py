@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from hapta.model.clock import ManualClock
-from hapta.ranking.snapshots import LIFETIME_S, Part, Snapshot, Snapshots
+from hapta.ranking.snapshots import LIFETIME_S, MOST_OF_ONE, Part, Snapshot, Snapshots
 
 ROWS = [f"row{n:02}" for n in range(40)]
 
@@ -168,3 +168,28 @@ class Kept(RuleBasedStateMachine):
 
 
 TestKept = Kept.TestCase
+
+
+def test_one_user_makes_nobody_else_s_orders_forgotten() -> None:
+    snapshots = Snapshots(ManualClock(), most_ids=(MOST_OF_ONE + 2) * 200)
+    theirs = snapshots.keep("home", "users/ada", "users/ada", ROWS, 10)
+    made = [
+        snapshots.keep("home", "users/eve", "users/eve", [f"{number}", *ROWS], 10) for number in range(100)
+    ]
+    assert len(snapshots) == MOST_OF_ONE + 1
+    assert snapshots.get("home", "users/ada", theirs.id) is theirs
+    assert snapshots.get("home", "users/eve", made[-MOST_OF_ONE].id) is made[-MOST_OF_ONE]
+    assert snapshots.get("home", "users/eve", made[-MOST_OF_ONE - 1].id) is None
+    assert snapshots.latest("home", "users/eve", "users/eve") is made[-1]
+
+
+def test_an_order_that_many_have_begun_is_another_for_each_of_them() -> None:
+    snapshots = Snapshots(ManualClock())
+    made = []
+    for number in range(100):
+        made.append(snapshots.keep("home", "", f"guest {number}", ROWS, 10))
+        made[-1].hand_out(0, 10)
+        made[-1].hand_out(10, 20)
+    assert len({each.id for each in made}) == len(snapshots) == 100
+    for number, each in enumerate(made):
+        assert snapshots.latest("home", "", f"guest {number}") is each
