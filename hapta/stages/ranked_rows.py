@@ -130,7 +130,7 @@ class CallerRows:
         )
         self._whole_by = whole_by if self._looks_at_store else ""
         self._others = dict(others)
-        self._is_list_paid = False
+        self._asked = 0
         self._is_id_wanted = True
         if fields := others.get("fields"):
             names = [each.strip() for each in fields.split(",")]
@@ -140,7 +140,7 @@ class CallerRows:
             self._others["fields"] = fields if self._is_id_wanted else f"id,{fields}"
 
     async def find(self, ids: Sequence[str]) -> Found:
-        """Rows by their ids.
+        """Rows by their ids; each hundred beyond the first count as one more request.
 
         Raises:
             NotListed: the collection is not for this caller.
@@ -155,6 +155,9 @@ class CallerRows:
             else:
                 found.answers.append(answer)
                 self._read(answer, found.rows)
+        if not self._whole_by:
+            before, self._asked = self._asked, self._asked + len(ids)
+            self._charge(max(0, self._asked - 1) // MOST_AT_ONCE - max(0, before - 1) // MOST_AT_ONCE)
         if not self._whole_by and self._looks_at_store:
             for number, record_id in enumerate(ids):
                 if number and not number % LOOKED_UP_AT_ONCE:
@@ -185,7 +188,8 @@ class CallerRows:
         page = 1
         while len(ids) < most:
             only_ids = {"expand": "", "fields": "id", "sort": "-@rowid", "page": str(page)}
-            answer, _ = await self._listed(only_ids, PER_PAGE)
+            answer, is_stored = await self._listed(only_ids, PER_PAGE)
+            self._charge(page > 1 and not is_stored)
             items = _items(answer)
             ids.update(_decode_id(item).id for item in items)
             if len(items) < PER_PAGE:
@@ -202,18 +206,14 @@ class CallerRows:
         asked = {**self._others, **query, "perPage": str(per_page), "skipTotal": "1"}
         exchange = self._request(self._path, {name: value for name, value in asked.items() if value})
         answer = await self._sent(exchange)
-        is_stored = exchange.cache == "hit"
-        if not is_stored:
-            self._charge()
         if answer.status != 200:
             raise NotListed(answer)
-        return answer, is_stored
+        return answer, exchange.cache == "hit"
 
-    def _charge(self) -> None:
-        """PocketBase made a list for the page: each but the first counts as one more request."""
-        if self._is_list_paid and self._exchange.charges is not None:
-            self._exchange.charges.more(1)
-        self._is_list_paid = True
+    def _charge(self, requests: int) -> None:
+        """What it costs beyond what every request does."""
+        if requests and self._exchange.charges is not None:
+            self._exchange.charges.more(requests)
 
     async def _stored(self, record_id: str) -> Answer:
         """A single row, if it is stored."""
