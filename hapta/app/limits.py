@@ -51,7 +51,8 @@ class Limiting:
         self._guards_logins = ratelimit.is_enabled and config.login.is_enabled
         self.limiter.configure(rules_of(ratelimit, config.limits))
         self.guard.configure(config.login)
-        self._limits = Limits(self.limiter, ratelimit, self._whereabouts, limited)
+        feeds = {name: str(table.get("collection", "")) for name, table in config.feeds.items()}
+        self._limits = Limits(self.limiter, ratelimit, self._whereabouts, limited, feeds)
         self._guard_stage = guard_logins(
             self.guard,
             config.login,

@@ -101,6 +101,11 @@ class RankedFeeds:
 
     async def collection_of(self, name: str) -> Collection:
         live = self._found(name)
+        if (
+            live.problems
+        ):  # they may be gone by now, and where nobody asks for anything else nobody would notice
+            self._freshness.touch()
+            await self._freshness.confirm()
         await live.ready()
         collection = self._schema.snapshot.by_id.get(live.table.spec.collection.id)
         if collection is None:
@@ -203,7 +208,7 @@ class RankedFeeds:
         made = self._for_guests.get(live.name)
         if made is None or (made[0], made[1]) != (live.table, live.table.version):
             return None
-        return made[3] if self._clock.now() - made[2] < GUESTS_FOR_S else None
+        return made[3] if 0 <= self._clock.now() - made[2] < GUESTS_FOR_S else None  # a clock may be set back
 
 
 def _flags(table: FeatureTable, ids: set[str]) -> Flags:

@@ -11,9 +11,12 @@ import click
 from hapta.app.plugins import hooks_at_rest
 from hapta.cli.options import config_options, load_config
 from hapta.config import SECRET_FIELDS, ConfigErrors, Loaded, looks_secret
+from hapta.config.errors import ConfigError
 from hapta.config.feeds import read_feeds
 from hapta.config.fields import FIELDS, FREE, NAMED
 from hapta.config.free import leaves
+from hapta.filters.errors import FilterError
+from hapta.filters.parser import MAX_CLIENT_BYTES, parse
 from hapta.hooks.loader import PluginErrors
 from hapta.model.clock import SystemClock
 
@@ -56,11 +59,27 @@ def _look_into(loaded: Loaded) -> None:
         ConfigErrors: everything that is wrong in them.
     """
     problems: list[str] = []
-    for look in (lambda: read_feeds(loaded.config.feeds, loaded.origins), lambda: hooks_at_rest(loaded)):
+    for look in (lambda: _look_into_feeds(loaded), lambda: hooks_at_rest(loaded)):
         try:
             look()
         except (ConfigErrors, PluginErrors) as exc:
             problems += exc.problems
+    if problems:
+        raise ConfigErrors(problems)
+
+
+def _look_into_feeds(loaded: Loaded) -> None:
+    """The feeds, and whether their filters can be read; if they fit only a schema can tell."""
+    problems = []
+    for name, feed in read_feeds(loaded.config.feeds, loaded.origins).items():
+        if not feed.filter:
+            continue
+        try:
+            parse(feed.filter, max_bytes=MAX_CLIENT_BYTES)
+        except FilterError as exc:
+            problem = f"cannot be read: {exc.message} (at character {exc.position + 1})"
+            keys = (f"feeds.{name}.filter", f"feeds.{name}")
+            problems.append(ConfigError(keys, problem).line(loaded.origins))
     if problems:
         raise ConfigErrors(problems)
 

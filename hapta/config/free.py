@@ -28,6 +28,18 @@ _NAMES = {
 _EXAMPLE_KEYS = {"plugins": "max_links", "validate": "title", "feeds": "collection"}
 
 
+class _WrongWithin(WrongValue):
+    """Within a table or a list of tables.
+
+    Attributes:
+        key: what is wrong, dotted.
+    """
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(problem)
+        self.key = key
+
+
 class FreeTables:
     """Collects free tables.
 
@@ -109,7 +121,8 @@ class FreeTables:
                 kept = _read(value) if is_text else value
             _check(path, kept)
         except WrongValue as exc:
-            self._problems.append(f"{where(key)}: {printable(key)}: {exc}")
+            at = exc.key if isinstance(exc, _WrongWithin) else key
+            self._problems.append(f"{where(at)}: {printable(at)}: {exc}")
             return
         for known in [known for known in self._origins if known.startswith(f"{key}.")]:
             del self._origins[known]  # of the table that stood there
@@ -150,19 +163,19 @@ def _read(text: str) -> Any:
 
 def _check(path: tuple[str, ...], value: object) -> None:
     """Raise :class:`WrongValue` for what nobody could use; without recursion: dotted keys nest for free."""
-    waiting: list[tuple[int, object]] = [(0, value)]
+    waiting: list[tuple[int, tuple[str, ...], object]] = [(0, path, value)]
     names = list(path)
     while waiting:
-        depth, found = waiting.pop()
+        depth, at, found = waiting.pop()
         if depth > _MOST_NESTED:
             raise WrongValue(f"nested more than {_MOST_NESTED} deep")
         if isinstance(found, float) and not math.isfinite(found):
-            raise WrongValue(f"expected a number, got {shown(found)}")
+            raise _WrongWithin(".".join(at), f"expected a number, got {shown(found)}")
         if isinstance(found, dict):
             names += found
-            waiting += [(depth + 1, inner) for inner in found.values()]
+            waiting += [(depth + 1, (*at, name), inner) for name, inner in found.items()]
         elif isinstance(found, list):
-            waiting += [(depth + 1, inner) for inner in found]
+            waiting += [(depth + 1, at, inner) for inner in found]
     for name in names:
         if not name or not name.isprintable():
             raise WrongValue(f"{shown(name)} is no name for a key")

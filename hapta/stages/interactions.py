@@ -26,6 +26,8 @@ from hapta.stages.session_routes import NoIdentity
 
 MAX_BODY_BYTES: Final = 65_536
 MAX_INTERACTIONS: Final = 200
+WRITTEN_FOR_ONE: Final = 20
+"""Interactions that are written for the price of one request; of more, each so many count as one more."""
 MAX_MS: Final = 86_400_000
 """A day; what is longer is no dwell but a mistake."""
 
@@ -100,6 +102,8 @@ def interaction_routes(interactions: Interactions) -> Stage:
         if collection_id is None:
             raise NotFound
         counted = await interactions.take(identity, collection_id, done)
+        if exchange.charges is not None and counted.accepted > WRITTEN_FOR_ONE:
+            exchange.charges.more(counted.accepted / WRITTEN_FOR_ONE - 1)
         body = orjson.dumps({"accepted": counted.accepted, "duplicates": counted.duplicates})
         return Answer(200, [(b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store")], body)
 

@@ -12,6 +12,7 @@ refusal those until ``Retry-After``.
 import math
 import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote
 
@@ -28,6 +29,7 @@ from hapta.model.exchange import Answer, Exchange, Handler, Header
 from hapta.model.identity import Identity
 from hapta.model.operation import OperationClass
 from hapta.stages.batch import batch_requests
+from hapta.stages.ranked_request import feed_in_path
 from hapta.stages.tab import Price, Tab
 
 UNREADABLE_PARTS = 50
@@ -43,6 +45,7 @@ class Limits:
         config: the ``[ratelimit]`` table.
         whereabouts: told where sessions are used.
         on_limited: told the rule's name for every request that is refused.
+        feeds: the collections of ranked feeds, by the feed's name.
     """
 
     def __init__(
@@ -51,8 +54,10 @@ class Limits:
         config: RateLimitConfig,
         whereabouts: Whereabouts,
         on_limited: Callable[[str], None],
+        feeds: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._limiter = limiter
+        self._feeds = feeds
         self._config = config
         self._whereabouts = whereabouts
         self._on_limited = on_limited
@@ -67,7 +72,7 @@ class Limits:
         limiter = self._limiter
         charges = limiter.for_everything
         if charges is None:
-            charges = limiter.applying(_asked(exchange))
+            charges = limiter.applying(self._asked(exchange))
         charged = limiter.take_charges(subject, charges)
         if isinstance(charged, Refusal):
             raise self._refused(charged)
@@ -92,6 +97,13 @@ class Limits:
             if refusal is not None:
                 raise self._refused(refusal)
         return await forward(exchange)
+
+    def _asked(self, exchange: Exchange) -> Asked:
+        operation = exchange.operation
+        kind, collection = operation.kind, operation.collection
+        if self._feeds and (of_feed := self._feeds.get(feed_in_path(exchange) or "")) is not None:
+            kind, collection = OperationClass.RECORD_READ, of_feed  # the other path to the same rows
+        return Asked(exchange.method, kind, collection, exchange.target.segments)
 
     @property
     def version(self) -> int:
@@ -171,11 +183,6 @@ class Limits:
             found = quota, (b"%b;q=%d;w=%d" % (name, quota.max, window_s), name)
             self._policies[rule.name] = found
         return found[1]
-
-
-def _asked(exchange: Exchange) -> Asked:
-    operation = exchange.operation
-    return Asked(exchange.method, operation.kind, operation.collection, exchange.target.segments)
 
 
 async def _parts(exchange: Exchange) -> list[Asked]:

@@ -157,6 +157,17 @@ def test_what_is_wrong_with_ranked_feeds_is_told_with_everything_else(home: Path
     assert second.startswith("hapta: config.toml:5: validate.posts.body.mix: unknown check")
 
 
+def test_a_filter_of_a_feed_that_nobody_could_read_is_found_without_a_schema(
+    home: Path, capsys: Captured
+) -> None:
+    (home / "config.toml").write_text('[feeds.home]\ncollection = "posts"\nfilter = "a = ("\n')
+    assert main(["check"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("hapta: config.toml:3: feeds.home.filter: cannot be read: ")
+    (home / "config.toml").write_text('[feeds.home]\ncollection = "posts"\nfilter = "a = 1"\n')
+    assert main(["check"]) == 0
+
+
 def test_a_named_file_must_exist(capsys: Captured) -> None:
     assert main(["check", "--config", "none.toml"]) == 2
     assert capsys.readouterr().err == "hapta: none.toml: no such file\n"

@@ -146,7 +146,8 @@ def test_a_name_may_hold_the_divider_of_variables(tmp_path: Path) -> None:
             "config.toml:2: plugins.a.is_enabled: expected true or false, got 1",
         ),
         ("[plugins.a]\nx = nan", "config.toml:2: plugins.a.x: expected a number, got nan"),
-        ("[plugins.a]\nx = [{y = [inf]}]", "config.toml:2: plugins.a.x: expected a number, got inf"),
+        ("[plugins.a]\nx = [{y = [inf]}]", "config.toml:2: plugins.a.x.y: expected a number, got inf"),
+        ("[plugins.a.b]\nx = 1\ny = inf", "config.toml:3: plugins.a.b.y: expected a number, got inf"),
         ('[plugins.a]\n"" = 1', 'config.toml:2: plugins.a.: "" is no name for a key'),
         (
             '[plugins.a]\nx = {"a\\n" = 1}',
