@@ -45,8 +45,8 @@ class Visible:
         self._table = table
         collection = table.spec.collection
         now = schema.by_id.get(collection.id)
-        is_same = now is not None and (now.rules, now.fields, now.type) == (
-            collection.rules,
+        is_same = now is not None and (now.rules["listRule"], now.fields, now.type) == (
+            collection.rules["listRule"],
             collection.fields,
             collection.type,
         )

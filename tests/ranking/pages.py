@@ -142,8 +142,8 @@ def feeds(**more: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def config(settings: Mapping[str, Any]) -> str:
-    """A ``config.toml``."""
-    return as_toml({**UNLIMITED, **KNOWN_HOOKS, **settings})
+    """A ``config.toml``; without metrics, whose port there is but one of."""
+    return as_toml({"metrics.enabled": False, **UNLIMITED, **KNOWN_HOOKS, **settings})
 
 
 PEOPLE: dict[str, tuple[str, str] | None] = {

@@ -44,11 +44,14 @@ def served(pocketbase_template: Path, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture(
     scope="module",
     params=[
-        {},
-        {"cache.is_enabled": False, "server.fast_lane": False},
-        {"cache.pb_hooks": "request"},
+        pytest.param({}, id="default"),
+        pytest.param(
+            {"cache.is_enabled": False, "server.fast_lane": False},
+            id="no cache, no lane",
+            marks=pytest.mark.all_modes,
+        ),
+        pytest.param({"cache.pb_hooks": "request"}, id="hooks", marks=pytest.mark.all_modes),
     ],
-    ids=["default", "no cache, no lane", "hooks"],
 )
 def site(
     request: pytest.FixtureRequest, served: PocketBase, tmp_path_factory: pytest.TempPathFactory

@@ -49,9 +49,11 @@ def test_a_feed_comes_is_weighed_otherwise_is_made_of_other_things_and_goes(site
     assert (answered, "snapshot" in up) == (200, True)
     best = [each["views"] for each in up["items"]]
     assert best == sorted(best, reverse=True)
+    made = len(site.events("ranked_feed_ready"))
     site.reload(feeds__home__weights__views=-1000)
     _, down = ask(wire)
     assert max(each["views"] for each in down["items"]) < min(best)
+    assert len(site.events("ranked_feed_ready")) == made, "weights need no other table"
     weights = {"feeds__home__weights__rating": 1_000_000, "feeds__home__weights__views": 0}
     site.reload(feeds__home__signals__rating__field="rating", **weights)
 

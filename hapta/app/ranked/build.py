@@ -20,6 +20,11 @@ _SLICE_S: Final = 0.003
 _LOOK_EVERY: Final = 16
 _OF_FIELDS: Final = ("id", "name", "type", "maxSelect", "collectionId")
 """What of a field makes a difference to the values read."""
+_OF_TABLES: Final = (
+    *("collection", "filter", "created", "author", "pinned", "topics"),
+    *("follows", "hides", "engaged", "signals", "spam_domains"),
+)
+"""Keys of ``[feeds.<name>]`` that a table is made by; the others say how it is ranked."""
 
 Shape = Mapping[str, object]
 
@@ -91,8 +96,9 @@ def shape(spec: FeedSpec, schema: Schema) -> Shape:
 
     A collection that was dropped and made anew under its old id has lost its rows, of which nobody tells.
     """
-    own = spec.collection
-    found: dict[str, object] = {"": (spec.config, own.type, own.rules, own.fields)}
+    own, config = spec.collection, spec.config
+    made_of = [getattr(config, name) for name in _OF_TABLES]
+    found: dict[str, object] = {"": (made_of, own.type, own.rules["listRule"], own.fields)}
     for collection_id, names in spec.reads.items():
         found[collection_id] = _read_of(collection_id, names, schema)
     return found
