@@ -15,7 +15,6 @@ from tests.support.hapta import Hapta
 TRIPLES = 6_000
 KEY_PARTS = (
     "any-auth",
-    "auth-collection",
     "auth-field",
     "auth-record",
     "header",
