@@ -237,12 +237,13 @@ def test_rows_that_are_stored_compressed_are_whole_on_a_page(
             path = f"/api/collections/posts/records/{each['id']}"
             guest.get(path, params={"expand": "author,topics"}, headers={"Accept-Encoding": "gzip"})
     site.settle()
-    answer = guest.get(
-        "/api/hapta/feeds/home", params={"expand": "author,topics"}, headers={"Accept-Encoding": coding}
-    )
-    assert answer.json()["items"] == served
+    for _ in range(3):  # a row may have had to be confirmed
+        answer = guest.get(
+            "/api/hapta/feeds/home", params={"expand": "author,topics"}, headers={"Accept-Encoding": coding}
+        )
+        assert answer.json()["items"] == served
+        assert gzip.compress(b"")[:2] not in answer.content
     assert answer.headers["Cache-Status"].startswith("hapta; hit")
-    assert gzip.compress(b"")[:2] not in answer.content
 
 
 def test_a_page_of_another_origin_may_read_every_answer(
