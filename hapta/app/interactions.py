@@ -11,6 +11,7 @@ from hapta.app.interaction_memory import Key, UserMemory
 from hapta.app.interaction_rows import InteractionRows, read_row
 from hapta.config import Config
 from hapta.config.feed_tables import InteractionsConfig
+from hapta.config.feeds import collections_of
 from hapta.feed import Change, ChangeFeed, SchemaWatch
 from hapta.feed.layout import INTERACTIONS_ID
 from hapta.identity.rows import SuperuserApi, date_text
@@ -84,7 +85,7 @@ class Interactions:
         if config.interactions != self._config:
             self._memory.configure(config.interactions.max_users)
         self._config = config.interactions
-        self._feeds = {name: str(table.get("collection", "")) for name, table in config.feeds.items()}
+        self._feeds = collections_of(config.feeds)
         self._feed.wants_full((INTERACTIONS_ID,) if self._is_on else (), by="interactions")
 
     def start(self) -> None:

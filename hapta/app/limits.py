@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from hapta.config import Config
+from hapta.config.feeds import collections_of
 from hapta.feed import SchemaWatch
 from hapta.limits.limiter import Limiter
 from hapta.limits.logins import LoginGuard
@@ -51,8 +52,9 @@ class Limiting:
         self._guards_logins = ratelimit.is_enabled and config.login.is_enabled
         self.limiter.configure(rules_of(ratelimit, config.limits))
         self.guard.configure(config.login)
-        feeds = {name: str(table.get("collection", "")) for name, table in config.feeds.items()}
-        self._limits = Limits(self.limiter, ratelimit, self._whereabouts, limited, feeds)
+        self._limits = Limits(
+            self.limiter, ratelimit, self._whereabouts, limited, collections_of(config.feeds)
+        )
         self._guard_stage = guard_logins(
             self.guard,
             config.login,

@@ -101,9 +101,7 @@ class RankedFeeds:
 
     async def collection_of(self, name: str) -> Collection:
         live = self._found(name)
-        if (
-            live.problems
-        ):  # they may be gone by now, and where nobody asks for anything else nobody would notice
+        if live.problems:  # they may be gone: where nobody asks for anything else nobody would notice
             self._freshness.touch()
             await self._freshness.confirm()
         await live.ready()

@@ -74,8 +74,7 @@ class Ranking:
     async def prepare(self, feeds: Mapping[str, RankedFeedConfig]) -> None:
         """Have ready what these feeds need; :meth:`configure` takes no time then."""
         if feeds and self._tables is None:
-            self._make()
-            await self._tables_made.start()
+            await self._make().start()
         if any(self._plugins.scorer(name) for name in feeds):
             self._warm()
 
@@ -97,12 +96,8 @@ class Ranking:
         if self._tables is not None:
             await self._tables.stop()
 
-    @property
-    def _tables_made(self) -> "RankedTables":
-        assert self._tables is not None, "_make() comes first"
-        return self._tables
-
-    def _make(self) -> None:
+    def _make(self) -> "RankedTables":
+        """The parts; no table is loaded yet."""
         from hapta.app.feeds_office import FeedsOffice
         from hapta.app.ranked.callers import Callers
         from hapta.app.ranked_feeds import RankedFeeds
@@ -145,6 +140,7 @@ class Ranking:
             callers=callers,
             clock=self._clock,
         )
+        return tables
 
     def _on_ready(self, table: "FeatureTable") -> None:
         """The table of a feed is complete."""

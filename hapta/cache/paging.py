@@ -8,7 +8,8 @@ from typing import Final
 _DEFAULT: Final = 30
 _MOST: Final = 1000
 _PLAIN = re.compile(r"[0-9]{1,9}")
-_TRUTHS: Final = {"": False, "0": False, "false": False, "1": True, "true": True}
+TRUTHS: Final = {"": False, "0": False, "false": False, "1": True, "true": True}
+"""What a parameter that is on or off may say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def parse_paging(values: Mapping[str, str]) -> Paging | None:
         values: first values of the query.
     """
     page, per_page = values.get("page", "1"), values.get("perPage", str(_DEFAULT))
-    skips_total = _TRUTHS.get(values.get("skipTotal", ""))
+    skips_total = TRUTHS.get(values.get("skipTotal", ""))
     if not _PLAIN.fullmatch(page) or not _PLAIN.fullmatch(per_page) or skips_total is None:
         return None
     return Paging(max(1, int(page)), min(_MOST, int(per_page) or _DEFAULT), skips_total)

@@ -38,6 +38,11 @@ _WEIGHT: Final = Field(
 )
 
 
+def collections_of(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """The collection of each feed, by the feed's name."""
+    return {name: str(table.get("collection", "")) for name, table in tables.items()}
+
+
 def read_feeds(
     tables: Mapping[str, Mapping[str, Any]], origins: Mapping[str, str]
 ) -> dict[str, RankedFeedConfig]:

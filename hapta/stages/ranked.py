@@ -13,6 +13,7 @@ Stands behind the limits and in front of the cache, through which it asks for ro
 
 import math
 from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final, Protocol
 
@@ -197,6 +198,7 @@ class RankedPages:
         return _Page(shown, answers, is_stored)
 
 
+@dataclass(frozen=True, slots=True)
 class _Page:
     """What stands on a page.
 
@@ -206,10 +208,9 @@ class _Page:
         is_stored: PocketBase was not asked.
     """
 
-    def __init__(self, rows: dict[str, bytes], answers: list[Answer], is_stored: bool) -> None:
-        self.rows = rows
-        self.answers = answers
-        self.is_stored = is_stored
+    rows: dict[str, bytes]
+    answers: list[Answer]
+    is_stored: bool
 
 
 async def _not_found(message: str) -> Answer:

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import Final
 
 from hapta.cache.header_names import snake_case
-from hapta.cache.paging import Paging, parse_paging
+from hapta.cache.paging import TRUTHS, Paging, parse_paging
 from hapta.cache.query import Query, parse_query
 from hapta.model.errors import BadRequest
 from hapta.model.exchange import Exchange
@@ -22,7 +22,6 @@ _OF_THE_MOMENT: Final = frozenset(
     {"if_none_match", "cache_control", "pragma", "referer", "x_request_id", "traceparent", "tracestate"}
 )
 """Fields that are others with each request of one client."""
-_TRUTHS: Final = {"": False, "0": False, "false": False, "1": True, "true": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ def read_request(exchange: Exchange) -> RankedRequest:
                 f"A ranked feed takes no {name}: which rows it has, and their order, are its own."
             )
     paging = parse_paging(query.values)
-    explains = _TRUTHS.get(query.values.get("explain", ""))
+    explains = TRUTHS.get(query.values.get("explain", ""))
     if paging is None or explains is None:
         raise BadRequest("Of a ranked feed page and perPage are whole numbers, skipTotal and explain 0 or 1.")
     return RankedRequest(paging, query.values.get("snapshot", ""), explains, _others(query))

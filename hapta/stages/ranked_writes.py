@@ -8,7 +8,7 @@ from hapta.model.clock import Clock
 from hapta.model.concerns import only_for
 from hapta.model.errors import HaptaError
 from hapta.model.exchange import Answer, Exchange, Handler, Stage
-from hapta.model.operation import OperationClass, classify
+from hapta.model.operation import OperationClass, classify_sub_request
 from hapta.stages.fetch import gather
 
 _MOST_BYTES = 1024 * 1024
@@ -60,10 +60,9 @@ def _named(exchange: Exchange) -> list[tuple[str, str]]:
         return []
     found = []
     for request in exchange.batch:
-        path = str(request.get("url", "")).partition("?")[0]
-        operation = classify(str(request.get("method", "")).upper(), tuple(path.strip("/").split("/")))
-        if operation.action in ("update", "delete") and operation.collection and operation.record:
-            found.append((operation.collection, operation.record))
+        write = classify_sub_request(str(request.get("method", "")), str(request.get("url", "")))
+        if write is not None and write.record is not None:
+            found.append((write.collection, write.record))
     return found
 
 
